@@ -1,0 +1,192 @@
+"""What can be set, as frozen dataclasses with named presets; no framework, no torch.
+
+`ModelConfig` describes the network (and so belongs to a weights file), `InferenceConfig` how a
+video is run through it. Both check themselves when they are made and name every problem at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, TypeVar
+
+from jointvos.errors import ConfigError
+
+Config = TypeVar("Config", bound="_Checked")
+
+
+class _Checked:
+    """Shared by the configurations: `problems` lists what is wrong, in the user's words."""
+
+    def __post_init__(self) -> None:
+        if problems := self.problems():
+            raise ConfigError(f"{type(self).__name__}: " + "; ".join(problems))
+
+    def problems(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True)
+class ModelConfig(_Checked):
+    """Shape of the network; JOINT_R50 is the paper's.
+
+    Attributes:
+        name: Preset the network was made from.
+        backbone: "resnet50" (bottlenecks, stride on the first 1x1) or "resnet18" (basic blocks).
+        norm: "frozen_batch" (BatchNorm whose statistics never change) or "group" (GroupNorm).
+        stages: Number of residual stages that are built and handed to the decoder, 3 or 4. The
+            third (stride 16, the paper's res3) feeds both branches.
+        feature_dim: C, channels after the heads.
+        key_dim: K, channels of the attention's keys.
+        encoding_dim: D, channels of a mask encoding.
+        kernel_size: Side of the target model's kernel.
+        temperature: tau of Eq. 1.
+        label_encoder_dims: Widths of the label encoder's stem and two blocks.
+        leaky_encodings: Leaky ReLU on the encodings, so that no channel dies in training from
+            scratch; the paper uses ReLU.
+        decoder_dims: Widths of the decoder's levels, stage 1 first.
+        upsampler_dim: Width of the last upsampling step.
+        upsampling: How the last two steps enlarge.
+        transduction: Whether the transduction branch is there (Table 1).
+        induction: Whether the induction branch is there (Table 1).
+        two_head: Whether each branch has a mask encoding of its own (Table 2).
+        inference: Inference preset that suits the network.
+    """
+
+    name: str
+    backbone: Literal["resnet50", "resnet18"]
+    norm: Literal["frozen_batch", "group"]
+    stages: int
+    feature_dim: int
+    key_dim: int
+    encoding_dim: int = 16
+    kernel_size: int = 3
+    temperature: float = 1 / 30
+    label_encoder_dims: tuple[int, int, int] = (16, 32, 64)
+    leaky_encodings: bool = False
+    decoder_dims: tuple[int, ...] = (64, 128, 128, 256)
+    upsampler_dim: int = 32
+    upsampling: Literal["bicubic", "bilinear"] = "bicubic"
+    transduction: bool = True
+    induction: bool = True
+    two_head: bool = True
+    inference: str = "paper"
+
+    def problems(self) -> list[str]:
+        found = []
+        if self.stages not in (3, 4):
+            found.append(f"stages is {self.stages}, expected 3 or 4")
+        if len(self.decoder_dims) != self.stages:
+            found.append(f"decoder_dims needs {self.stages} widths, got {self.decoder_dims}")
+        if not (self.transduction or self.induction):
+            found.append("at least one of transduction and induction must be on")
+        if self.two_head and not (self.transduction and self.induction):
+            found.append("two_head needs both branches; switch it off for one branch alone")
+        if self.kernel_size % 2 == 0:
+            found.append(f"kernel_size is {self.kernel_size}, expected an odd number")
+        return found
+
+
+@dataclass(frozen=True)
+class InferenceConfig(_Checked):
+    """How a video is run (Sec. 3.5); the defaults are the paper's and its code's.
+
+    Attributes:
+        crop_size: Height and width of the search region as the network sees it, multiples of 16.
+        search_scale: Side of the search region relative to the target's.
+        template_interval: T, every how many frames one becomes a template.
+        memory_size: N_max, templates kept per object, the first one included.
+        initial_steps: Steepest-descent steps on the first frame.
+        update_steps: Steepest-descent steps after each new template.
+        template_decay: Weight of a new template relative to all older ones.
+        first_template_weight: Least share of the first template.
+        scale_change: Limits of the target's scale change from frame to frame.
+        min_target_area: Below this sum of probabilities (pixels) the target's box stays put.
+    """
+
+    crop_size: tuple[int, int] = (480, 832)
+    search_scale: float = 5.0
+    template_interval: int = 5
+    memory_size: int = 20
+    initial_steps: int = 20
+    update_steps: int = 3
+    template_decay: float = 0.1
+    first_template_weight: float = 0.25
+    scale_change: tuple[float, float] = (0.95, 1.1)
+    min_target_area: float = 100.0
+
+    def problems(self) -> list[str]:
+        found = []
+        if any(side < 32 or side % 16 for side in self.crop_size):
+            found.append(f"crop_size is {self.crop_size}, expected multiples of 16 from 32 up")
+        for name in ("template_interval", "memory_size", "initial_steps"):
+            if getattr(self, name) < 1:
+                found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
+        if self.update_steps < 0:
+            found.append(f"update_steps is {self.update_steps}, expected 0 or more")
+        return found
+
+
+MODELS: Mapping[str, ModelConfig] = {
+    "joint-r50": ModelConfig(
+        name="joint-r50",
+        backbone="resnet50",
+        norm="frozen_batch",
+        stages=4,
+        feature_dim=512,
+        key_dim=128,
+    ),
+    "joint-small": ModelConfig(
+        name="joint-small",
+        backbone="resnet18",
+        norm="group",
+        stages=3,
+        feature_dim=128,
+        key_dim=64,
+        leaky_encodings=True,
+        decoder_dims=(32, 48, 64),
+        upsampler_dim=16,
+        upsampling="bilinear",
+        inference="small",
+    ),
+}
+
+INFERENCE: Mapping[str, InferenceConfig] = {
+    "paper": InferenceConfig(),
+    "davis": InferenceConfig(template_interval=3),
+    "ytvos": InferenceConfig(template_interval=5),
+    "small": InferenceConfig(crop_size=(288, 512), memory_size=8, initial_steps=10, update_steps=3),
+}
+
+
+def preset(table: Mapping[str, Config], name: str, **changes: Any) -> Config:
+    """The named preset, with those fields replaced whose value is not None.
+
+    Raises:
+        ConfigError: The name is not in the table, or a value is out of range.
+    """
+    if name not in table:
+        raise ConfigError(f"no preset {name!r}; there are {', '.join(sorted(table))}")
+    given = {field: value for field, value in changes.items() if value is not None}
+    return replace(table[name], **given)  # type: ignore[type-var]
+
+
+def to_dict(config: _Checked) -> dict[str, Any]:
+    """Plain values, fit for JSON or TOML."""
+    return asdict(config)  # type: ignore[call-overload,no-any-return]
+
+
+def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """The inverse of `to_dict`; lists become tuples.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value is out of range.
+    """
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - known):
+        raise ConfigError(
+            f"{kind.__name__}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
+    plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    try:
+        return kind(**plain)
+    except TypeError as error:
+        raise ConfigError(f"{kind.__name__}: {error}") from None

@@ -1,0 +1,160 @@
+"""Everything that can go wrong for a user, with the exit code of each kind.
+
+::
+
+    JointVOSError                       1   a bug if it is raised by itself
+      ConfigError (ValueError)          2   an option or a configuration value is wrong
+      MediaError                        3   a video or an image sequence
+        MediaOpenError (OSError)
+        MediaDecodeError
+        UnsupportedMediaError (ValueError)
+      MaskError (ValueError)            4   a mask given by the user
+        MaskReadError
+        MaskSizeMismatch
+        EmptyMaskError
+        TooManyObjects
+      WeightsError                      5   a model file
+        WeightsNotFound (FileNotFoundError)
+        IncompatibleWeights
+      DatasetError                      6   a data set on disk
+        DatasetNotFound (FileNotFoundError)
+        SequenceIncomplete
+      DeviceError (RuntimeError)        7   the compute device
+        DeviceUnavailable
+        OutOfDeviceMemory
+      OutputError (OSError)             8   something that should be written
+        OutputExists (FileExistsError)
+        EncodeError
+      IncompleteRun                     9   finished, but some sequences failed
+      TrainingError (RuntimeError)     10
+        NonFiniteLoss
+
+Besides these a command ends with 0 (success), 1 (a bug), 2 (usage), 130 (Ctrl-C), 141 (the
+reader of stdout went away) and 143 (SIGTERM). Leaves also inherit the natural builtin, so that
+callers of the library need not import ours. A message says what, which value, what was expected
+and what to do, in one line.
+"""
+
+
+class JointVOSError(Exception):
+    """Base of all errors that jointvos raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(JointVOSError, ValueError):
+    """An option or a configuration value is unknown or out of range."""
+
+    exit_code = 2
+
+
+class MediaError(JointVOSError):
+    """A video or an image sequence cannot be used."""
+
+    exit_code = 3
+
+
+class MediaOpenError(MediaError, OSError):
+    """The input is missing, unreadable or no video at all."""
+
+
+class MediaDecodeError(MediaError):
+    """The input is damaged or ends early."""
+
+
+class UnsupportedMediaError(MediaError, ValueError):
+    """The input is sound but of a kind that is not handled."""
+
+
+class MaskError(JointVOSError, ValueError):
+    """A mask given by the user cannot be used."""
+
+    exit_code = 4
+
+
+class MaskReadError(MaskError):
+    """The mask file is missing, damaged or of an unsupported kind."""
+
+
+class MaskSizeMismatch(MaskError):
+    """The mask and the video have different sizes."""
+
+
+class EmptyMaskError(MaskError):
+    """The mask selects no pixel."""
+
+
+class TooManyObjects(MaskError):
+    """The mask holds more ids than make sense; usually it is anti-aliased."""
+
+
+class WeightsError(JointVOSError):
+    """A model file cannot be used."""
+
+    exit_code = 5
+
+
+class WeightsNotFound(WeightsError, FileNotFoundError):
+    """No model of that name or path is installed."""
+
+
+class IncompatibleWeights(WeightsError):
+    """The file does not hold the tensors that the network needs."""
+
+
+class DatasetError(JointVOSError):
+    """A data set on disk cannot be used."""
+
+    exit_code = 6
+
+
+class DatasetNotFound(DatasetError, FileNotFoundError):
+    """The folder is missing or has another layout."""
+
+
+class SequenceIncomplete(DatasetError):
+    """A sequence lacks frames or masks."""
+
+
+class DeviceError(JointVOSError, RuntimeError):
+    """The compute device cannot be used."""
+
+    exit_code = 7
+
+
+class DeviceUnavailable(DeviceError):
+    """The device asked for is not there."""
+
+
+class OutOfDeviceMemory(DeviceError):
+    """The device has too little memory."""
+
+
+class OutputError(JointVOSError, OSError):
+    """An output cannot be written."""
+
+    exit_code = 8
+
+
+class OutputExists(OutputError, FileExistsError):
+    """The output is there already and overwriting was not asked for."""
+
+
+class EncodeError(OutputError):
+    """The encoder refused or failed."""
+
+
+class IncompleteRun(JointVOSError):
+    """The run finished, but some sequences failed."""
+
+    exit_code = 9
+
+
+class TrainingError(JointVOSError, RuntimeError):
+    """Training cannot go on."""
+
+    exit_code = 10
+
+
+class NonFiniteLoss(TrainingError):
+    """The loss became NaN or infinite."""

@@ -1,0 +1,123 @@
+"""Carriers that cross the borders between files, sessions and the command line; no torch.
+
+Coordinates are video pixels after rotation, y before x; times are seconds of the source.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]
+"""RGB picture, uint8 [Hv,Wv,3]."""
+
+LabelMap: TypeAlias = NDArray[np.uint8]
+"""Object ids per pixel, uint8 [Hv,Wv]: 0 background, 1-254 objects, 255 void (in given masks)."""
+
+VOID = 255
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a source before its first frame is decoded.
+
+    Attributes:
+        path: The file or folder.
+        width: Columns after rotation.
+        height: Rows after rotation.
+        frame_rate: Nominal frames per second; a folder of pictures has 24 unless told.
+        time_base: Seconds per unit of `Frame.pts`.
+        frame_count: Number of frames if the container tells, else None; an estimate.
+        sample_aspect_ratio: Width of a pixel divided by its height, after rotation.
+        is_video: False for a folder of pictures.
+        has_audio: Whether there is sound to copy.
+    """
+
+    path: Path
+    width: int
+    height: int
+    frame_rate: Fraction
+    time_base: Fraction
+    frame_count: int | None = None
+    sample_aspect_ratio: Fraction = Fraction(1)
+    is_video: bool = True
+    has_audio: bool = False
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture.
+
+    Attributes:
+        index: Position in display order, from 0, counted in the source.
+        pts: Presentation time in units of the source's time base.
+        time_s: Presentation time in seconds.
+        image: RGB, uint8 [Hv,Wv,3].
+        name: Stem under which per-frame files are written ("00000", or the picture's own stem).
+    """
+
+    index: int
+    pts: int
+    time_s: float
+    image: Image
+    name: str
+
+
+@dataclass(frozen=True)
+class ObjectState:
+    """What the session says of one object in one frame.
+
+    Attributes:
+        id: The user's id, 1-254.
+        area: Pixels carrying the id.
+        box: Tight box (x, y, width, height) of those pixels; None when there are none.
+        centre: Centre of mass (x, y) of those pixels; None when there are none.
+        mean_probability: Mean probability of the object over those pixels; None when none.
+    """
+
+    id: int
+    area: int
+    box: tuple[int, int, int, int] | None
+    centre: tuple[float, float] | None
+    mean_probability: float | None
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """The segmentation of one frame.
+
+    Attributes:
+        index: Index of the frame.
+        labels: Ids per pixel, uint8 [Hv,Wv]; 0 is background, void does not occur.
+        objects: One state per object known so far, in the order in which they appeared.
+        probabilities: float32 [1+O,Hv,Wv], background first, sums to 1; only when asked for.
+    """
+
+    index: int
+    labels: LabelMap
+    objects: tuple[ObjectState, ...]
+    probabilities: NDArray[np.float32] | None = None
+
+
+class FrameSource(Protocol):
+    """Frames in display order; a context manager that closes what it opened."""
+
+    info: VideoInfo
+
+    def __iter__(self) -> Iterator[Frame]: ...
+    def __enter__(self) -> "FrameSource": ...
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+class FrameSink(Protocol):
+    """One output. Nothing stands under its final name before `finish` has returned."""
+
+    path: Path
+
+    def write(self, frame: Frame, result: FrameResult) -> None: ...
+    def finish(self) -> None: ...
+    def abort(self) -> None: ...
