@@ -39,6 +39,8 @@ class ModelConfig(_Checked):
         encoding_dim: D, channels of a mask encoding.
         kernel_size: Side of the target model's kernel.
         temperature: tau of Eq. 1.
+        pixel_mean: RGB mean that is subtracted from pixel values in [0, 255].
+        pixel_std: RGB divisor after that.
         label_encoder_dims: Widths of the label encoder's stem and two blocks.
         leaky_encodings: Leaky ReLU on the encodings, so that no channel dies in training from
             scratch; the paper uses ReLU.
@@ -60,6 +62,8 @@ class ModelConfig(_Checked):
     encoding_dim: int = 16
     kernel_size: int = 3
     temperature: float = 1 / 30
+    pixel_mean: tuple[float, float, float] = (122.7717, 115.9465, 102.9801)
+    pixel_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     label_encoder_dims: tuple[int, int, int] = (16, 32, 64)
     leaky_encodings: bool = False
     decoder_dims: tuple[int, ...] = (64, 128, 128, 256)
@@ -141,6 +145,7 @@ MODELS: Mapping[str, ModelConfig] = {
         stages=3,
         feature_dim=128,
         key_dim=64,
+        pixel_std=(58.0, 57.0, 58.0),
         leaky_encodings=True,
         decoder_dims=(32, 48, 64),
         upsampler_dim=16,

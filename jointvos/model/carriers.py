@@ -1,0 +1,60 @@
+"""Named bundles of tensors that the verbs of `JointNet` exchange.
+
+Shapes: B sequences or objects, N templates, C feature channels, D encoding channels, K key
+channels; H,W the crop, h,w its stride-16 grid.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FrameFeatures:
+    """What the backbone and the heads say of a frame.
+
+    Attributes:
+        stages: Residual stages, finest first: strides 4, 8, 16 (and 32). The third is the
+            paper's res3, torchvision's layer3.
+        transduction: Head of the transduction branch, [B,C,h,w]; None without that branch.
+        induction: Head of the induction branch, L2-normalised, [B,C,h,w]; None without it.
+    """
+
+    stages: tuple[Tensor, ...]
+    transduction: Tensor | None
+    induction: Tensor | None
+
+
+@dataclass(frozen=True)
+class MaskEncodings:
+    """What the label encoder says of masks (Sec. 3.4).
+
+    Attributes:
+        transduction: E_tra, [B,N,D,h,w]; None without that branch.
+        induction: E_ind, [B,N,D,h,w]; None without that branch.
+        importance: W of Eq. 6, [B,N,D,h,w]; None without the induction branch.
+    """
+
+    transduction: Tensor | None
+    induction: Tensor | None
+    importance: Tensor | None
+
+
+@dataclass(frozen=True)
+class TemplateKeys:
+    """The memory as the transduction branch reads it; changes only when a template is stored.
+
+    Attributes:
+        keys: psi of the encoded templates, unit length, [B,N*h*w,K].
+        values: E_tra of the same positions, [B,N*h*w,D].
+    """
+
+    keys: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True)
+class TargetModel:
+    """The kernel omega that the few-shot learner fits online (Sec. 3.3), [B,D,C,k,k]."""
+
+    kernel: Tensor

@@ -1,0 +1,96 @@
+"""The network of Figure 2: seven verbs without state, called alike by training and inference.
+
+Leading dimension B is sequences in training and objects in inference; every method is a pure
+function of the parameters and its arguments.
+"""
+
+from torch import Tensor, nn
+
+from jointvos.config import ModelConfig
+from jointvos.model.backbone import Backbone
+from jointvos.model.carriers import FrameFeatures, MaskEncodings, TargetModel, TemplateKeys
+from jointvos.model.decoder import Decoder
+from jointvos.model.induction import FewShotLearner, normalise_features
+from jointvos.model.label_encoder import LabelEncoder
+from jointvos.model.transduction import Transduction
+
+
+class JointNet(nn.Module):
+    """Joint inductive and transductive video object segmentation.
+
+    Attributes:
+        backbone: F_theta.
+        heads: The 3x3 convolutions that reduce the stride-16 stage for the branches; one
+            convolution whose first C outputs serve transduction and whose last C induction.
+        label_encoder: E_theta1, E_theta2 and W.
+        transduction: The lightweight transformer; None in the ablation without it.
+        learner: The few-shot learner; None in the ablation without it.
+        decoder: D_theta.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        branches = config.transduction + config.induction
+        self.heads = nn.Conv2d(
+            self.backbone.channels[2], branches * config.feature_dim, 3, padding=1, bias=False
+        )
+        nn.init.kaiming_normal_(self.heads.weight, mode="fan_out", nonlinearity="relu")
+        self.label_encoder = LabelEncoder(config)
+        self.transduction = Transduction(config) if config.transduction else None
+        self.learner = FewShotLearner(config) if config.induction else None
+        self.decoder = Decoder(config, self.backbone.channels)
+
+    def encode_image(self, image: Tensor) -> FrameFeatures:
+        """Backbone and heads; image [B,3,H,W], RGB in [0, 255], sides multiples of 16."""
+        stages = self.backbone(image)
+        reduced = list(self.heads(stages[2]).split(self.config.feature_dim, dim=1))
+        transduction = reduced.pop(0) if self.config.transduction else None
+        induction = reduced.pop(0) if self.config.induction else None
+        if induction is not None:
+            induction = normalise_features(induction, self.config.kernel_size)
+        return FrameFeatures(stages, transduction, induction)
+
+    def encode_masks(self, masks: Tensor) -> MaskEncodings:
+        """E_ind, E_tra and W of masks [B,N,1,H,W] in [0, 1] (Sec. 3.4)."""
+        return self.label_encoder(masks)  # type: ignore[no-any-return]
+
+    def encode_templates(self, features: Tensor, encodings: Tensor) -> TemplateKeys:
+        """Keys and values of the memory (Eqs. 2-3); features [B,N,C,h,w], E_tra [B,N,D,h,w]."""
+        assert self.transduction is not None
+        return self.transduction.encode_templates(features, encodings)
+
+    def propagate(self, features: Tensor, memory: TemplateKeys) -> Tensor:
+        """E_tra* of the search frame (Eqs. 4-5); features [B,C,h,w], result [B,D,h,w]."""
+        assert self.transduction is not None
+        h, w = features.shape[-2:]
+        return self.transduction.cross_attend(
+            self.transduction.encode_search(features), memory, (h, w)
+        )
+
+    def fit_target_model(
+        self,
+        features: Tensor,
+        encodings: MaskEncodings,
+        *,
+        template_weights: Tensor | None = None,
+        start: TargetModel | None = None,
+        steps: int,
+    ) -> TargetModel:
+        """Steepest descent on Eq. 6; features [B,N,C,h,w], template_weights [B,N]."""
+        assert self.learner is not None
+        assert encodings.induction is not None
+        assert encodings.importance is not None
+        return self.learner.fit(
+            features, encodings.induction, encodings.importance, template_weights, start, steps
+        )
+
+    def apply_target_model(self, target: TargetModel, features: Tensor) -> Tensor:
+        """E_ind* = T_omega(X) (Sec. 3.3); features [B,C,h,w], result [B,D,h,w]."""
+        assert self.learner is not None
+        return self.learner.apply_target_model(target, features)
+
+    def decode(self, encoding: Tensor, stages: tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
+        """Logits [B,1,*size] from E_tra* + E_ind* (Eq. 7)."""
+        return self.decoder(encoding, stages, size)  # type: ignore[no-any-return]
