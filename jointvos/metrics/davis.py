@@ -1,0 +1,194 @@
+"""The DAVIS protocol for semi-supervised sequences: what is scored and how it is summed up.
+
+The first frame, whose mask is given, and the last are not scored; void pixels are background.
+The objects are those of the first mask. Scores are averaged per object, then over the objects of
+all sequences alike.
+
+Deviations from the official evaluation, none of which changes a number on DAVIS: the frames at
+which the decay is taken are kept as integers instead of 8 bit, which overflow beyond 256 frames;
+gaps between the object ids are no objects; an id that the first mask does not hold is nobody's
+instead of ending the evaluation.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jointvos.errors import DatasetError, SequenceIncomplete
+from jointvos.metrics.boundary import contour_accuracy
+from jointvos.metrics.jaccard import region_similarity
+from jointvos.types import VOID, LabelMap
+
+Scores = NDArray[np.float64]
+
+RECALL_THRESHOLD = 0.5
+DECAY_BINS = 4
+
+
+@dataclass(frozen=True)
+class DavisScore:
+    """The figures of the official tables, each a fraction.
+
+    Attributes:
+        j_mean: Region similarity.
+        j_recall: Share of the frames whose J is above 0.5.
+        j_decay: Mean J of the first quarter of the frames minus that of the last.
+        f_mean: Contour accuracy.
+        f_recall: Share of the frames whose F is above 0.5.
+        f_decay: Mean F of the first quarter of the frames minus that of the last.
+    """
+
+    j_mean: float
+    j_recall: float
+    j_decay: float
+    f_mean: float
+    f_recall: float
+    f_decay: float
+
+    @property
+    def jf_mean(self) -> float:
+        """J&F, the mean of J and F."""
+        return (self.j_mean + self.f_mean) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectScore:
+    """J and F of one object in the scored frames of one sequence.
+
+    Attributes:
+        sequence: Name of the sequence.
+        object_id: The object's id in the truth.
+        j: Region similarity per scored frame, float64 [N].
+        f: Contour accuracy per scored frame, float64 [N].
+    """
+
+    sequence: str
+    object_id: int
+    j: Scores
+    f: Scores
+
+    @property
+    def score(self) -> DavisScore:
+        """The figures of this object alone."""
+        return DavisScore(
+            j_mean=float(self.j.mean()),
+            j_recall=recall(self.j),
+            j_decay=decay(self.j),
+            f_mean=float(self.f.mean()),
+            f_recall=recall(self.f),
+            f_decay=decay(self.f),
+        )
+
+
+def recall(scores: Scores) -> float:
+    """Share of the scores [N] that are above 0.5."""
+    return float(np.mean(scores > RECALL_THRESHOLD))
+
+
+def decay(scores: Scores) -> float:
+    """Mean of the first quarter of the scores [N] minus that of the last.
+
+    Neighbouring quarters share the frame at which they meet.
+    """
+    # The tiny offset makes halves round up; numpy would round them to even.
+    edges = np.round(np.linspace(1, len(scores), DECAY_BINS + 1) + 1e-10).astype(np.int64) - 1
+    first = scores[edges[0] : edges[1] + 1]
+    last = scores[edges[-2] : edges[-1] + 1]
+    return float(first.mean() - last.mean())
+
+
+def aggregate(objects: Sequence[ObjectScore]) -> DavisScore:
+    """Plain mean of each figure over objects, whatever sequences they are from.
+
+    Raises:
+        DatasetError: There is no object.
+    """
+    if not objects:
+        raise DatasetError("there are no scores to average: expected at least one object")
+    scores = [each.score for each in objects]
+    names = [field.name for field in fields(DavisScore)]
+    return DavisScore(*(float(np.mean([getattr(s, name) for s in scores])) for name in names))
+
+
+def score_sequence(
+    truth: Iterable[LabelMap], predicted: Iterable[LabelMap], sequence: str
+) -> tuple[ObjectScore, ...]:
+    """Score a sequence frame by frame, from the first on; memory does not grow with their number.
+
+    Args:
+        truth: The true ids per frame, uint8 [Hv,Wv]; 255 is void.
+        predicted: The ids found, as many frames of the same size.
+        sequence: Name of the sequence.
+
+    Returns:
+        One score per object of the first true frame, in the order of the ids.
+
+    Raises:
+        SequenceIncomplete: There are fewer than three frames, or not as many of both kinds.
+        DatasetError: The first mask is empty, or the sizes differ.
+    """
+    ids: list[int] = []
+    rows: list[list[tuple[float, float]]] = []
+    count = 0
+    for true_labels, labels in zip_longest(truth, predicted):
+        _check_pair(sequence, count, true_labels, labels)
+        if count == 0:
+            ids = _object_ids(sequence, true_labels)
+        else:
+            rows.append([_score_frame(true_labels == each, labels == each) for each in ids])
+        count += 1
+    check_frame_count(sequence, count)
+    # Only now it is known which frame was the last.
+    scores = np.asarray(rows[:-1], np.float64)  # [N,O,2]
+    return tuple(
+        ObjectScore(sequence, object_id, j=scores[:, index, 0], f=scores[:, index, 1])
+        for index, object_id in enumerate(ids)
+    )
+
+
+def check_frame_count(sequence: str, count: int) -> None:
+    """Refuse a sequence of which no frame would be scored.
+
+    Raises:
+        SequenceIncomplete: There are fewer than three frames.
+    """
+    if count < 3:
+        raise SequenceIncomplete(
+            f"sequence {sequence} has {count} frame(s) with a mask, but at least 3 are needed: "
+            "the first and the last are not scored"
+        )
+
+
+def _score_frame(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> tuple[float, float]:
+    return region_similarity(truth, predicted), contour_accuracy(truth, predicted)
+
+
+def _object_ids(sequence: str, labels: LabelMap) -> list[int]:
+    ids = [int(value) for value in np.unique(labels) if value not in (0, VOID)]
+    if not ids:
+        raise DatasetError(
+            f"the first mask of sequence {sequence} holds no object: expected ids from 1 to 254"
+        )
+    return ids
+
+
+def _check_pair(
+    sequence: str, index: int, truth: LabelMap | None, predicted: LabelMap | None
+) -> None:
+    if truth is None or predicted is None:
+        short = "true masks" if truth is None else "predicted masks"
+        raise SequenceIncomplete(
+            f"sequence {sequence} has only {index} {short}: expected as many predicted as true ones"
+        )
+    if truth.shape != predicted.shape:
+        raise DatasetError(
+            f"mask {index} of sequence {sequence} is {_size(truth)} but the prediction is "
+            f"{_size(predicted)}: predict at the size of the true masks"
+        )
+
+
+def _size(labels: LabelMap) -> str:
+    return f"{labels.shape[1]}x{labels.shape[0]}"

@@ -1,0 +1,79 @@
+"""Where the target is and how large, from its soft mask; the size of the search region.
+
+Positions and sizes are float32 pairs (y, x) and (height, width) in video pixels, on the CPU.
+Single precision on purpose: crops are truncated to whole pixels, and the paper's code decides in
+single precision.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Pair = tuple[int, int]
+Pair2 = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """Place and extent of a target.
+
+    Attributes:
+        centre: (y, x), float32 [2].
+        size: (height, width), float32 [2].
+    """
+
+    centre: Tensor
+    size: Tensor
+
+
+def state_of_mask(mask: Tensor) -> TargetState:
+    """Tight box of a binary mask [Hv,Wv], as the paper's data sets give it.
+
+    Its size is last minus first pixel without the usual one more, its centre accordingly. A mask
+    one pixel high or wide gets the size 1 there, where the paper's code would fail.
+    """
+    ys, xs = torch.nonzero(mask, as_tuple=True)
+    first = torch.stack((ys.min(), xs.min())).float().cpu()
+    last = torch.stack((ys.max(), xs.max())).float().cpu()
+    size = (last - first).clamp_min(1)
+    return TargetState(centre=first + (size - 1) / 2, size=size)
+
+
+def moments(probabilities: Tensor) -> Tensor:
+    """Sum, centre (y, x) and extent (height, width) of soft masks.
+
+    The extent is four standard deviations. Shapes: [O,Hv,Wv] in [0, 1]; result [O,5], one copy
+    to the host for all objects.
+    """
+    values = []
+    for axis in (2, 1):
+        marginal = probabilities.sum(dim=axis, dtype=torch.float32)  # [O,Hv], then [O,Wv]
+        marginal = marginal.double()
+        place = torch.arange(marginal.shape[1], device=marginal.device, dtype=torch.float64)
+        total = marginal.sum(1)
+        mean = (marginal @ place) / total
+        variance = (marginal * (place - mean[:, None]).square()).sum(1) / total
+        values.append((total, mean, 4 * variance.sqrt()))
+    (total, cy, height), (_, cx, width) = values
+    return torch.stack((total, cy, cx, height, width), dim=1).float()
+
+
+def updated_state(row: Tensor, previous: TargetState, min_area: float) -> TargetState:
+    """State from a row of `moments`; the previous one if the target is all but gone."""
+    if float(row[0]) < min_area:
+        return previous
+    return TargetState(centre=row[1:3].clone(), size=row[3:5].clone())
+
+
+def scale_of_size(size: Tensor, crop: Pair, search_scale: float) -> float:
+    """Video pixels per crop pixel so that the search region is `search_scale` times the size."""
+    return float((size * search_scale).prod().sqrt() / math.sqrt(crop[0] * crop[1]))
+
+
+def limited_scale(size: Tensor, base_size: Tensor, previous: float, limits: Pair2) -> float:
+    """Scale of a new size relative to the size that has scale 1, changing slowly."""
+    scale = float((size.prod() / base_size.prod()).sqrt())
+    lowest, highest = (float(torch.tensor(limit * previous)) for limit in limits)
+    return min(max(scale, lowest), highest)

@@ -1,0 +1,201 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from jointvos.datasets import VOSSequence
+from jointvos.errors import (
+    DatasetError,
+    DeviceUnavailable,
+    MaskSizeMismatch,
+    OutOfDeviceMemory,
+    SequenceIncomplete,
+)
+from jointvos.evaluation import evaluate
+from jointvos.evaluation.report import global_csv, per_sequence_csv, text_report
+from jointvos.types import FrameResult
+
+HEIGHT, WIDTH = 30, 40
+
+
+def truth(index):
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    labels[2:12, 2 + index : 12 + index] = 1
+    labels[18:26, 20:30] = 5
+    return labels
+
+
+@pytest.fixture
+def make_sequence(tmp_path):
+    """The pictures carry the index of their frame in red, so that a session can know it."""
+
+    def make(name, count, unmasked=()):
+        frames, masks = [], []
+        for index in range(count):
+            frame, mask = tmp_path / f"{name}{index}.png", tmp_path / f"{name}{index}_mask.png"
+            Image.new("RGB", (WIDTH, HEIGHT), (index, 0, 0)).save(frame)
+            Image.fromarray(truth(index)).save(mask)
+            frames.append(frame)
+            masks.append(None if index in unmasked else mask)
+        return VOSSequence(name, tuple(frames), tuple(masks))
+
+    return make
+
+
+class Oracle:
+    """Finds the truth."""
+
+    def __init__(self):
+        self.given = []
+
+    def step(self, image, masks=None):
+        assert image.dtype == np.uint8
+        self.given.append(masks)
+        return FrameResult(len(self.given) - 1, self.find(int(image[0, 0, 0])), ())
+
+    def find(self, index):
+        return truth(index)
+
+
+class Blind(Oracle):
+    """Finds nothing."""
+
+    def find(self, index):
+        return np.zeros((HEIGHT, WIDTH), np.uint8)
+
+
+class Failing(Oracle):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def find(self, index):
+        raise self.error
+
+
+def test_the_truth_scores_one(make_sequence):
+    result = evaluate([make_sequence("bear", 5), make_sequence("swan", 4)], Oracle)
+    assert [(each.sequence, each.object_id) for each in result.objects] == [
+        ("bear", 1),
+        ("bear", 5),
+        ("swan", 1),
+        ("swan", 5),
+    ]
+    assert result.score.jf_mean == result.score.j_recall == result.score.f_mean == 1.0
+    assert [len(each.j) for each in result.objects] == [3, 3, 2, 2]
+    assert result.frames == 9
+    assert result.sequences[0].score.jf_mean == 1.0
+    assert result.failures == ()
+
+
+def test_nothing_found_scores_zero(make_sequence):
+    score = evaluate([make_sequence("bear", 5)], Blind).score
+    assert score.j_mean == score.f_mean == score.jf_mean == score.j_recall == 0.0
+
+
+def test_a_session_is_fresh_and_is_given_only_the_first_mask(make_sequence):
+    sessions = []
+
+    def make_session():
+        sessions.append(Oracle())
+        return sessions[-1]
+
+    evaluate([make_sequence("bear", 4), make_sequence("swan", 3)], make_session)
+    assert [len(each.given) for each in sessions] == [4, 3]
+    for session in sessions:
+        np.testing.assert_array_equal(session.given[0], truth(0))
+        assert not any(masks is not None for masks in session.given[1:])
+
+
+def test_frames_without_mask_are_segmented_but_not_scored(make_sequence):
+    result = evaluate([make_sequence("bear", 8, unmasked=(1, 3, 7))], Oracle)
+    assert result.frames == 8
+    assert len(result.objects[0].j) == 3
+    assert result.score.jf_mean == 1.0
+
+
+def test_every_frame_is_told(make_sequence):
+    sequence = make_sequence("bear", 4)
+    told = []
+    evaluate([sequence], Oracle, on_frame=lambda *each: told.append(each))
+    assert [(each, index, result.index) for each, index, result in told] == [
+        (sequence, index, index) for index in range(4)
+    ]
+
+
+def test_time_is_that_of_the_steps(make_sequence, monkeypatch):
+    ticks = iter([0.0, 3.0, 10.0, 11.0, 20.0, 21.0, 30.0, 31.0])
+    monkeypatch.setattr("jointvos.evaluation.runner.perf_counter", lambda: next(ticks))
+    result = evaluate([make_sequence("bear", 4)], Oracle)
+    assert result.sequences[0].step_seconds.tolist() == [3.0, 1.0, 1.0, 1.0]
+    assert result.seconds_per_frame == result.sequences[0].seconds_per_frame == 1.5
+
+
+def test_max_frames_cuts_every_sequence(make_sequence):
+    result = evaluate([make_sequence("bear", 6), make_sequence("swan", 3)], Oracle, max_frames=4)
+    assert [each.frames for each in result.sequences] == [4, 3]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(MaskSizeMismatch("first mask"), id="mask"),
+        pytest.param(OutOfDeviceMemory("too large"), id="memory"),
+    ],
+)
+def test_a_sequence_that_fails_does_not_end_the_run(make_sequence, error):
+    sessions = iter([Oracle(), Failing(error), Oracle()])
+    sequences = [make_sequence(name, 3) for name in ("bear", "cow", "swan")]
+    result = evaluate(sequences, lambda: next(sessions))
+    assert [each.name for each in result.sequences] == ["bear", "swan"]
+    assert [(each.name, each.error) for each in result.failures] == [("cow", error)]
+    assert f"not evaluated: cow: {error}\n" in text_report(result)
+
+
+def test_what_concerns_all_sequences_ends_the_run(make_sequence):
+    sequences = [make_sequence("bear", 3), make_sequence("swan", 3)]
+    sessions = iter([Oracle(), Failing(DeviceUnavailable("gone"))])
+    with pytest.raises(DeviceUnavailable, match="gone"):
+        evaluate(sequences, lambda: next(sessions))
+
+
+@pytest.mark.parametrize(
+    ("options", "unmasked"),
+    [
+        pytest.param({"max_frames": 2}, (), id="max-frames"),
+        pytest.param({}, (1, 2, 3), id="too-few-masks"),
+    ],
+)
+def test_too_few_frames_are_refused_before_the_session_runs(make_sequence, options, unmasked):
+    session = Oracle()
+    with pytest.raises(SequenceIncomplete, match="at least 3"):
+        evaluate([make_sequence("bear", 5, unmasked)], lambda: session, **options)
+    assert session.given == []
+
+
+def test_no_sequences_are_refused():
+    with pytest.raises(DatasetError, match="no sequences"):
+        evaluate([], Oracle)
+
+
+def test_reports(make_sequence):
+    sessions = iter([Oracle(), Blind()])
+    result = evaluate([make_sequence("bear", 3), make_sequence("swan", 3)], lambda: next(sessions))
+    assert global_csv(result) == (
+        "J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F-Recall,F-Decay\n"
+        "0.500,0.500,0.500,0.000,0.500,0.500,0.000\n"
+    )
+    assert per_sequence_csv(result) == (
+        "Sequence,J-Mean,F-Mean\n"
+        "bear_1,1.000,1.000\nbear_5,1.000,1.000\nswan_1,0.000,0.000\nswan_5,0.000,0.000\n"
+    )
+    lines = text_report(result).splitlines()
+    assert lines[0].split() == global_csv(result).splitlines()[0].split(",")
+    assert lines[1].split() == global_csv(result).splitlines()[1].split(",")
+    assert lines[3:8] == [
+        "Sequence  J-Mean  F-Mean",
+        "bear_1     1.000   1.000",
+        "bear_5     1.000   1.000",
+        "swan_1     0.000   0.000",
+        "swan_5     0.000   0.000",
+    ]
+    assert lines[-1].startswith("2 sequences, 4 objects, 6 frames, 0.")
