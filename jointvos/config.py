@@ -129,6 +129,88 @@ class InferenceConfig(_Checked):
         return found
 
 
+@dataclass(frozen=True)
+class Phase(_Checked):
+    """A part of a training run.
+
+    Attributes:
+        share: Part of all steps that it takes.
+        crop_size: Height and width of the crops, multiples of 16.
+        frames: Frames of a mini-sequence, the given one included.
+        batch_size: Mini-sequences per step.
+        mix: How often each kind of data is drawn, as (kind, weight) pairs.
+    """
+
+    share: float
+    crop_size: tuple[int, int]
+    frames: int
+    batch_size: int
+    mix: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class TrainConfig(_Checked):
+    """How a network is trained from scratch (Sec. 3.6 with the changes that needs).
+
+    Attributes:
+        model: Preset of the network.
+        steps: Optimiser steps of the whole run.
+        phases: What the data looks like as the run proceeds; shares sum to 1.
+        learning_rate: Peak, reached after `warmup_steps`, then falling as a cosine to 2 %.
+        warmup_steps: Steps of linear warm-up.
+        weight_decay: Of matrices and kernels; vectors have none.
+        label_encoder_rate: Factor on the label encoder's learning rate.
+        filter_reg_rate: Factor on the learned regularisation's, which else drifts through zero.
+        clip_norm: Greatest norm of the gradient.
+        initial_steps: Steepest-descent steps on the first frame.
+        update_steps: Steepest-descent steps after every further frame.
+        lovasz_start: Share of the run after which Lovasz begins to replace cross-entropy and soft
+            IoU; from scratch it would stay on a plateau at probability one half.
+        lovasz_full: Share of the run from which Lovasz is the main loss.
+        cosine_weight: lambda of Eq. 10.
+        auxiliary_weight: Of the cross-entropy on the mask encoding at stride 16.
+        ema_decay: Of the averaged weights, which are the ones that are kept.
+        bf16: Whether the network (not the learner) runs in bfloat16.
+        seed: Of weights and data.
+    """
+
+    model: str
+    steps: int
+    phases: tuple[Phase, ...]
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.01
+    label_encoder_rate: float = 0.3
+    filter_reg_rate: float = 0.02
+    clip_norm: float = 1.0
+    initial_steps: int = 5
+    update_steps: int = 2
+    lovasz_start: float = 0.42
+    lovasz_full: float = 0.58
+    cosine_weight: float = 0.01
+    auxiliary_weight: float = 0.3
+    ema_decay: float = 0.995
+    bf16: bool = False
+    seed: int = 1
+
+    def problems(self) -> list[str]:
+        found = []
+        if self.steps < 1:
+            found.append(f"steps is {self.steps}, expected 1 or more")
+        if abs(sum(phase.share for phase in self.phases) - 1) > 1e-6:
+            found.append("the shares of the phases must sum to 1")
+        return found
+
+    def phase(self, step: int) -> Phase:
+        """The phase that a step (from 0) belongs to."""
+        end = 0.0
+        for phase in self.phases:
+            end += phase.share
+            if step < end * self.steps:
+                return phase
+        return self.phases[-1]
+
+
 MODELS: Mapping[str, ModelConfig] = {
     "joint-r50": ModelConfig(
         name="joint-r50",
@@ -159,6 +241,25 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "davis": InferenceConfig(template_interval=3),
     "ytvos": InferenceConfig(template_interval=5),
     "small": InferenceConfig(crop_size=(288, 512), memory_size=8, initial_steps=10, update_steps=3),
+}
+
+TRAINING: Mapping[str, TrainConfig] = {
+    "joint-small": TrainConfig(
+        model="joint-small",
+        steps=1000,
+        phases=(
+            Phase(0.12, (160, 288), 4, 8, (("video", 1.0),)),
+            Phase(
+                0.53,
+                (160, 288),
+                4,
+                8,
+                (("video", 0.6), ("stills", 0.2), ("people", 0.15), ("static", 0.05)),
+            ),
+            Phase(0.2, (240, 416), 4, 8, (("video", 0.7), ("stills", 0.15), ("people", 0.15))),
+            Phase(0.15, (240, 416), 4, 8, (("video", 0.85), ("people", 0.15))),
+        ),
+    ),
 }
 
 

@@ -24,6 +24,14 @@ class FrameFeatures:
     transduction: Tensor | None
     induction: Tensor | None
 
+    def of(self, i: int) -> "FrameFeatures":
+        """Those of one object of the batch, B = 1; stages are left out, only heads are kept."""
+
+        def one(x: Tensor | None) -> Tensor | None:
+            return None if x is None else x[i : i + 1]
+
+        return FrameFeatures((), one(self.transduction), one(self.induction))
+
 
 @dataclass(frozen=True)
 class MaskEncodings:

@@ -38,7 +38,7 @@ class SearchRegion:
     offset: Pair = (0, 0)
 
 
-def search_region(centre: Tensor, scale: float, crop: Pair, frame: Pair) -> SearchRegion:
+def search_region(centre: Tensor, scale: Tensor, crop: Pair, frame: Pair) -> SearchRegion:
     """Region around `centre` (y, x) at `scale` frame pixels per crop pixel."""
     out, image = torch.tensor(crop).float(), torch.tensor(frame).float()
     extent = scale * out
@@ -104,7 +104,7 @@ def crop_mask(mask: Tensor, region: SearchRegion, size: Pair) -> Tensor:
 
 
 def crop_first_frame(
-    image: Tensor, mask: Tensor, state: TargetState, scale: float, crop: Pair
+    image: Tensor, mask: Tensor, state: TargetState, scale: Tensor, crop: Pair
 ) -> tuple[Tensor, Tensor]:
     """Crops of an object's first frame, which the paper's code takes on another path.
 

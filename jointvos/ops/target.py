@@ -1,6 +1,6 @@
 """Where the target is and how large, from its soft mask; the size of the search region.
 
-Positions and sizes are float32 pairs (y, x) and (height, width) in video pixels, on the CPU.
+Positions, sizes and scales are float32 on the CPU, (y, x) and (height, width) in video pixels.
 Single precision on purpose: crops are truncated to whole pixels, and the paper's code decides in
 single precision.
 """
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 Pair = tuple[int, int]
-Pair2 = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,15 @@ def updated_state(row: Tensor, previous: TargetState, min_area: float) -> Target
     return TargetState(centre=row[1:3].clone(), size=row[3:5].clone())
 
 
-def scale_of_size(size: Tensor, crop: Pair, search_scale: float) -> float:
+def scale_of_size(size: Tensor, crop: Pair, search_scale: float) -> Tensor:
     """Video pixels per crop pixel so that the search region is `search_scale` times the size."""
-    return float((size * search_scale).prod().sqrt() / math.sqrt(crop[0] * crop[1]))
+    return (size * search_scale).prod().sqrt() / math.sqrt(crop[0] * crop[1])
 
 
-def limited_scale(size: Tensor, base_size: Tensor, previous: float, limits: Pair2) -> float:
-    """Scale of a new size relative to the size that has scale 1, changing slowly."""
-    scale = float((size.prod() / base_size.prod()).sqrt())
-    lowest, highest = (float(torch.tensor(limit * previous)) for limit in limits)
-    return min(max(scale, lowest), highest)
+def limited_scale(
+    size: Tensor, base_size: Tensor, previous: Tensor, limits: tuple[float, float]
+) -> Tensor:
+    """Scale of a size relative to the one of scale 1, kept within limits of the previous scale."""
+    scale = (size.prod() / base_size.prod()).sqrt()
+    lowest, highest = limits
+    return scale.clamp(lowest * previous, highest * previous)

@@ -1,0 +1,72 @@
+"""Which device computes, in which precision, and what to say when it cannot."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from jointvos.errors import ConfigError, DeviceUnavailable, OutOfDeviceMemory
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        DeviceUnavailable: It is not there.
+        ConfigError: There is no such kind of device.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in available:
+        raise ConfigError(f"no device {name!r}; expected auto, cpu, cuda, cuda:N or mps")
+    beyond = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if not available[device.type] or beyond:
+        there = ", ".join(kind for kind, is_there in available.items() if is_there)
+        raise DeviceUnavailable(f"device {name} is not available here; there is {there}")
+    return device
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """Autocast's type for a precision; None means fp32 throughout, as does "auto".
+
+    The few-shot learner, attention and soft aggregation stay in fp32 whatever is asked for.
+
+    Raises:
+        ConfigError: There is no such precision, or the device cannot compute in it.
+    """
+    if precision == "auto":
+        return None
+    if precision not in PRECISIONS:
+        raise ConfigError(f"no precision {precision!r}; expected auto, {', '.join(PRECISIONS)}")
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ConfigError("this GPU has no bf16; use --precision fp16 or fp32")
+    if precision == "fp16" and device.type == "cpu":
+        raise ConfigError("fp16 needs a GPU; use --precision fp32 or bf16 on the CPU")
+    return PRECISIONS[precision]
+
+
+@contextmanager
+def out_of_memory_as_error(device: torch.device) -> Iterator[None]:
+    """Turn the device's out-of-memory error into one clear line.
+
+    Raises:
+        OutOfDeviceMemory: The device ran out of memory inside.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfDeviceMemory(
+            f"{device} has too little memory; use a smaller --memory-size, fewer objects, "
+            "or --device cpu"
+        ) from error

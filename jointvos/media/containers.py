@@ -1,0 +1,122 @@
+"""Opening films safely; the one place that knows what the codec library raises."""
+
+import os
+import stat
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError
+
+# Codec threads and Python logging can wait for each other for ever on damaged input, so nothing
+# in jointvos may call av.logging.set_level with a number.
+
+AV_ERRORS = (av.FFmpegError, OSError, ValueError, IndexError, EOFError, MemoryError)
+"""Whatever PyAV raises for input that is damaged or strange."""
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are taken for a decompression bomb."""
+
+# Playlists and scripts (HLS, DASH, ffconcat, SDP) can name other files and hosts; they are left
+# out, whatever the suffix of the file that holds them.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,gif,apng,"
+    "yuv4mpegpipe,h264,hevc,obu,ivf,ogg,asf,mxf"
+)
+_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in a few words."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def open_input(path: Path) -> av.container.InputContainer:
+    """Open a file and nothing but that file.
+
+    Raises:
+        MediaOpenError: It is missing, a folder, unreadable, or no film.
+        UnsupportedMediaError: No decoder for it is built in.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise MediaOpenError(f"{path}: {reason(error)}") from None
+    if stat.S_ISDIR(mode):
+        raise MediaOpenError(f"{path} is a folder, expected a video file")
+    try:
+        # With "file:" before it, a name such as "a:b.mp4" is no protocol.
+        return av.open("file:" + os.fspath(path), "r", options=_OPTIONS, metadata_errors="replace")
+    except AV_ERRORS as error:
+        raise open_error(path, error) from error
+
+
+def open_error(path: Path, error: BaseException) -> MediaError:
+    """The error for a film that could not be opened."""
+    if isinstance(error, av.error.DecoderNotFoundError | av.error.PatchWelcomeError):
+        return UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
+    if isinstance(error, av.error.InvalidDataError):
+        return MediaOpenError(f"{path}: not a video, or damaged beyond reading")
+    return MediaOpenError(f"{path}: cannot be opened as a video ({reason(error)})")
+
+
+def choose_film(container: av.container.InputContainer, path: Path) -> VideoStream:
+    """The video stream to read: no cover picture; the default one, then the largest.
+
+    Raises:
+        UnsupportedMediaError: There is none, or its pictures are too large.
+    """
+    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not films:
+        kinds = sorted({stream.type for stream in container.streams})
+        raise UnsupportedMediaError(
+            f"{path} has no video stream; it holds {', '.join(kinds) or 'no stream at all'}"
+        )
+    # The codec context is None when the library knows no decoder or the index is damaged.
+    films = [stream for stream in films if stream.codec_context is not None]
+    if not films:
+        raise UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
+    film = max(films, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+    if film.width * film.height > MAX_PIXELS:
+        raise UnsupportedMediaError(
+            f"{path} claims to be {film.width}x{film.height}, expected at most {MAX_PIXELS} pixels"
+        )
+    return film
+
+
+def film_duration(
+    container: av.container.InputContainer, film: VideoStream, first_s: float
+) -> float | None:
+    """Seconds that the film should last by its container's index, None when that says nothing.
+
+    The container's own duration is no help when there is sound, which may be longer.
+    """
+    if container.format.name in ("mpegts", "mpeg"):  # guessed from the end of the file
+        return None
+    if film.duration and film.time_base:
+        return float(film.duration * film.time_base)
+    if text := film.metadata.get("DURATION"):  # Matroska: the time at which the stream ends
+        parts = text.split(":")
+        try:
+            hours, minutes, seconds = (float(part) for part in parts)
+        except ValueError:
+            return None
+        return 3600 * hours + 60 * minutes + seconds - first_s
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base
+    return None
+
+
+def frame_rate(film: VideoStream) -> Fraction:
+    """Nominal frames per second: the container's guess unless the mean contradicts it."""
+    mean, guess = film.average_rate, film.guessed_rate
+    rates = [rate for rate in (guess, mean) if rate is not None and 0 < rate <= 1000]
+    if len(rates) == 2 and abs(rates[0] - rates[1]) > rates[1] / 10:
+        return Fraction(rates[1])
+    return Fraction(rates[0]) if rates else Fraction(25)

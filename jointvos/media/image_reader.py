@@ -1,0 +1,137 @@
+"""A folder of pictures as a stream of upright RGB frames."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from jointvos.errors import MediaDecodeError, MediaOpenError, UnsupportedMediaError
+from jointvos.media.pictures import PICTURE_ERRORS, open_picture, picture_reason, upright
+from jointvos.media.ranges import FrameRange
+from jointvos.types import Frame, Image, VideoInfo
+
+DEFAULT_RATE = Fraction(24)
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+
+
+class ImageFolderReader:
+    """The pictures of a folder in natural order of their names (2.jpg before 10.jpg).
+
+    Attributes:
+        info: What is known before the pictures are decoded; the first one gives the size.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        frames: FrameRange | None = None,
+        frame_rate: Fraction | None = None,
+    ) -> None:
+        """List the folder.
+
+        Raises:
+            MediaOpenError: The folder is missing or holds no pictures.
+            UnsupportedMediaError: Two pictures differ only in their suffixes.
+            MediaDecodeError: The first picture is damaged.
+        """
+        self._range = frames or FrameRange()
+        self._paths = _pictures_in(folder)
+        rate = frame_rate or DEFAULT_RATE
+        height, width = _read(self._paths[0]).shape[:2]
+        self.info = VideoInfo(
+            path=folder,
+            width=width,
+            height=height,
+            frame_rate=rate,
+            time_base=1 / rate,
+            frame_count=self._range.count(len(self._paths), rate),
+            is_video=False,
+        )
+
+    def __enter__(self) -> "ImageFolderReader":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Nothing is kept open."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode one picture after the other.
+
+        Raises:
+            MediaDecodeError: A picture is damaged, or of another size than the first.
+            ConfigError: No picture lies in the range.
+        """
+        nothing = True
+        for index, path in enumerate(self._paths):
+            elapsed = index * self.info.time_base
+            if self._range.ended(index, elapsed):
+                break
+            if not self._range.started(index, elapsed):
+                continue
+            image = _read(path)
+            height, width = image.shape[:2]
+            if (width, height) != (self.info.width, self.info.height):
+                raise MediaDecodeError(
+                    f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
+                    f"like {self._paths[0].name}; all pictures of a folder need one size"
+                )
+            nothing = False
+            yield Frame(index=index, pts=index, time_s=float(elapsed), image=image, name=path.stem)
+        if nothing:
+            raise self._range.nothing_in(self.info.path)
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise MediaOpenError(f"{folder}: {error.strerror}") from None
+    paths = sorted(
+        (
+            path
+            for path in entries
+            if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+        ),
+        key=_natural,
+    )
+    if not paths:
+        raise MediaOpenError(
+            f"{folder} holds no pictures; expected files ending in {', '.join(sorted(_SUFFIXES))}"
+        )
+    by_stem: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in by_stem:
+            raise UnsupportedMediaError(
+                f"{folder} holds both {by_stem[path.stem].name} and {path.name}; "
+                "masks are named after the stems, so keep one of them"
+            )
+        by_stem[path.stem] = path
+    return paths
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Sort key that compares runs of digits as numbers."""
+    parts = re.split(r"([0-9]+)", path.stem)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
+
+
+def _read(path: Path) -> Image:
+    try:
+        with open_picture(path) as picture:
+            return _to_rgb(upright(picture))
+    except PICTURE_ERRORS as error:
+        raise MediaDecodeError(f"{path} cannot be decoded: {picture_reason(error)}") from error
+
+
+def _to_rgb(picture: PillowImage.Image) -> Image:
+    """RGB, uint8 [H,W,3]; alpha is dropped as in videos, 16 bits are scaled to 8."""
+    if picture.mode.startswith(("I", "F")):
+        values = np.asarray(picture).astype(np.float64)
+        if values.max() > 255:
+            values = values / 257
+        grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.array(picture.convert("RGB"))

@@ -1,0 +1,212 @@
+"""Reading, checking and writing masks.
+
+What the ids are:
+
+========================  ===================================================================
+palette picture           the indices; the colours do not matter; 255 is void
+grey, 1 bit, 16 bit       the values, 255 is void; but only 0 and the maximum: one object
+RGB in DAVIS colours      the ids of these colours
+other RGB                 grey as above; else one object per colour, ids by falling 0xRRGGBB
+RGBA, grey with alpha     visible DAVIS colours; else what is more than half opaque, one object.
+                          An alpha channel that is the same everywhere is ignored.
+========================  ===================================================================
+"""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from jointvos.errors import (
+    EmptyMaskError,
+    EncodeError,
+    MaskError,
+    MaskReadError,
+    MaskSizeMismatch,
+    TooManyObjects,
+)
+from jointvos.media.palette import DAVIS_PALETTE
+from jointvos.media.pictures import PICTURE_ERRORS, open_picture, picture_reason, upright
+from jointvos.types import VOID, LabelMap, VideoInfo
+
+_log = logging.getLogger("jointvos.media")
+
+_LOSSY = ("JPEG", "MPO", "WEBP")
+_NOISE = 16
+_DAVIS_KEYS = DAVIS_PALETTE.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+_Keys = NDArray[np.uint32]
+
+
+def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
+    """Ids per pixel, uint8 [H,W], as they are in the file.
+
+    Args:
+        path: A picture; its kind is found by content.
+        info: The video the mask is for; if given, sizes are compared before decoding.
+
+    Raises:
+        MaskReadError: The file is missing, damaged or no picture.
+        MaskSizeMismatch: Its size is not the video's.
+        TooManyObjects: It holds ids above 254, or soft edges that look like many objects.
+    """
+    try:
+        with open_picture(path) as picture:
+            if info is not None:
+                # EXIF may still swap the sides.
+                _check_size(picture.size, path, info, or_swapped=picture.format == "JPEG")
+            return _labels(upright(picture), picture.format in _LOSSY, path)
+    except MaskError:
+        raise
+    except PICTURE_ERRORS as error:
+        raise MaskReadError(f"{path}: {picture_reason(error)}") from error
+
+
+def check_mask(mask: LabelMap, path: Path, info: VideoInfo) -> None:
+    """Refuse a mask that does not fit the video or selects nothing.
+
+    Raises:
+        MaskSizeMismatch: Its size is not the video's.
+        EmptyMaskError: It holds neither of the ids 1 to 254.
+    """
+    _check_size((mask.shape[1], mask.shape[0]), path, info)
+    if not np.any((mask > 0) & (mask < VOID)):
+        found = "background and void (255)" if np.any(mask == VOID) else "background (0)"
+        raise EmptyMaskError(
+            f"{path} selects nothing: it holds only {found}; objects have the ids 1 to 254"
+        )
+
+
+def write_mask_png(path: Path, labels: LabelMap) -> None:
+    """Write ids, uint8 [H,W], as a palette PNG in DAVIS colours.
+
+    Raises:
+        EncodeError: The file cannot be written.
+    """
+    picture = PillowImage.fromarray(labels)
+    picture.putpalette(DAVIS_PALETTE.tobytes())
+    try:
+        picture.save(path, "PNG", compress_level=1)
+    except OSError as error:
+        raise EncodeError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _check_size(
+    size: tuple[int, int], path: Path, info: VideoInfo, or_swapped: bool = False
+) -> None:
+    width, height = size
+    wanted = (info.width, info.height)
+    if size == wanted or (or_swapped and size[::-1] == wanted):
+        return
+    hint = "scale it without smoothing (nearest neighbour)"
+    if size[::-1] == wanted:
+        hint = "the video is shown turned; turn the mask by 90 degrees, too"
+    raise MaskSizeMismatch(
+        f"{path} is {width}x{height} but {info.path} is {info.width}x{info.height}; {hint}"
+    )
+
+
+def _labels(picture: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
+    mode = picture.mode
+    if mode in ("P", "PA"):
+        return np.array(picture if mode == "P" else picture.getchannel(0), dtype=np.uint8)
+    if mode == "1":
+        return np.array(picture).astype(np.uint8)
+    if mode.startswith("I"):
+        return _from_wide_grey(np.asarray(picture), path)
+    if mode == "L":
+        return _from_grey(np.asarray(picture), lossy, path)
+    if mode in ("LA", "RGBA"):
+        alpha = np.asarray(picture.getchannel("A"))
+        if alpha.min() != alpha.max():
+            return _from_cut_out(np.asarray(picture.convert("RGB")), alpha > 127)
+        return _labels(picture.convert(mode[:-1]), lossy, path)
+    if mode in ("RGB", "CMYK", "YCbCr"):
+        return _from_colours(np.asarray(picture.convert("RGB")), lossy, path)
+    raise MaskReadError(f"{path}: pictures of mode {mode} are not supported, use a palette PNG")
+
+
+def _from_wide_grey(values: NDArray[np.integer], path: Path) -> LabelMap:
+    top = int(values.max())
+    if top <= VOID:
+        return _from_grey(values.astype(np.uint8), False, path)
+    if top == 65535 and not np.any((values > 0) & (values < top)):
+        return (values > 0).astype(np.uint8)
+    raise TooManyObjects(f"{path} holds the id {top}; 254 is the largest that is supported")
+
+
+def _from_grey(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
+    counts = np.bincount(values.ravel(), minlength=256)
+    if counts[255] and not counts[1:255].any():
+        return (values > 127).astype(np.uint8)
+    noisy = counts[:_NOISE].sum() + counts[-_NOISE:].sum()
+    # A lossy file cannot carry ids; in others, values just below 255 tell noise from ids.
+    if lossy and noisy >= 0.95 * values.size and counts[-_NOISE:].any():
+        noisy = values.size
+    elif not counts[-_NOISE:-1].any():
+        noisy = 0
+    if noisy == values.size:
+        _log.warning("%s is black and white but not cleanly so; it is cut at mid-grey", path)
+        return (values > 127).astype(np.uint8)
+    _refuse_soft_edges(values, path)
+    return values.copy()
+
+
+def _from_colours(colours: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap:
+    keys = _keys(colours)
+    if (ids := _davis_ids(keys)) is not None:
+        return ids
+    if np.array_equal(colours[..., 0], colours[..., 1]) and np.array_equal(
+        colours[..., 1], colours[..., 2]
+    ):
+        return _from_grey(colours[..., 0], lossy, path)
+    found, indices = np.unique(keys, return_inverse=True)
+    if len(found) > 254:
+        raise _too_soft(path, len(found))
+    order = [int(key) for key in found[::-1] if key]  # black is background
+    table = np.array([order.index(int(k)) + 1 if k else 0 for k in found], dtype=np.uint8)
+    ids = table[indices.reshape(keys.shape)]
+    _refuse_soft_edges(ids, path)
+    names = ", ".join(f"#{key:06x} is object {id}" for id, key in enumerate(order[:8], start=1))
+    _log.warning("%s is not in DAVIS colours; %s", path, names)
+    return ids
+
+
+def _from_cut_out(colours: NDArray[np.uint8], visible: NDArray[np.bool_]) -> LabelMap:
+    keys = np.where(visible, _keys(colours), np.uint32(0))
+    ids = _davis_ids(keys)
+    return ids if ids is not None and ids.any() else visible.astype(np.uint8)
+
+
+def _keys(colours: NDArray[np.uint8]) -> _Keys:
+    """0xRRGGBB per pixel, uint32 [H,W]."""
+    red, green, blue = (colours[..., channel].astype(np.uint32) for channel in range(3))
+    return (red << 16 | green << 8 | blue).astype(np.uint32, copy=False)
+
+
+def _davis_ids(keys: _Keys) -> LabelMap | None:
+    """Ids of DAVIS colours, None if there is any other colour."""
+    order = np.argsort(_DAVIS_KEYS)
+    at = np.minimum(np.searchsorted(_DAVIS_KEYS, keys, sorter=order), 255)
+    ids = order[at]
+    return ids.astype(np.uint8) if np.array_equal(_DAVIS_KEYS[ids], keys) else None
+
+
+def _refuse_soft_edges(ids: LabelMap, path: Path) -> None:
+    """Many ids of which most fill no 3x3 block anywhere are the steps of a smoothed edge."""
+    kernel = np.ones((3, 3), dtype=np.uint8)
+    inside = cv2.erode(ids, kernel) == cv2.dilate(ids, kernel)
+    present = np.bincount(ids.ravel(), minlength=256) > 0
+    solid = np.bincount(ids[inside], minlength=256) > 0
+    soft = int((present & ~solid)[1:255].sum())
+    if soft >= 8 and 2 * soft > present[1:255].sum():
+        raise _too_soft(path, int(present[1:255].sum()))
+
+
+def _too_soft(path: Path, count: int) -> TooManyObjects:
+    return TooManyObjects(
+        f"{path} seems to hold {count} objects, most likely because of smoothed edges or JPEG; "
+        "save it as PNG without anti-aliasing, one value per object"
+    )

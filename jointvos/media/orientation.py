@@ -1,0 +1,41 @@
+"""How a stored picture has to be turned to stand upright."""
+
+import math
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from jointvos.types import Image
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """First mirror left to right, then turn counter-clockwise by quarters."""
+
+    mirrored: bool = False
+    quarter_turns: int = 0
+
+    @classmethod
+    def from_display_matrix(cls, matrix: bytes) -> "Orientation":
+        """Read the 3x3 matrix of a container: nine int32, the first two columns in 16.16.
+
+        `frame.rotation` of PyAV cannot be used: it calls a mirrored picture turned by 180.
+        """
+        a, b, _, c, d = struct.unpack("<9i", matrix[:36])[:5]
+        mirrored = a * d - b * c < 0
+        if mirrored:
+            a, b = -a, -b
+        return cls(mirrored, round(-math.atan2(b, a) / (math.pi / 2)) % 4)
+
+    @property
+    def swaps_sides(self) -> bool:
+        return self.quarter_turns % 2 == 1
+
+    def upright(self, image: Image) -> Image:
+        """The picture as it should be seen, [H,W,3] to [Hv,Wv,3]."""
+        if self == Orientation():
+            return image
+        if self.mirrored:
+            image = image[:, ::-1]
+        return np.ascontiguousarray(np.rot90(image, self.quarter_turns))

@@ -1,0 +1,120 @@
+"""Decoding and encoding beside the network, in one thread each, with bounded queues.
+
+Both use an executor of one thread: what goes wrong in it comes out of `Future.result`, and there
+is no queue of our own on which somebody could wait for ever.
+"""
+
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from jointvos.media.sinks import TwoPhaseSink
+from jointvos.types import Frame, FrameResult, FrameSource
+
+
+def read_ahead(source: FrameSource, depth: int = 4) -> Generator[Frame, None, None]:
+    """The frames of a source, decoded in a thread, at most `depth` of them ahead.
+
+    The thread has ended when the generator ends, for whatever reason; use
+    `contextlib.closing` to end it early at a certain place.
+
+    Raises:
+        JointVOSError: Whatever reading the source raises, behind the frames before it.
+    """
+    frames = iter(source)
+    reader = ThreadPoolExecutor(1, thread_name_prefix="jointvos-read")
+    try:
+        pending = deque(reader.submit(next, frames, None) for _ in range(max(1, depth)))
+        while (frame := pending.popleft().result()) is not None:
+            pending.append(reader.submit(next, frames, None))
+            yield frame
+    finally:
+        reader.shutdown(wait=True, cancel_futures=True)
+
+
+class FanOut:
+    """Writes to several sinks in a background thread; all of them appear, or none.
+
+    As a context manager it finishes at the end of the block and aborts on an exception.
+
+    Attributes:
+        path: That of the first sink.
+    """
+
+    def __init__(self, sinks: Sequence[TwoPhaseSink], depth: int = 4) -> None:
+        """Take over the sinks; at most `depth` frames wait for them.
+
+        Raises:
+            ValueError: There is no sink.
+        """
+        if not sinks:
+            raise ValueError("FanOut needs at least one sink")
+        self.path: Path = sinks[0].path
+        self._sinks = tuple(sinks)
+        self._depth = max(1, depth)
+        self._pending: deque[Future[None]] = deque()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="jointvos-write")
+        self._done = False
+
+    def __enter__(self) -> "FanOut":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.abort()
+
+    def write(self, frame: Frame, result: FrameResult) -> None:
+        """Hand over one frame; waits while `depth` frames are waiting.
+
+        Raises:
+            EncodeError: A sink could not write this or an earlier frame; all is aborted.
+        """
+        self._settle(self._depth - 1)
+        self._pending.append(self._writer.submit(self._write, frame, result))
+
+    def finish(self) -> None:
+        """Write what is waiting, complete all sinks, then give all of them their names.
+
+        Raises:
+            OutputError: A sink failed; all is aborted.
+        """
+        if self._done:
+            return
+        self._settle(0)
+        try:
+            for sink in self._sinks:
+                sink.close()
+            for sink in self._sinks:
+                sink.commit()
+        except BaseException:
+            self.abort()
+            raise
+        self._end()
+
+    def abort(self) -> None:
+        """Stop the thread and leave nothing behind; does nothing after `finish`."""
+        if self._done:
+            return
+        self._end()
+        for sink in self._sinks:
+            sink.abort()
+
+    def _write(self, frame: Frame, result: FrameResult) -> None:
+        for sink in self._sinks:
+            sink.write(frame, result)
+
+    def _settle(self, waiting: int) -> None:
+        """Collect results until no more than `waiting` writes are left."""
+        try:
+            while self._pending and (len(self._pending) > waiting or self._pending[0].done()):
+                self._pending.popleft().result()
+        except BaseException:
+            self.abort()
+            raise
+
+    def _end(self) -> None:
+        self._done = True
+        self._writer.shutdown(wait=True, cancel_futures=True)

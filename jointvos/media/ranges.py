@@ -1,0 +1,97 @@
+"""Which frames of a source are wanted: from a start, included, to an end, excluded."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from jointvos.errors import ConfigError
+
+_FRAME = re.compile(r"\d+")
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
+_TIMECODE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A place in a film: a frame number, or seconds after the first frame."""
+
+    text: str
+    frame: int | None = None
+    seconds: Fraction | None = None
+
+    @classmethod
+    def parse(cls, text: str, option: str) -> "Bound":
+        """Read "120" (a frame), "4.5s" or "00:00:04.500" (times after the first frame).
+
+        Raises:
+            ConfigError: It is none of these.
+        """
+        if _FRAME.fullmatch(text):
+            return cls(text, frame=int(text))
+        if match := _SECONDS.fullmatch(text):
+            return cls(text, seconds=Fraction(match[1]))
+        if match := _TIMECODE.fullmatch(text):
+            hours, minutes, seconds = int(match[1] or 0), int(match[2]), Fraction(match[3])
+            if minutes < 60 and seconds < 60:
+                return cls(text, seconds=3600 * hours + 60 * minutes + seconds)
+        raise ConfigError(
+            f"{option} is {text!r}, expected a frame number (120), seconds (4.5s) "
+            "or a timecode (00:00:04.500)"
+        )
+
+    def reached(self, index: int, elapsed: Fraction) -> bool:
+        """Whether a frame, `elapsed` seconds after the first one, is at this place or later."""
+        if self.frame is not None:
+            return index >= self.frame
+        return self.seconds is not None and elapsed >= self.seconds
+
+    def as_frame(self, rate: Fraction) -> int:
+        """Index of the first frame at or after this place, if the rate is constant."""
+        return self.frame if self.frame is not None else -int(-(self.seconds or 0) * rate // 1)
+
+
+@dataclass(frozen=True)
+class FrameRange:
+    """A part of a film; without bounds all of it."""
+
+    start: Bound | None = None
+    end: Bound | None = None
+
+    @classmethod
+    def parse(cls, start: str | None, end: str | None) -> "FrameRange":
+        """Read both bounds.
+
+        Raises:
+            ConfigError: A bound has a wrong form, or the end does not come after the start.
+        """
+        first = None if start is None else Bound.parse(start, "start")
+        last = None if end is None else Bound.parse(end, "end")
+        if first and last:
+            frames = (first.frame, last.frame)
+            times = (first.seconds, last.seconds)
+            for before, after in (frames, times):
+                if before is not None and after is not None and before >= after:
+                    raise ConfigError(
+                        f"end is {end}, expected a place after start, which is {start}"
+                    )
+        return cls(first, last)
+
+    def started(self, index: int, elapsed: Fraction) -> bool:
+        return self.start is None or self.start.reached(index, elapsed)
+
+    def ended(self, index: int, elapsed: Fraction) -> bool:
+        return self.end is not None and self.end.reached(index, elapsed)
+
+    def count(self, total: int | None, rate: Fraction) -> int | None:
+        """About how many of `total` frames are in the range."""
+        if total is None:
+            return None
+        first = self.start.as_frame(rate) if self.start else 0
+        last = min(total, self.end.as_frame(rate)) if self.end else total
+        return max(0, last - first)
+
+    def nothing_in(self, name: object) -> ConfigError:
+        """The error to raise when the source had frames but none of them was wanted."""
+        start = self.start.text if self.start else "the start"
+        end = self.end.text if self.end else "the end"
+        return ConfigError(f"{name}: there is no frame from {start} to {end}; it is shorter")

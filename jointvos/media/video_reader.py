@@ -1,0 +1,220 @@
+"""A video file as a stream of upright RGB frames; damage is never passed over."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from av import VideoFrame
+from av.codec.context import ThreadType
+from av.sidedata.sidedata import SideData
+from av.video.reformatter import ColorTrc, VideoReformatter
+
+from jointvos.errors import MediaDecodeError
+from jointvos.media.containers import (
+    AV_ERRORS,
+    choose_film,
+    film_duration,
+    frame_rate,
+    open_input,
+    reason,
+)
+from jointvos.media.orientation import Orientation
+from jointvos.media.ranges import FrameRange
+from jointvos.types import Frame, VideoInfo
+
+_log = logging.getLogger("jointvos.media")
+
+
+class VideoReader:
+    """Frames of a video file in display order, with the times of the file.
+
+    Attributes:
+        info: What is known before the frames are read; the first one is decoded for it.
+    """
+
+    def __init__(self, path: Path, frames: FrameRange | None = None) -> None:
+        """Open the file and decode its first frame.
+
+        Raises:
+            MediaOpenError: The file is missing, unreadable or no video.
+            UnsupportedMediaError: It holds no video stream, or one without a decoder.
+            MediaDecodeError: Not even the first frame can be decoded.
+        """
+        self._path = path
+        self._range = frames or FrameRange()
+        self._used = False
+        self._decoding = threading.Lock()
+        self._open()
+        self.info = self._describe()
+        if self._first.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67):
+            _log.warning("%s is HDR; its tones are not mapped and will look flat", path)
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, unless another thread is still waiting for its next frame."""
+        if self._decoding.acquire(timeout=5):
+            try:
+                self._container.close()
+            finally:
+                self._decoding.release()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode; the file is opened anew from the second time on.
+
+        Raises:
+            MediaDecodeError: After the sound frames, if the file is damaged or ends early.
+            ConfigError: No frame lies in the range.
+        """
+        if self._used:
+            self.close()
+            self._open()
+        self._used = True
+        width, height = self._first.width, self._first.height
+        reformatter = VideoReformatter()
+        clock = _Clock(self.info.time_base, self.info.frame_rate)
+        rescaled, nothing = False, True
+        for index, picture in enumerate(chain([self._first], self._pictures)):
+            pts = clock.tick(picture.pts)
+            if self._range.ended(index, clock.elapsed):
+                break
+            if not self._range.started(index, clock.elapsed):
+                continue
+            if not rescaled and (picture.width, picture.height) != (width, height):
+                rescaled = True
+                _log.warning(
+                    "%s: frame %d is %dx%d; it and later ones are scaled to %dx%d like the first",
+                    *(self._path, index, picture.width, picture.height, width, height),
+                )
+            # Colours are converted by the matrix and range that the frame is tagged with.
+            rgb = reformatter.reformat(picture, width, height, "rgb24", threads=1)
+            nothing = False
+            yield Frame(
+                index=index,
+                pts=pts,
+                time_s=float(pts * self.info.time_base),
+                image=self._orientation.upright(np.asarray(rgb.to_ndarray(), dtype=np.uint8)),
+                name=f"{index:05d}",
+            )
+        if nothing:
+            raise self._range.nothing_in(self._path)
+
+    def _open(self) -> None:
+        self._container = open_input(self._path)
+        self._film = choose_film(self._container, self._path)
+        # With threads per slice, PyAV's default, is_corrupt would never be set.
+        self._film.thread_type = ThreadType.AUTO
+        self._rate = frame_rate(self._film)
+        self._time_base = self._film.time_base or 1 / self._rate
+        self._first_s = 0.0
+        self._pictures = self._decode()
+        self._first = next(self._pictures)
+        self._first_s = float((self._first.pts or 0) * self._time_base)
+        self._orientation = _orientation(self._first)
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """Pictures as long as they are sound; raises behind them if there should be more."""
+        pictures = self._container.decode(self._film)
+        clock = _Clock(self._time_base, self._rate)
+        count = 0
+        while True:
+            try:
+                with self._decoding:
+                    picture = next(pictures, None)
+            except AV_ERRORS as error:
+                raise self._damaged(count, reason(error)) from error
+            if picture is None:
+                break
+            if picture.is_corrupt:
+                raise self._damaged(count, f"frame {count} is damaged")
+            clock.tick(picture.pts)
+            count += 1
+            yield picture
+        if count == 0 or self._too_short(clock):
+            raise self._damaged(count, "the file ends early")
+
+    def _too_short(self, clock: "_Clock") -> bool:
+        expected = film_duration(self._container, self._film, self._first_s)
+        if expected is None:
+            return False
+        frame_s = 1 / float(self._film.average_rate or self._rate)
+        return float(clock.elapsed) + frame_s < expected - max(2 * frame_s, 0.1)
+
+    def _damaged(self, count: int, why: str) -> MediaDecodeError:
+        expected = self._expected_count()
+        total = "an unknown number of" if expected is None else f"about {expected}"
+        return MediaDecodeError(
+            f"{self._path}: read {count} of {total} frames, then {why}; "
+            "the file is truncated or damaged"
+        )
+
+    def _expected_count(self) -> int | None:
+        """The container's own count, unless an edit list hides frames from view."""
+        duration = film_duration(self._container, self._film, self._first_s)
+        rate = self._film.average_rate or self._rate
+        counts = [self._film.frames, round(duration * float(rate)) if duration else 0]
+        return min((count for count in counts if count > 0), default=None)
+
+    def _describe(self) -> VideoInfo:
+        width, height = self._first.width, self._first.height
+        aspect = self._film.sample_aspect_ratio or Fraction(1)
+        if self._orientation.swaps_sides:
+            width, height, aspect = height, width, 1 / aspect
+        return VideoInfo(
+            path=self._path,
+            width=width,
+            height=height,
+            frame_rate=self._rate,
+            time_base=self._time_base,
+            frame_count=self._range.count(self._expected_count(), self._rate),
+            sample_aspect_ratio=aspect,
+            # Sound is copied by reading the file once more, which a pipe does not allow.
+            has_audio=bool(self._container.streams.audio) and self._path.is_file(),
+        )
+
+
+class _Clock:
+    """Makes the times of frames strictly increasing and fills in those that are missing."""
+
+    def __init__(self, time_base: Fraction, rate: Fraction) -> None:
+        self._time_base = time_base
+        self._step = max(1, round(1 / (rate * time_base)))
+        self._shift = 0
+        self._last: int | None = None
+        self.first = 0
+
+    @property
+    def elapsed(self) -> Fraction:
+        """Seconds from the first frame to the latest."""
+        last = self.first if self._last is None else self._last
+        return (last - self.first) * self._time_base
+
+    def tick(self, pts: int | None) -> int:
+        """The time to use for the next frame."""
+        if self._last is None:
+            self.first = self._last = pts or 0
+            return self._last
+        if pts is None:
+            time = self._last + self._step
+        else:
+            time = pts + self._shift
+            if self._last - time > 1 / self._time_base:  # the clock was set back: go on from here
+                self._shift += self._last + self._step - time
+                time = self._last + self._step
+        self._last = max(time, self._last + 1)
+        return self._last
+
+
+def _orientation(picture: VideoFrame) -> Orientation:
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
+        return Orientation()
+    return Orientation.from_display_matrix(bytes(matrix))
