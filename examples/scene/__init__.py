@@ -1,0 +1,1 @@
+"""The painted reef and fish of the example clip."""
