@@ -97,20 +97,26 @@ def film_duration(
 
     The container's own duration is no help when there is sound, which may be longer.
     """
+    alone = container.duration / av.time_base if container.duration else None
+    if len(container.streams) > 1:
+        alone = None
     if container.format.name in ("mpegts", "mpeg"):  # guessed from the end of the file
         return None
+    if "matroska" in container.format.name:  # says when streams end, not how long they are
+        end = _seconds(film.metadata.get("DURATION", "")) or alone
+        return None if end is None else end - first_s
     if film.duration and film.time_base:
         return float(film.duration * film.time_base)
-    if text := film.metadata.get("DURATION"):  # Matroska: the time at which the stream ends
-        parts = text.split(":")
-        try:
-            hours, minutes, seconds = (float(part) for part in parts)
-        except ValueError:
-            return None
-        return 3600 * hours + 60 * minutes + seconds - first_s
-    if container.duration and len(container.streams) == 1:
-        return container.duration / av.time_base
-    return None
+    return alone
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds of "00:00:02.500000000"."""
+    try:
+        hours, minutes, seconds = (float(part) for part in text.split(":"))
+    except ValueError:
+        return None
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def frame_rate(film: VideoStream) -> Fraction:

@@ -1,5 +1,6 @@
 """Coding pictures into a film with the times, shape and sound of its source."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from jointvos.errors import EncodeError
 from jointvos.media.containers import AV_ERRORS, reason
 from jointvos.media.sound import SoundCopy
 from jointvos.types import Frame, VideoInfo
+
+_log = logging.getLogger("jointvos.media")
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,12 @@ class FilmEncoder:
         context.time_base = self._stream.time_base = info.time_base
         if info.sample_aspect_ratio != 1:
             context.sample_aspect_ratio = info.sample_aspect_ratio
+            if format.codec != "libx264":  # only its own header can say it
+                _log.warning(
+                    "%s: the pixels of the source are %s times as wide as high, which this format "
+                    "does not keep; players will show the film too narrow or too wide",
+                    *(self._name, info.sample_aspect_ratio),
+                )
         if context.pix_fmt == "gray":
             context.color_range = ColorRange.JPEG
         else:

@@ -128,10 +128,9 @@ def _read(path: Path) -> Image:
 
 def _to_rgb(picture: PillowImage.Image) -> Image:
     """RGB, uint8 [H,W,3]; alpha is dropped as in videos, 16 bits are scaled to 8."""
-    if picture.mode.startswith(("I", "F")):
-        values = np.asarray(picture).astype(np.float64)
-        if values.max() > 255:
-            values = values / 257
-        grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    if picture.mode.startswith("I"):
+        grey = np.clip(np.rint(np.asarray(picture) / 257), 0, 255).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
+    if picture.mode == "F":
+        raise ValueError("pictures of floating-point values have no agreed white; use 8 or 16 bit")
     return np.array(picture.convert("RGB"))

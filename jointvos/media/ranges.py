@@ -6,9 +6,9 @@ from fractions import Fraction
 
 from jointvos.errors import ConfigError
 
-_FRAME = re.compile(r"\d+")
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
-_TIMECODE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+_FRAME = re.compile(r"[0-9]+")
+_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
+_TIMECODE = re.compile(r"(?:([0-9]+):)?([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]+)?)")
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class VideoReader:
         """Decode; the file is opened anew from the second time on.
 
         Raises:
-            MediaDecodeError: After the sound frames, if the file is damaged or ends early.
+            MediaDecodeError: After the good frames, if the file is damaged or ends early.
             ConfigError: No frame lies in the range.
         """
         if self._used:
@@ -94,8 +94,11 @@ class VideoReader:
                     "%s: frame %d is %dx%d; it and later ones are scaled to %dx%d like the first",
                     *(self._path, index, picture.width, picture.height, width, height),
                 )
-            # Colours are converted by the matrix and range that the frame is tagged with.
-            rgb = reformatter.reformat(picture, width, height, "rgb24", threads=1)
+            try:
+                # Colours are converted by the matrix and range that the frame is tagged with.
+                rgb = reformatter.reformat(picture, width, height, "rgb24", threads=1)
+            except AV_ERRORS as error:
+                raise self._damaged(index, reason(error)) from error
             nothing = False
             yield Frame(
                 index=index,
@@ -121,7 +124,7 @@ class VideoReader:
         self._orientation = _orientation(self._first)
 
     def _decode(self) -> Iterator[VideoFrame]:
-        """Pictures as long as they are sound; raises behind them if there should be more."""
+        """Pictures as long as they are good; raises behind them if there should be more."""
         pictures = self._container.decode(self._film)
         clock = _Clock(self._time_base, self._rate)
         count = 0

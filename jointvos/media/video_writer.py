@@ -56,8 +56,8 @@ class OverlaySink(_FilmSink):
     """The film with its objects tinted and outlined, and with its sound.
 
     H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm. Size, times and shape of pixels are the
-    source's; an odd size is kept by coding full chroma. If frames at the start were left out,
-    the film starts at 0.
+    source's, but WebM keeps no shape; an odd size is kept by coding full chroma. If frames at
+    the start were left out, the film starts at 0.
     """
 
     def __init__(

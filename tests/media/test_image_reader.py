@@ -1,0 +1,124 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from clips import index_of, scene
+from PIL import Image
+
+from jointvos.errors import ConfigError, MediaDecodeError, MediaError, MediaOpenError
+from jointvos.media import open_source
+
+
+def fill(folder, names, size=(64, 48)):
+    for index, name in enumerate(names):
+        Image.fromarray(scene(index, *size)).save(folder / name)
+
+
+def test_pictures_come_in_natural_order_with_mixed_suffixes(tmp_path):
+    fill(tmp_path, ["1.jpg", "2.PNG", "9.webp", "10.tif", "11.bmp", "100.jpeg"])
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._1.jpg").write_bytes(b"junk")
+    with open_source(tmp_path, frame_rate=Fraction(10)) as source:
+        frames = list(source)
+    assert [frame.name for frame in frames] == ["1", "2", "9", "10", "11", "100"]
+    assert [index_of(frame.image) for frame in frames] == [0, 1, 2, 3, 4, 5]
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 10 for i in range(6)])
+    info = source.info
+    assert (info.width, info.height, info.frame_count, info.is_video) == (64, 48, 6, False)
+    assert info.time_base * info.frame_rate == 1
+
+
+def test_the_rate_is_24_unless_told(tmp_path):
+    fill(tmp_path, ["0.png", "1.png"])
+    with open_source(tmp_path) as source:
+        assert source.info.frame_rate == 24
+        assert [frame.pts * source.info.time_base for frame in source] == [0, Fraction(1, 24)]
+    with pytest.raises(ConfigError, match="frame_rate"):
+        open_source(tmp_path, frame_rate=Fraction(0))
+
+
+def test_ranges(tmp_path):
+    fill(tmp_path, [f"{i}.png" for i in range(6)])
+    with open_source(tmp_path, start="2", end="00:00.2") as source:
+        assert [frame.index for frame in source] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 1), (8, 3)])
+def test_exif_orientation(tmp_path, orientation, turns):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(np.rot90(scene(4), turns))
+    Image.fromarray(stored).save(tmp_path / "0.png", exif=exif)
+    with open_source(tmp_path) as source:
+        assert (source.info.width, source.info.height) == (64, 48)
+        assert np.array_equal(next(iter(source)).image, scene(4))
+
+
+GREY = np.arange(64 * 48, dtype=np.uint8).reshape(48, 64)
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        pytest.param(Image.fromarray(GREY), GREY, id="grey"),
+        pytest.param(Image.fromarray(GREY.astype(np.uint16) * 257), GREY, id="16 bit"),
+        pytest.param(Image.fromarray(scene(2)).quantize(16), scene(2), id="palette"),
+        pytest.param(Image.fromarray(np.dstack([scene(2), GREY])), scene(2), id="alpha is dropped"),
+        pytest.param(
+            Image.fromarray((GREY > 99).astype(np.uint8) * 255).convert("1"),
+            (GREY > 99).astype(np.uint8) * 255,
+            id="one bit",
+        ),
+    ],
+)
+def test_modes_become_rgb(tmp_path, picture, expected):
+    picture.save(tmp_path / "0.png")
+    with open_source(tmp_path) as source:
+        image = next(iter(source)).image
+    if expected.ndim == 2:
+        expected = np.repeat(expected[:, :, None], 3, axis=2)
+    assert image.dtype == np.uint8
+    assert np.array_equal(image, expected)
+
+
+def test_damaged_pictures_are_named(tmp_path):
+    fill(tmp_path, ["0.png", "1.png", "2.png"])
+    data = (tmp_path / "1.png").read_bytes()
+    (tmp_path / "1.png").write_bytes(data[: len(data) // 2])
+    frames = []
+    with open_source(tmp_path) as source, pytest.raises(MediaDecodeError, match=r"1\.png"):
+        frames.extend(source)
+    assert [frame.name for frame in frames] == ["0"]
+
+
+def test_floating_point_pictures_are_refused(tmp_path):
+    Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "0.tif")
+    with pytest.raises(MediaDecodeError, match="8 or 16 bit"):
+        open_source(tmp_path)
+
+
+def test_a_picture_of_another_size_is_named(tmp_path):
+    fill(tmp_path, ["0.png"])
+    Image.fromarray(scene(1, 32, 24)).save(tmp_path / "1.png")
+    with (
+        open_source(tmp_path) as source,
+        pytest.raises(MediaDecodeError, match=r"1\.png is 32x24, expected 64x48"),
+    ):
+        list(source)
+
+
+def test_a_bomb_is_refused(tmp_path):
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "0.png")
+    with pytest.raises(MediaDecodeError, match="89 million"):
+        open_source(tmp_path)
+
+
+def test_folders_without_pictures_are_refused(tmp_path):
+    with pytest.raises(MediaOpenError, match="no pictures"):
+        open_source(tmp_path)
+
+
+def test_two_pictures_of_one_stem_are_refused(tmp_path):
+    fill(tmp_path, ["0.png", "0.jpg"])
+    with pytest.raises(MediaError, match=r"0\.jpg and 0\.png"):
+        open_source(tmp_path)

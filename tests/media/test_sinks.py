@@ -1,0 +1,405 @@
+import logging
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clips import index_of
+from PIL import Image
+
+from jointvos.errors import EncodeError, OutputError, OutputExists, UnsupportedMediaError
+from jointvos.media import (
+    DAVIS_PALETTE,
+    FanOut,
+    MaskVideoSink,
+    OverlaySink,
+    PngSequenceSink,
+    VideoReader,
+    draw_overlay,
+    open_source,
+)
+from jointvos.types import Frame, FrameResult, VideoInfo
+
+
+def result(frame, labels=None):
+    if labels is None:
+        labels = np.zeros(frame.image.shape[:2], dtype=np.uint8)
+    return FrameResult(frame.index, labels, ())
+
+
+def copy(source, sink):
+    """Write every frame with an empty mask; returns what was read."""
+    frames = list(source)
+    for frame in frames:
+        sink.write(frame, result(frame))
+    sink.finish()
+    return frames
+
+
+def read(path):
+    with VideoReader(path) as source:
+        return source.info, list(source)
+
+
+VFR = [0, 40, 41, 200, 201, 900, 930, 931, 932, 1000, 1001, 1500]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="ordinary"),
+        pytest.param({"pts": VFR, "time_base": Fraction(1, 1000)}, id="uneven times"),
+        pytest.param({"size": (53, 39), "pixels": "yuv444p"}, id="odd size"),
+        pytest.param({"aspect": Fraction(4, 3)}, id="wide pixels"),
+        pytest.param({"frames": 1}, id="one frame"),
+        pytest.param({"rate": Fraction(30000, 1001)}, id="29.97"),
+    ],
+)
+def test_an_overlay_of_nothing_is_the_film(make_clip, tmp_path, caplog, changes, suffix):
+    with VideoReader(make_clip(**changes)) as source:
+        output = tmp_path / f"overlay{suffix}"
+        frames = copy(source, OverlaySink(output, source.info))
+        info = source.info
+    copied, got = read(output)
+    assert (copied.width, copied.height) == (info.width, info.height)
+    if suffix == ".webm" and "aspect" in changes:
+        assert "too narrow or too wide" in caplog.text
+    else:
+        assert copied.sample_aspect_ratio == info.sample_aspect_ratio
+        assert not caplog.records
+    assert [index_of(f.image) for f in got] == list(range(len(frames)))
+    tick = 0 if suffix in (".mp4", ".m4v", ".mov") else 0.00051  # Matroska counts milliseconds
+    assert [f.time_s for f in got] == pytest.approx([f.time_s for f in frames], abs=tick + 1e-9)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["clip.mp4", output.name])
+
+
+@pytest.mark.parametrize(
+    ("size", "matrix"), [((96, 64), 6), ((1280, 720), 1)], ids=["small", "large"]
+)
+def test_colours_are_converted_and_tagged(tmp_path, size, matrix):
+    width, height = size
+    colours = [(200, 30, 30), (30, 180, 50), (40, 50, 200), (128, 128, 128)]
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    for i, colour in enumerate(colours):
+        image[:, i * width // 4 : (i + 1) * width // 4] = colour
+    info = VideoInfo(tmp_path / "none", width, height, Fraction(24), Fraction(1, 24))
+    sink = OverlaySink(tmp_path / "o.mp4", info)
+    frame = Frame(0, 0, 0.0, image, "00000")
+    sink.write(frame, result(frame))
+    sink.finish()
+    (got,) = read(sink.path)[1]
+    for i, colour in enumerate(colours):
+        patch = got.image[:, (4 * i + 1) * width // 16 : (4 * i + 3) * width // 16]
+        assert np.abs(patch.reshape(-1, 3).mean(axis=0) - colour).max() <= 4
+    with av.open(str(sink.path)) as film:
+        context = film.streams.video[0].codec_context
+        assert (context.colorspace, context.color_primaries, context.color_trc) == (matrix,) * 3
+        assert context.color_range == 1
+
+
+def test_a_part_starts_at_zero(make_clip, tmp_path):
+    with open_source(make_clip(), start="4", end="9") as source:
+        copy(source, OverlaySink(tmp_path / "o.mp4", source.info))
+    _, got = read(tmp_path / "o.mp4")
+    assert [index_of(frame.image) for frame in got] == [4, 5, 6, 7, 8]
+    assert [frame.time_s for frame in got] == pytest.approx([i / 24 for i in range(5)])
+
+
+def test_times_before_zero_are_moved(make_clip, tmp_path):
+    with VideoReader(make_clip(name="clip.ts")) as source:
+        frames = [Frame(f.index, f.pts - 999_000, 0.0, f.image, f.name) for f in source]
+        sink = OverlaySink(tmp_path / "o.mp4", source.info)
+    for frame in frames:
+        sink.write(frame, result(frame))
+    sink.finish()
+    assert [f.time_s for f in read(sink.path)[1]] == pytest.approx([i / 24 for i in range(12)])
+
+
+def sound(path):
+    """Times and sizes of the sound's packets."""
+    with av.open(str(path)) as film:
+        if not film.streams.audio:
+            return []
+        packets = [p for p in film.demux(film.streams.audio[0]) if p.size]
+        return [(float(p.pts * p.time_base), p.size) for p in packets]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_is_copied_to_its_end(make_clip, tmp_path, suffix):
+    clip = make_clip(sound_s=1.5, frames=24)
+    with VideoReader(clip) as source:
+        output = tmp_path / f"o{suffix}"
+        frames = copy(source, OverlaySink(output, source.info))
+    given, got = sound(clip), sound(output)
+    assert [size for _, size in got] == [size for _, size in given]
+    delay = got[0][0] - given[0][0]  # Matroska cannot start before zero
+    assert abs(delay) < 0.025
+    assert np.allclose([t for t, _ in got], [t + delay for t, _ in given], atol=0.001)
+    assert len(read(output)[1]) == len(frames)
+
+
+def test_of_a_part_only_its_sound_is_copied(make_clip, tmp_path):
+    clip = make_clip(sound_s=2.0, frames=48)
+    with open_source(clip, start="0.5s", end="1s") as source:
+        copy(source, OverlaySink(tmp_path / "o.mp4", source.info))
+    times = [time for time, _ in sound(tmp_path / "o.mp4")]
+    assert 0 <= times[0] < 0.03
+    assert 0.45 < times[-1] <= 0.5
+
+
+def test_sound_that_does_not_fit_is_left_out_and_told(make_clip, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING), VideoReader(make_clip(sound_s=1.0)) as source:
+        copy(source, OverlaySink(tmp_path / "o.webm", source.info))
+    assert "aac sound does not fit into webm files" in caplog.text
+    assert sound(tmp_path / "o.webm") == []
+
+
+def test_sound_can_be_left_out(make_clip, tmp_path):
+    with VideoReader(make_clip(sound_s=1.0)) as source:
+        copy(source, OverlaySink(tmp_path / "o.mp4", source.info, sound=False))
+    assert sound(tmp_path / "o.mp4") == []
+
+
+def labelled(count=6, size=(53, 39)):
+    rng = np.random.default_rng(0)
+    image = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+    for index in range(count):
+        labels = rng.integers(0, 255, image.shape[:2], dtype=np.uint8)
+        frame = Frame(index, 7 * index, 0.0, image, f"{index:05d}")
+        yield frame, result(frame, labels)
+
+
+ODD = VideoInfo(Path("none"), 53, 39, Fraction(24), Fraction(1, 168))
+
+
+def test_a_matroska_mask_video_keeps_every_id(tmp_path):
+    sink = MaskVideoSink(tmp_path / "masks.mkv", ODD)
+    given = list(labelled())
+    for frame, labels in given:
+        sink.write(frame, labels)
+    sink.finish()
+    with av.open(str(sink.path)) as film:
+        got = [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
+    assert len(got) == len(given)
+    for (_, labels), grey in zip(given, got, strict=True):
+        assert np.array_equal(labels.labels, grey)
+    for (_, labels), frame in zip(given, read(sink.path)[1], strict=True):
+        assert np.array_equal(frame.image, np.repeat(labels.labels[:, :, None], 3, axis=2))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_other_mask_videos_show_davis_colours(tmp_path, suffix):
+    info = VideoInfo(Path("none"), 64, 48, Fraction(24), Fraction(1, 24))
+    labels = np.zeros((48, 64), dtype=np.uint8)
+    labels[:, 32:] = 2
+    sink = MaskVideoSink(tmp_path / f"masks{suffix}", info)
+    frame = Frame(0, 0, 0.0, np.zeros((48, 64, 3), dtype=np.uint8), "00000")
+    sink.write(frame, result(frame, labels))
+    sink.finish()
+    (got,) = read(sink.path)[1]
+    assert np.abs(got.image[24, 48].astype(int) - DAVIS_PALETTE[2]).max() <= 8
+    assert got.image[24, 10].max() <= 8
+
+
+def test_png_sequences(tmp_path):
+    sink = PngSequenceSink(tmp_path / "masks")
+    given = list(labelled())
+    for frame, labels in given:
+        sink.write(frame, labels)
+        assert not sink.path.exists()
+    sink.finish()
+    assert sorted(p.name for p in sink.path.iterdir()) == [f"{i:05d}.png" for i in range(6)]
+    for frame, labels in given:
+        with Image.open(sink.path / f"{frame.name}.png") as picture:
+            assert picture.mode == "P"
+            assert np.array_equal(np.asarray(picture), labels.labels)
+    assert [p.name for p in tmp_path.iterdir()] == ["masks"]
+
+
+SINKS = [
+    pytest.param(lambda path, **kw: OverlaySink(path.with_suffix(".mp4"), ODD, **kw), id="overlay"),
+    pytest.param(lambda path, **kw: MaskVideoSink(path.with_suffix(".mkv"), ODD, **kw), id="masks"),
+    pytest.param(PngSequenceSink, id="png"),
+]
+
+
+def place(sink_of, path):
+    """An earlier output where a sink will want to write; returns its name and how to read it."""
+    sink = sink_of(path)
+    if isinstance(sink, PngSequenceSink):
+        sink.path.mkdir()
+        (sink.path / "old.png").write_text("old")
+        return sink.path, lambda: (sink.path / "old.png").read_text()
+    sink.path.write_text("old")
+    return sink.path, sink.path.read_text
+
+
+@pytest.mark.parametrize("sink_of", SINKS)
+def test_outputs_are_not_overwritten_by_chance(tmp_path, sink_of):
+    path, content = place(sink_of, tmp_path / "out")
+    with pytest.raises(OutputExists, match="allow overwriting"):
+        sink_of(tmp_path / "out")
+    assert content() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("sink_of", SINKS)
+def test_an_old_output_stays_until_the_new_one_is_complete(tmp_path, sink_of):
+    path, content = place(sink_of, tmp_path / "out")
+    sink = sink_of(tmp_path / "out", overwrite=True)
+    for frame, labels in labelled():
+        sink.write(frame, labels)
+    assert content() == "old"
+    sink.close()
+    assert content() == "old"
+    sink.commit()
+    sink.abort()
+    if path.is_dir():
+        assert len(list(path.iterdir())) == 6
+    else:
+        assert len(read(path)[1]) == 6
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("sink_of", SINKS)
+@pytest.mark.parametrize("count", [0, 1, 6])
+def test_abort_leaves_nothing_but_the_old_output(tmp_path, sink_of, count):
+    path, content = place(sink_of, tmp_path / "out")
+    sink = sink_of(tmp_path / "out", overwrite=True)
+    for frame, labels in labelled(count):
+        sink.write(frame, labels)
+    sink.abort()
+    assert content() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("sink_of", SINKS)
+def test_what_appears_meanwhile_is_kept(tmp_path, sink_of):
+    sink = sink_of(tmp_path / "out")
+    for frame, labels in labelled():
+        sink.write(frame, labels)
+    _, content = place(sink_of, tmp_path / "out")
+    with pytest.raises(OutputExists):
+        sink.finish()
+    sink.abort()
+    assert content() == "old"
+
+
+@pytest.mark.parametrize("sink_of", SINKS)
+def test_a_missing_folder_is_named(tmp_path, sink_of):
+    with pytest.raises(OutputError, match=r"missing does not exist"):
+        sink_of(tmp_path / "missing" / "out")
+
+
+def test_folders_with_other_files_are_never_replaced(tmp_path):
+    (tmp_path / "holiday.jpg").write_text("precious")
+    with pytest.raises(OutputExists, match=r"holds holiday\.jpg"):
+        PngSequenceSink(tmp_path, overwrite=True)
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    (tmp_path / "out").mkdir()
+    sink = PngSequenceSink(tmp_path / "out")
+    for frame, labels in labelled(1):
+        sink.write(frame, labels)
+    sink.finish()
+    assert len(list(sink.path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", ".avi", ".png"])
+def test_unknown_suffixes_are_refused(tmp_path, suffix):
+    with pytest.raises(UnsupportedMediaError, match=r"\.mp4, \.m4v, \.mov, \.mkv, \.webm"):
+        OverlaySink(tmp_path / f"o{suffix}", ODD)
+
+
+def test_the_input_is_never_overwritten(make_clip, tmp_path):
+    with VideoReader(make_clip()) as source:
+        os.link(tmp_path / "clip.mp4", tmp_path / "same.mp4")
+        for name in ("clip.mp4", "same.mp4"):
+            with pytest.raises(OutputError, match="is the input"):
+                OverlaySink(tmp_path / name, source.info, overwrite=True)
+    with pytest.raises(OutputError, match="is the input"):
+        PngSequenceSink(tmp_path, overwrite=True, source=tmp_path)
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mkv")
+    with pytest.raises(OutputError, match="not a regular file"):
+        MaskVideoSink(tmp_path / "pipe.mkv", ODD, overwrite=True)
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_sinks import ODD, labelled
+from jointvos.errors import EncodeError
+from jointvos.media import FanOut, MaskVideoSink, OverlaySink, PngSequenceSink
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+folder = Path({folder!r})
+sink = {{"overlay": OverlaySink, "masks": MaskVideoSink}}[{kind!r}](folder / {name!r}, ODD)
+try:
+    with FanOut([PngSequenceSink(folder / "png"), sink]) as sinks:
+        for frame, labels in labelled(40):
+            frame.image[:] = labels.labels[..., None]
+            sinks.write(frame, labels)
+except EncodeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("overlay", "o.mp4"), ("overlay", "o.webm"), ("masks", "m.mkv")]
+)
+def test_a_full_disk_leaves_nothing(tmp_path, kind, name):
+    tests = str(Path(__file__).parent)
+    code = FULL_DISK.format(tests=tests, folder=str(tmp_path), kind=kind, name=name)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert f"{tmp_path / name}: writing the film failed" in run.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_refuses_is_an_encode_error(tmp_path):
+    info = VideoInfo(Path("none"), 20_000, 2, Fraction(24), Fraction(1, 24))
+    sink = OverlaySink(tmp_path / "o.mp4", info)
+    frame = Frame(0, 0, 0.0, np.zeros((2, 20_000, 3), dtype=np.uint8), "00000")
+    with pytest.raises(EncodeError, match=r"o\.mp4: writing the film failed"):
+        sink.write(frame, result(frame))
+    sink.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_sinks_appear_together(make_clip, tmp_path):
+    with VideoReader(make_clip()) as source:
+        outputs = [
+            OverlaySink(tmp_path / "o.mp4", source.info),
+            MaskVideoSink(tmp_path / "m.mkv", source.info),
+            PngSequenceSink(tmp_path / "png", source=source.info.path),
+        ]
+        with FanOut(outputs) as sinks:
+            for frame in source:
+                sinks.write(frame, result(frame))
+                assert [p.name for p in tmp_path.iterdir() if p.name[0] != "."] == ["clip.mp4"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "m.mkv", "o.mp4", "png"]
+
+
+def test_an_overlay_tints_objects_and_draws_lines_inside_them():
+    image = np.full((240, 240, 3), 100, dtype=np.uint8)
+    labels = np.zeros((240, 240), dtype=np.uint8)
+    labels[60:120, 60:120], labels[60:120, 120:180], labels[200:, 200:] = 1, 2, 255
+    before = image.copy()
+    drawn = draw_overlay(image, labels)
+    assert np.array_equal(image, before)
+    objects = (labels > 0) & (labels < 255)
+    assert np.array_equal(drawn[~objects], image[~objects])
+    inside, line = drawn[90, 90].astype(int), drawn[60, 90].astype(int)
+    assert inside[0] > inside[1] + 50  # object 1 is red
+    assert line.sum() > inside.sum() + 100  # its outline is lighter
+    assert drawn[90, 119].sum() > inside.sum() + 100  # also towards the neighbour
+    assert np.array_equal(draw_overlay(image, labels * 0), image)

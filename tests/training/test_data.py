@@ -1,0 +1,256 @@
+import io
+import tarfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PILImage
+
+from jointvos.errors import ConfigError, DatasetError, DatasetNotFound, SequenceIncomplete
+from jointvos.training import synthesis
+from jointvos.training.packs import Still, VideoClip, load_pack, load_packs
+from jointvos.training.synthesis import KINDS, MiniSequenceSynthesizer, search_region
+
+CROP = (96, 160)
+RED, GREEN = (230, 10, 10), (20, 200, 40)
+
+
+def _still(index: int, source: str, height: int = 150, width: int = 200) -> Still:
+    """A red disc on green, the disc being the only object."""
+    rng = np.random.default_rng(index)
+    labels = np.zeros((height, width), np.uint8)
+    centre = (int(rng.integers(60, width - 60)), int(rng.integers(50, height - 50)))
+    cv2.ellipse(labels, centre, (32, 22), 30, 0, 360, 7, -1)
+    image = np.full((height, width, 3), GREEN, np.uint8)
+    image[labels > 0] = RED
+    return Still(f"{source}/{index}", source, image, labels)
+
+
+def _clip(frames: int = 20) -> VideoClip:
+    images, maps = [], []
+    for t in range(frames):
+        labels = np.zeros((120, 200), np.uint8)
+        cv2.circle(labels, (40 + 6 * t, 60), 14, 1, -1)
+        image = np.full((120, 200, 3), GREEN, np.uint8)
+        image[labels > 0] = RED
+        images.append(image)
+        maps.append(labels)
+    return VideoClip("disc", tuple(images), tuple(maps))
+
+
+@pytest.fixture
+def synthesizer() -> MiniSequenceSynthesizer:
+    stills = [_still(i, source) for i, source in enumerate(["ccp", "feral_cat", "bsds500"])]
+    return MiniSequenceSynthesizer([_clip()], stills, CROP, seed=5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_ranges_and_a_visible_target(
+    synthesizer: MiniSequenceSynthesizer, kind: str
+) -> None:
+    batch = synthesizer.batch(3, 6, {kind: 2.0})
+    assert batch.images.shape == (6, 4, 3, *CROP)
+    assert batch.images.dtype == torch.uint8
+    assert batch.masks.shape == (6, 4, 1, *CROP)
+    assert set(batch.masks.unique().tolist()) == {0.0, 1.0}
+    shares = batch.masks.mean(dim=(2, 3, 4))
+    assert shares[:, 0].min() > 0.003
+    assert (shares > 0).float().mean() > 0.8
+
+
+def test_a_phase_may_have_its_own_size_and_length(synthesizer: MiniSequenceSynthesizer) -> None:
+    batch = synthesizer.batch(0, 2, {"stills": 1.0, "video": 1.0}, (64, 112), 6)
+    assert batch.images.shape == (2, 6, 3, 64, 112)
+    assert batch.masks.shape == (2, 6, 1, 64, 112)
+
+
+def test_is_a_function_of_seed_and_step(synthesizer: MiniSequenceSynthesizer) -> None:
+    mix = {"video": 1.0, "stills": 2.0, "people": 1.0, "static": 0.5}
+    wanted = synthesizer.batch(11, 8, mix)
+    synthesizer.batch(12, 3, mix)
+    threaded = MiniSequenceSynthesizer(
+        synthesizer.videos, synthesizer.stills, CROP, seed=5, workers=3
+    ).batch(11, 8, dict(reversed(mix.items())))
+    assert torch.equal(wanted.images, threaded.images)
+    assert torch.equal(wanted.masks, threaded.masks)
+    other = MiniSequenceSynthesizer(synthesizer.videos, synthesizer.stills, CROP, seed=6)
+    for different in (synthesizer.batch(12, 8, mix), other.batch(11, 8, mix)):
+        assert not torch.equal(wanted.images, different.images)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mask_lies_on_the_target(
+    synthesizer: MiniSequenceSynthesizer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Neutral colours and nothing red but the target (no distractors, a clean backdrop): the red
+    # pixels must be the mask.
+    plain = np.hstack([np.eye(3), np.zeros((3, 1))])
+    monkeypatch.setattr(synthesis, "_colours", lambda rng: plain)
+    monkeypatch.setattr(synthesis, "_degrade", lambda image, rng: image)
+    empty = np.full((150, 200, 3), GREEN, np.uint8)
+    monkeypatch.setattr(synthesis, "_without_target", lambda image, mask: empty)
+    monkeypatch.setattr(synthesis, "_wide", lambda stills, rng: empty)
+    red = synthesizer.stills[:2]
+    blank = Still("blank", "bsds500", empty, np.zeros((150, 200), np.uint8))
+    data = MiniSequenceSynthesizer(synthesizer.videos, red, CROP, seed=1)
+    original = synthesis._moving_still
+    monkeypatch.setattr(
+        synthesis,
+        "_moving_still",
+        lambda stills, others, *rest: original(stills, (blank,), *rest),
+    )
+    batch = data.batch(0, 12, {kind: 1.0})
+    looks_red = batch.images[:, :, :1].float() > 1.15 * batch.images[:, :, 1:2].float()
+    masks = batch.masks > 0.5
+    seen = masks.sum(dim=(2, 3, 4)) > 150
+    overlap = (looks_red & masks).sum(dim=(2, 3, 4)) / (looks_red | masks).sum(dim=(2, 3, 4))
+    assert seen.float().mean() > 0.8
+    assert overlap[seen].min() > 0.9
+    assert overlap[seen].mean() > 0.95
+    shifted = masks.roll(2, dims=-1)
+    off = (looks_red & shifted).sum(dim=(2, 3, 4)) / (looks_red | shifted).sum(dim=(2, 3, 4))
+    assert off[seen].mean() < overlap[seen].mean() - 0.05
+
+
+def test_search_region_contains_the_first_target_and_at_least_one_side_fits() -> None:
+    rng = np.random.default_rng(0)
+    box = np.array([20.0, 30.0, 70.0, 90.0])
+    for _ in range(200):
+        to_scene = search_region(box, (120, 160), CROP, rng, first=True)
+        pitch = np.diag(to_scene)[:2]
+        low = to_scene[:2, 2] + 0.5 - 0.5 * pitch
+        high = low + pitch * CROP[::-1]
+        assert (low <= box[:2] + 1e-6).all()
+        assert (high >= box[2:] - 1e-6).all()
+        assert ((high - low) <= np.array([160, 120]) + 1e-6).any()
+        assert pitch[0] == pytest.approx(pitch[1])
+
+
+@pytest.mark.parametrize(
+    ("mix", "error"),
+    [
+        pytest.param({"films": 1.0}, ConfigError, id="unknown"),
+        pytest.param({"video": 0.0}, ConfigError, id="nothing"),
+        pytest.param({"video": -1.0, "stills": 2.0}, ConfigError, id="negative"),
+        pytest.param({"stills": 1.0}, DatasetError, id="no stills"),
+    ],
+)
+def test_a_mix_that_cannot_be(mix: Mapping[str, float], error: type[Exception]) -> None:
+    data = MiniSequenceSynthesizer([_clip()], [], CROP)
+    with pytest.raises(error, match="mix"):
+        data.batch(0, 1, mix)
+
+
+# Packs
+
+
+def _encoded(picture: np.ndarray, kind: str, mode: str | None = None) -> bytes:
+    stream = io.BytesIO()
+    image = PILImage.fromarray(picture)
+    if mode == "P":
+        image.putpalette([(7 * i) % 256 for i in range(768)])
+    image.save(stream, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    return stream.getvalue()
+
+
+def _members() -> dict[str, bytes]:
+    still = _still(0, "ccp")
+    picture = _encoded(still.image, "WEBP")
+    clip = _clip(3)
+    files = {
+        "stills_x/ccp/b.webp": picture,
+        "stills_x/ccp/b.png": _encoded(still.labels, "PNG", "P"),
+        "photos_x/pumavos_chair/f0.webp": picture,
+        "photos_x/pumavos_chair/f0.png": _encoded(still.labels, "PNG"),
+    }
+    for t in range(3):
+        files[f"davis_x/disc/{t:05d}.webp"] = _encoded(clip.images[t], "WEBP")
+        files[f"davis_x/disc/{t:05d}.png"] = _encoded(clip.labels[t] > 0, "PNG")
+    return files
+
+
+def _write_tar(path: Path, files: Mapping[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def _write_folder(path: Path, files: Mapping[str, bytes]) -> Path:
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("write", [_write_tar, _write_folder], ids=["tar", "folder"])
+def test_loads_sets_and_sequences(
+    tmp_path: Path, write: Callable[[Path, Mapping[str, bytes]], Path]
+) -> None:
+    pack = load_pack(write(tmp_path / "pack", _members()))
+    assert [clip.name for clip in pack.videos] == ["disc", "pumavos_chair"]
+    assert [still.source for still in pack.stills] == ["ccp"]
+    np.testing.assert_array_equal(pack.stills[0].labels, _still(0, "ccp").labels)
+    np.testing.assert_array_equal(pack.stills[0].image, _still(0, "ccp").image)
+    for t in range(3):
+        np.testing.assert_array_equal(pack.videos[0].labels[t], _clip(3).labels[t])
+        np.testing.assert_array_equal(pack.videos[0].images[t], _clip(3).images[t])
+
+
+def test_loads_davis_folders_and_adds_packs_up(tmp_path: Path) -> None:
+    clip = _clip(2)
+    files = {}
+    for t in range(2):
+        files[f"JPEGImages/480p/disc/{t:05d}.jpg"] = _encoded(clip.images[t], "JPEG")
+        files[f"Annotations/480p/disc/{t:05d}.png"] = _encoded(clip.labels[t], "PNG", "P")
+    folder = _write_folder(tmp_path / "photos_of_davis", files)
+    pack = load_packs([folder, _write_tar(tmp_path / "x.tar", _members())])
+    assert [clip.name for clip in pack.videos] == ["disc", "disc", "pumavos_chair"]
+    np.testing.assert_array_equal(pack.videos[0].labels[1], clip.labels[1])
+    assert len(pack.stills) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        pytest.param({"stills_x/ccp/b.png": None}, SequenceIncomplete, "no label map", id="lone"),
+        pytest.param({"stills_x/ccp/b.webp": b"no"}, DatasetError, "damaged", id="picture"),
+        pytest.param({"stills_x/ccp/b.webp": b""}, DatasetError, "damaged", id="empty picture"),
+        pytest.param({"stills_x/ccp/b.png": b"no"}, DatasetError, "damaged", id="labels"),
+        pytest.param(
+            {"stills_x/ccp/b.png": _encoded(np.zeros((4, 5), np.uint8), "PNG")},
+            DatasetError,
+            "200x150",
+            id="sizes",
+        ),
+        pytest.param(
+            {"stills_x/ccp/b.png": _encoded(np.zeros((150, 200, 3), np.uint8), "PNG")},
+            DatasetError,
+            "mode RGB",
+            id="colours",
+        ),
+    ],
+)
+def test_says_what_is_wrong_with_a_pack(
+    tmp_path: Path, changes: Mapping[str, bytes | None], error: type[Exception], message: str
+) -> None:
+    files = {name: data for name, data in (_members() | changes).items() if data is not None}
+    with pytest.raises(error, match=message) as caught:
+        load_pack(_write_tar(tmp_path / "pack.tar", files))
+    assert "\n" not in str(caught.value)
+
+
+def test_refuses_what_is_no_pack(tmp_path: Path) -> None:
+    with pytest.raises(DatasetNotFound, match=r"nowhere\.tar"):
+        load_pack(tmp_path / "nowhere.tar")
+    (tmp_path / "text.tar").write_text("this is no tar")
+    with pytest.raises(DatasetError, match=r"text\.tar: not a readable tar"):
+        load_pack(tmp_path / "text.tar")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no training pictures"):
+        load_pack(tmp_path / "empty")
