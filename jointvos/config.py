@@ -178,7 +178,7 @@ class TrainConfig(_Checked):
     steps: int
     phases: tuple[Phase, ...]
     learning_rate: float = 1e-3
-    warmup_steps: int = 100
+    warmup_steps: int = 50
     weight_decay: float = 0.01
     label_encoder_rate: float = 0.3
     filter_reg_rate: float = 0.02
@@ -189,7 +189,7 @@ class TrainConfig(_Checked):
     lovasz_full: float = 0.58
     cosine_weight: float = 0.01
     auxiliary_weight: float = 0.3
-    ema_decay: float = 0.995
+    ema_decay: float = 0.99
     bf16: bool = False
     seed: int = 1
 
@@ -243,21 +243,18 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "small": InferenceConfig(crop_size=(288, 512), memory_size=8, initial_steps=10, update_steps=3),
 }
 
+FIRST_VIDEO = (("video", 1.0),)
+MIXED = (("video", 0.6), ("stills", 0.2), ("people", 0.15), ("static", 0.05))
+MOSTLY_VIDEO = (("video", 0.85), ("people", 0.15))
+
 TRAINING: Mapping[str, TrainConfig] = {
     "joint-small": TrainConfig(
         model="joint-small",
-        steps=1000,
+        steps=800,
         phases=(
-            Phase(0.12, (160, 288), 4, 8, (("video", 1.0),)),
-            Phase(
-                0.53,
-                (160, 288),
-                4,
-                8,
-                (("video", 0.6), ("stills", 0.2), ("people", 0.15), ("static", 0.05)),
-            ),
-            Phase(0.2, (240, 416), 4, 8, (("video", 0.7), ("stills", 0.15), ("people", 0.15))),
-            Phase(0.15, (240, 416), 4, 8, (("video", 0.85), ("people", 0.15))),
+            Phase(0.12, (160, 288), 4, 8, FIRST_VIDEO),
+            Phase(0.73, (160, 288), 4, 8, MIXED),
+            Phase(0.15, (240, 416), 4, 8, MOSTLY_VIDEO),
         ),
     ),
 }

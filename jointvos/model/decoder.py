@@ -104,6 +104,10 @@ class Decoder(nn.Module):
         self.upsample1 = nn.Conv2d(config.decoder_dims[0], config.upsampler_dim, 3, padding=1)
         self.upsample2 = nn.Conv2d(config.upsampler_dim, 1, 3, padding=1)
         he_initialise(self)
+        # Training starts at a faint foreground everywhere instead of at large random logits.
+        nn.init.normal_(self.upsample2.weight, std=0.01)
+        assert self.upsample2.bias is not None
+        nn.init.constant_(self.upsample2.bias, -2.0)
 
     def forward(
         self, encoding: Tensor, stages: tuple[Tensor, ...], size: tuple[int, int]

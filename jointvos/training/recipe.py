@@ -104,7 +104,7 @@ class Run:
         self.net = JointNet(preset(MODELS, config.model)).to(device).train()
         self.net.to(memory_format=torch.channels_last)
         self.auxiliary = nn.Conv2d(self.net.config.encoding_dim, 1, 1).to(device)
-        decay = get_ema_multi_avg_fn(config.ema_decay)
+        decay = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.net, multi_avg_fn=decay)
         self.optimiser = torch.optim.AdamW(
             [
@@ -208,14 +208,14 @@ def train(
     out: Path,
     *,
     save: Callable[[JointNet, Path], None],
-    on_step: Callable[[StepReport], None] = lambda report: None,
     stop: Event | None = None,
     checkpoint_seconds: float = 60.0,
-) -> Path | None:
-    """Train to the end and return the file of the averaged weights.
+) -> Iterator[StepReport]:
+    """Train to the end, one report per step; whoever iterates shows the progress.
 
-    Writes `log.csv` and `last.ckpt` into `out` as it goes. When `stop` is set, the step in hand is
-    finished, the checkpoint written, and None returned.
+    Writes `log.csv` and `last.ckpt` into `out` as it goes, and in the end the averaged weights as
+    `<model>.safetensors` with `save`. When `stop` is set, the step in hand is finished, the
+    checkpoint written, and the iteration ends.
 
     Raises:
         NonFiniteLoss: The loss became NaN or infinite.
@@ -231,14 +231,12 @@ def train(
         for report in run.steps():
             rows.writerow([getattr(report, name) for name in fields])
             log.flush()
-            on_step(report)
+            yield report
             stopping = stop is not None and stop.is_set()
             if stopping or time.monotonic() - saved_at > checkpoint_seconds:
                 save_checkpoint(checkpoint, run.state())
                 saved_at = time.monotonic()
             if stopping:
-                return None
+                return
     save_checkpoint(checkpoint, run.state())
-    weights = out / f"{run.config.model}.safetensors"
-    save(run.kept, weights)
-    return weights
+    save(run.kept, out / f"{run.config.model}.safetensors")

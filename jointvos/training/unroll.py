@@ -49,9 +49,10 @@ def unroll(
     """
     B, T, _, H, W = images.shape
     features = net.encode_image(images.flatten(0, 1))
-    stages = [stage.unflatten(0, (B, T)) for stage in features.stages]
-    tra = None if features.transduction is None else features.transduction.unflatten(0, (B, T))
-    ind = None if features.induction is None else features.induction.unflatten(0, (B, T))
+    stages = [stage.view(B, T, *stage.shape[1:]) for stage in features.stages]
+    tra, ind = features.transduction, features.induction
+    tra = None if tra is None else tra.view(B, T, *tra.shape[1:])
+    ind = None if ind is None else ind.view(B, T, *ind.shape[1:])
 
     memory = net.encode_masks(first_mask)
     target: TargetModel | None = None

@@ -10,9 +10,10 @@ import torch
 from PIL import Image as PILImage
 
 from jointvos.errors import ConfigError, DatasetError, DatasetNotFound, SequenceIncomplete
-from jointvos.training import synthesis
+from jointvos.training import augment, scenes, synthesis
+from jointvos.training.augment import training_region
 from jointvos.training.packs import Still, VideoClip, load_pack, load_packs
-from jointvos.training.synthesis import KINDS, MiniSequenceSynthesizer, search_region
+from jointvos.training.synthesis import KINDS, MiniSequenceSynthesizer
 
 CROP = (96, 160)
 RED, GREEN = (230, 10, 10), (20, 200, 40)
@@ -44,14 +45,14 @@ def _clip(frames: int = 20) -> VideoClip:
 @pytest.fixture
 def synthesizer() -> MiniSequenceSynthesizer:
     stills = [_still(i, source) for i, source in enumerate(["ccp", "feral_cat", "bsds500"])]
-    return MiniSequenceSynthesizer([_clip()], stills, CROP, seed=5)
+    return MiniSequenceSynthesizer([_clip()], stills, seed=5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_shapes_ranges_and_a_visible_target(
     synthesizer: MiniSequenceSynthesizer, kind: str
 ) -> None:
-    batch = synthesizer.batch(3, 6, {kind: 2.0})
+    batch = synthesizer.batch(3, 6, {kind: 2.0}, CROP, 4)
     assert batch.images.shape == (6, 4, 3, *CROP)
     assert batch.images.dtype == torch.uint8
     assert batch.masks.shape == (6, 4, 1, *CROP)
@@ -61,23 +62,24 @@ def test_shapes_ranges_and_a_visible_target(
     assert (shares > 0).float().mean() > 0.8
 
 
-def test_a_phase_may_have_its_own_size_and_length(synthesizer: MiniSequenceSynthesizer) -> None:
-    batch = synthesizer.batch(0, 2, {"stills": 1.0, "video": 1.0}, (64, 112), 6)
-    assert batch.images.shape == (2, 6, 3, 64, 112)
-    assert batch.masks.shape == (2, 6, 1, 64, 112)
+def test_size_and_length_may_change_between_batches(synthesizer: MiniSequenceSynthesizer) -> None:
+    for size, crop_size, frames in [(2, (64, 112), 6), (1, (96, 160), 2)]:
+        batch = synthesizer.batch(0, size, {"stills": 1.0, "video": 1.0}, crop_size, frames)
+        assert batch.images.shape == (size, frames, 3, *crop_size)
+        assert batch.masks.shape == (size, frames, 1, *crop_size)
 
 
 def test_is_a_function_of_seed_and_step(synthesizer: MiniSequenceSynthesizer) -> None:
     mix = {"video": 1.0, "stills": 2.0, "people": 1.0, "static": 0.5}
-    wanted = synthesizer.batch(11, 8, mix)
-    synthesizer.batch(12, 3, mix)
+    wanted = synthesizer.batch(11, 8, mix, CROP, 4)
+    synthesizer.batch(12, 3, mix, CROP, 4)
     threaded = MiniSequenceSynthesizer(
-        synthesizer.videos, synthesizer.stills, CROP, seed=5, workers=3
-    ).batch(11, 8, dict(reversed(mix.items())))
+        synthesizer.videos, synthesizer.stills, seed=5, workers=3
+    ).batch(11, 8, dict(reversed(mix.items())), CROP, 4)
     assert torch.equal(wanted.images, threaded.images)
     assert torch.equal(wanted.masks, threaded.masks)
-    other = MiniSequenceSynthesizer(synthesizer.videos, synthesizer.stills, CROP, seed=6)
-    for different in (synthesizer.batch(12, 8, mix), other.batch(11, 8, mix)):
+    other = MiniSequenceSynthesizer(synthesizer.videos, synthesizer.stills, seed=6)
+    for different in (synthesizer.batch(12, 8, mix, CROP, 4), other.batch(11, 8, mix, CROP, 4)):
         assert not torch.equal(wanted.images, different.images)
 
 
@@ -88,21 +90,21 @@ def test_mask_lies_on_the_target(
     # Neutral colours and nothing red but the target (no distractors, a clean backdrop): the red
     # pixels must be the mask.
     plain = np.hstack([np.eye(3), np.zeros((3, 1))])
-    monkeypatch.setattr(synthesis, "_colours", lambda rng: plain)
-    monkeypatch.setattr(synthesis, "_degrade", lambda image, rng: image)
+    monkeypatch.setattr(augment, "colour_change", lambda rng: plain)
+    monkeypatch.setattr(augment, "degrade", lambda image, rng: image)
     empty = np.full((150, 200, 3), GREEN, np.uint8)
-    monkeypatch.setattr(synthesis, "_without_target", lambda image, mask: empty)
-    monkeypatch.setattr(synthesis, "_wide", lambda stills, rng: empty)
+    monkeypatch.setattr(scenes, "paint_over", lambda image, mask: empty)
+    monkeypatch.setattr(scenes, "wide_picture", lambda stills, rng: empty)
     red = synthesizer.stills[:2]
     blank = Still("blank", "bsds500", empty, np.zeros((150, 200), np.uint8))
-    data = MiniSequenceSynthesizer(synthesizer.videos, red, CROP, seed=1)
-    original = synthesis._moving_still
+    data = MiniSequenceSynthesizer(synthesizer.videos, red, seed=1)
+    original = scenes.moving_still
     monkeypatch.setattr(
         synthesis,
-        "_moving_still",
+        "moving_still",
         lambda stills, others, *rest: original(stills, (blank,), *rest),
     )
-    batch = data.batch(0, 12, {kind: 1.0})
+    batch = data.batch(0, 12, {kind: 1.0}, CROP, 4)
     looks_red = batch.images[:, :, :1].float() > 1.15 * batch.images[:, :, 1:2].float()
     masks = batch.masks > 0.5
     seen = masks.sum(dim=(2, 3, 4)) > 150
@@ -115,11 +117,11 @@ def test_mask_lies_on_the_target(
     assert off[seen].mean() < overlap[seen].mean() - 0.05
 
 
-def test_search_region_contains_the_first_target_and_at_least_one_side_fits() -> None:
+def test_training_region_contains_the_first_target_and_at_least_one_side_fits() -> None:
     rng = np.random.default_rng(0)
     box = np.array([20.0, 30.0, 70.0, 90.0])
     for _ in range(200):
-        to_scene = search_region(box, (120, 160), CROP, rng, first=True)
+        to_scene = training_region(box, (120, 160), CROP, rng, first=True)
         pitch = np.diag(to_scene)[:2]
         low = to_scene[:2, 2] + 0.5 - 0.5 * pitch
         high = low + pitch * CROP[::-1]
@@ -139,9 +141,9 @@ def test_search_region_contains_the_first_target_and_at_least_one_side_fits() ->
     ],
 )
 def test_a_mix_that_cannot_be(mix: Mapping[str, float], error: type[Exception]) -> None:
-    data = MiniSequenceSynthesizer([_clip()], [], CROP)
+    data = MiniSequenceSynthesizer([_clip()], [])
     with pytest.raises(error, match="mix"):
-        data.batch(0, 1, mix)
+        data.batch(0, 1, mix, CROP, 4)
 
 
 # Packs

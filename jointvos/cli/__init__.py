@@ -1,0 +1,1 @@
+"""The command line: parse, call, report. The only part that knows a terminal."""

@@ -1,0 +1,77 @@
+"""The commands, and the one place where errors become exit codes."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+import jointvos
+from jointvos.cli import console
+from jointvos.cli.evaluate import evaluate
+from jointvos.cli.segment import segment
+from jointvos.cli.train import train
+from jointvos.cli.weights import download_weights
+from jointvos.errors import JointVOSError
+
+BROKEN_PIPE = 141
+TERMINATED = 143
+
+app = typer.Typer(
+    name="jointvos",
+    help="Give it a video and the mask of something in its first frame: "
+    "it cuts that thing out of every frame.",
+    epilog="Example: jointvos segment video.mp4 --mask first.png",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command(no_args_is_help=True)(segment)
+app.command("eval", no_args_is_help=True)(evaluate)
+app.command(no_args_is_help=True)(train)
+app.command("download-weights", no_args_is_help=True)(download_weights)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"jointvos {jointvos.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options that come before the command."""
+
+
+def run() -> None:
+    """Run the command line and end the process with the right code.
+
+    An error that a user can cause becomes one line on stderr; anything else is a bug and keeps
+    its traceback, as does everything with --debug or JOINTVOS_DEBUG=1.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    debug = "--debug" in sys.argv[1:] or os.environ.get("JOINTVOS_DEBUG", "") not in ("", "0")
+    try:
+        app()
+    except JointVOSError as error:
+        if debug:
+            raise
+        console.error(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Python would flush stdout once more at exit and complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    """End as an exception does, so that outputs in the making are taken away."""
+    sys.exit(TERMINATED)

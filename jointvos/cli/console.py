@@ -1,0 +1,108 @@
+"""What people read, all of it on stderr: notes, errors, progress."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+Item = TypeVar("Item")
+PLAIN_INTERVAL_S = 10.0
+
+
+def stderr() -> Console:
+    """Console on the current stderr; rich honours NO_COLOR, FORCE_COLOR and TERM=dumb."""
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+def error(message: str) -> None:
+    """One line, whatever the message (file names may hold line breaks)."""
+    console = stderr()
+    console.print("jointvos: ", style="bold red", end="")
+    console.print(" ".join(message.splitlines()))
+
+
+class Reporter:
+    """Notes for people at the chosen level of detail."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet = quiet
+        level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger = logging.getLogger("jointvos")
+        logger.handlers = [handler]
+        logger.setLevel(level)
+
+    def note(self, message: str) -> None:
+        """A line, unless quiet."""
+        if not self.quiet:
+            stderr().print(message)
+
+    def track(self, items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
+        """Pass items on while showing how far it is: a bar on a terminal, else a line at times."""
+        if self.quiet:
+            return iter(items)
+        if sys.stderr.isatty():
+            return _bar(items, total, unit)
+        return _lines(items, total, unit)
+
+
+class _Rate(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} {self.unit}/s")
+
+
+def _bar(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(unit),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=stderr(),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task(unit, total=total)
+        for item in items:
+            yield item
+            progress.advance(task)
+
+
+def _lines(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
+    begin = said = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - said >= PLAIN_INTERVAL_S:
+            said = now
+            rate = done / (now - begin)
+            line = f"{unit} {done}" + (f"/{total}" if total else "") + f", {rate:.1f} {unit}/s"
+            if total and total > done:
+                line += f", about {_duration((total - done) / rate)} left"
+            stderr().print(line)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,55 @@
+"""From options to a session; torch is imported here and not before."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jointvos.cli.console import Reporter
+from jointvos.config import INFERENCE, preset
+from jointvos.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jointvos.inference import VideoSegmenter
+
+
+def make_sessions(
+    reporter: Reporter,
+    *,
+    model: str | None,
+    weights: Path | None,
+    preset_name: str | None,
+    memory_size: int | None,
+    template_interval: int | None,
+    device: str,
+    precision: str,
+    paper_preset: str = "paper",
+) -> "Callable[[], VideoSegmenter]":
+    """Load the model once, say which, and return what makes a fresh session of it.
+
+    A model made for the paper's settings is run with `paper_preset`, any other with its own,
+    unless a preset is named.
+
+    Raises:
+        ConfigError: Options contradict each other or are out of range.
+        WeightsError: The model is missing or unusable.
+        DeviceUnavailable: The device is not there.
+    """
+    if model is not None and weights is not None:
+        raise ConfigError("--model and --weights exclude each other; give one of them")
+    if preset_name is not None:
+        preset(INFERENCE, preset_name)
+
+    from jointvos.checkpoints import find_weights, load_model
+    from jointvos.inference import VideoSegmenter
+
+    path = find_weights(weights if weights is not None else model)
+    net = load_model(path)
+    own = net.config.inference
+    chosen = preset_name or (paper_preset if own == "paper" else own)
+    config = preset(INFERENCE, chosen, memory_size=memory_size, template_interval=template_interval)
+
+    def make() -> VideoSegmenter:
+        return VideoSegmenter(net, config, device=device, precision=precision)
+
+    reporter.note(f"model {path.stem} ({path}), preset {chosen}, on {make().device}")
+    return make

@@ -1,0 +1,154 @@
+"""How things move in a training scene: poses that wander, waves that grow, a camera that drifts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jointvos.training.layers import (
+    Floats,
+    Layer,
+    Mask,
+    Size,
+    Waves,
+    box_of,
+    centre_of,
+    extent_of,
+    inverse,
+    soften,
+)
+from jointvos.types import Image
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where an object stands in the scene and how it is changed against its source.
+
+    Attributes:
+        centre: [2], scene pixels.
+        scale: Scene pixels per source pixel.
+        angle: Turn, radians.
+        stretch: Logarithm of the factor on x, and of its inverse on y.
+        shear: Shift of x per y.
+    """
+
+    centre: Floats
+    scale: float
+    angle: float = 0.0
+    stretch: float = 0.0
+    shear: float = 0.0
+
+    def to_source(self, pivot: Floats) -> Floats:
+        """Scene to source [3,3], where `pivot` [2] is the object's centre in its source."""
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        shape = np.array([[np.exp(self.stretch), self.shear], [0.0, np.exp(-self.stretch)]])
+        linear = self.scale * np.array([[cos, -sin], [sin, cos]]) @ shape
+        forward = np.eye(3)
+        forward[:2, :2] = linear
+        forward[:2, 2] = self.centre - linear @ pivot
+        return inverse(forward)
+
+
+def place(extent: float, size: Size, rng: np.random.Generator, scale: float | None = None) -> Pose:
+    """A first pose anywhere in a scene, for an object `extent` pixels wide in its source."""
+    height, width = size
+    wanted = np.exp(rng.uniform(np.log(0.12), np.log(0.45))) * np.sqrt(height * width)
+    centre = rng.uniform(0.2, 0.8, 2) * (width, height)
+    return Pose(centre, min(wanted / extent, 1.6) if scale is None else scale)
+
+
+def wandering_cut(
+    image: Image,
+    mask: Mask,
+    start: Pose,
+    size: Size,
+    count: int,
+    vigour: float,
+    rng: np.random.Generator,
+) -> list[Layer]:
+    """An object cut out of its picture that wanders and bends: its layer in each of T frames.
+
+    Args:
+        image: Its picture, [H,W,3].
+        mask: The object in it, [H,W].
+        start: Its pose in the first frame.
+        size: Of the scene.
+        count: T.
+        vigour: How far it goes, 1 being much.
+        rng: Decides everything else.
+    """
+    box = box_of(mask)
+    pivot, alpha = centre_of(box), soften(mask, 3)
+    poses = _wander(start, extent_of(box), size, count, vigour, rng)
+    return [
+        Layer(image, alpha, pose.to_source(pivot), waves, cut=True)
+        for pose, waves in zip(poses, bending(extent_of(box), count, rng), strict=True)
+    ]
+
+
+def passing_cut(
+    image: Image, mask: Mask, boxes: Sequence[Floats], rng: np.random.Generator
+) -> list[Layer | None]:
+    """An object that passes before the target's T boxes [4], never in the first frame."""
+    own = box_of(mask)
+    pivot, alpha = centre_of(own), soften(mask, 3)
+    heading = rng.uniform(0, 2 * np.pi)
+    way = np.array([np.cos(heading), np.sin(heading)])
+    speed, meeting = rng.uniform(0.6, 1.5), rng.uniform(0.5, len(boxes))
+    relative = rng.uniform(0.4, 1.1)
+    layers: list[Layer | None] = [None]
+    for t, box in enumerate(boxes[1:], start=1):
+        reach = extent_of(box)
+        centre = centre_of(box) + way * (t - meeting) * speed * reach
+        pose = Pose(centre, relative * reach / extent_of(own))
+        layers.append(Layer(image, alpha, pose.to_source(pivot), cut=True))
+    return layers
+
+
+def bending(extent: float, count: int, rng: np.random.Generator) -> list[Waves | None]:
+    """Waves about as long as the target that grow from nothing; never so steep that they fold."""
+    length = extent * rng.uniform(0.5, 1.6, 3)
+    heading = rng.uniform(0, 2 * np.pi, 3)
+    frequencies = np.stack([np.cos(heading), np.sin(heading)], axis=1) * 2 * np.pi / length[:, None]
+    phases = rng.uniform(0, 2 * np.pi, 3)
+    steepness = rng.uniform(0, 0.35) / np.sqrt(3)
+    amplitudes = rng.normal(size=(3, 2)) * (steepness * length / (2 * np.pi))[:, None]
+    grown = (amplitudes * t / (count - 1) for t in range(1, count))
+    return [None, *(Waves(frequencies, phases, amplitude) for amplitude in grown)]
+
+
+def camera_path(
+    size: Size, count: int, vigour: float, rng: np.random.Generator, spare: float = 0.08
+) -> list[Floats]:
+    """Scene to backdrop, T times [3,3]: a drift mostly within the backdrop's borders.
+
+    `spare` is the share of the backdrop that the camera may leave on each side.
+    """
+    height, width = size
+    zoom = np.exp(rng.uniform(0, 2 * spare) + np.cumsum(rng.normal(0, 0.04 * vigour, count)))
+    turn = np.cumsum(rng.normal(0, 0.05 * vigour, count))
+    drift = np.cumsum(rng.normal(0, 0.4 * spare * vigour, (count, 2)), axis=0)
+    drift = np.clip(drift, -spare, spare) * (width, height)
+    middle = np.array([width, height]) / 2
+    return [
+        Pose(middle + drift[t], max(float(zoom[t]), 1.0), turn[t]).to_source(middle)
+        for t in range(count)
+    ]
+
+
+def _wander(
+    start: Pose, extent: float, size: Size, count: int, vigour: float, rng: np.random.Generator
+) -> list[Pose]:
+    """A random walk from `start`, its centre kept in the scene."""
+    height, width = size
+    steps = rng.normal(size=(count, 6)) * vigour * [0.35, 0.35, 0.12, 0.2, 0.08, 0.06]
+    steps[0] = 0
+    x, y, grow, turn, stretch, shear = np.cumsum(steps, axis=0).T
+    reach = extent * start.scale
+    centres = np.clip(
+        start.centre + reach * np.stack([x, y], axis=1),
+        np.minimum(start.centre, (0.1 * width, 0.1 * height)),
+        np.maximum(start.centre, (0.9 * width, 0.9 * height)),
+    )
+    scales = start.scale * np.exp(np.clip(grow, -0.6, 0.6))
+    return [Pose(centres[t], scales[t], turn[t], stretch[t], shear[t]) for t in range(count)]

@@ -1,0 +1,243 @@
+"""Scenes for mini-sequences: T frames of layers around one target, from clips and photographs.
+
+Each function draws one scene, or returns None where the draw has no usable target.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from jointvos.training.layers import (
+    Floats,
+    Layer,
+    Mask,
+    SceneFrame,
+    Size,
+    blend,
+    box_of,
+    centre_of,
+    extent_of,
+    inverse,
+    scene_box,
+    size_of,
+    soften,
+    to_mask,
+    transform,
+)
+from jointvos.training.motion import Pose, bending, camera_path, passing_cut, place, wandering_cut
+from jointvos.training.packs import Labels, Still, VideoClip
+from jointvos.types import Image
+
+Item = TypeVar("Item")
+
+CLOTHES = "ccp"  # its labels are clothes and body parts: all of them together are the person
+PEOPLE = frozenset({CLOTHES, "feral_cat"})
+WINDOW = 50  # frames of a clip that a mini-sequence spans at most
+
+
+def video_scene(
+    videos: Sequence[VideoClip], count: int, rng: np.random.Generator
+) -> list[SceneFrame] | None:
+    """`count` frames of one clip within `WINDOW`, half of the time backwards."""
+    if not videos:
+        return None
+    clip = _any(videos, rng)
+    total = len(clip.images)
+    order = np.arange(total) if rng.random() < 0.5 else np.arange(total)[::-1]
+    start = int(rng.integers(max(1, total - count + 1)))
+    span = int(rng.integers(min(10, WINDOW), WINDOW + 1))
+    later = np.arange(start + 1, min(start + span, total))
+    if len(later) < count - 1:
+        return None
+    picked = [start, *np.sort(rng.choice(later, count - 1, replace=False))]
+    chosen = [int(order[i]) for i in picked]
+    ids = _usable_ids(clip.labels[chosen[0]])
+    if not len(ids):
+        return None
+    target = rng.choice(ids)
+    frames: list[SceneFrame] = []
+    for index in chosen:
+        mask = to_mask(clip.labels[index] == target)
+        box = box_of(mask) if mask.any() else frames[-1].box
+        layer = Layer(clip.images[index], mask, np.eye(3), is_target=True)
+        frames.append(SceneFrame(size_of(mask), box, (layer,)))
+    return frames
+
+
+def static_scene(
+    videos: Sequence[VideoClip], stills: Sequence[Still], count: int, rng: np.random.Generator
+) -> list[SceneFrame] | None:
+    """One picture, `count` times."""
+    if videos and (not stills or rng.random() < 0.5):
+        scene = video_scene(videos, 1, rng)
+        return scene and scene * count
+    if not stills:
+        return None
+    still = _any(stills, rng)
+    if (mask := _pick_target(still, rng)) is None or (_upright(mask) and rng.random() < 0.7):
+        return None
+    layer = Layer(still.image, mask, np.eye(3), is_target=True)
+    return [SceneFrame(size_of(mask), box_of(mask), (layer,))] * count
+
+
+def moving_still(
+    stills: Sequence[Still],
+    others: Sequence[Still],
+    count: int,
+    step: int,
+    rng: np.random.Generator,
+) -> list[SceneFrame] | None:
+    """A still brought to life: bent as a whole, or its target cut out and moved over a backdrop.
+
+    Args:
+        stills: Where the target is from.
+        others: Where backdrops, distractors and occluders are from.
+        count: T, frames of the scene.
+        step: Of the training run; twins of the target come in slowly.
+        rng: Decides everything else.
+    """
+    if not stills:
+        return None
+    still = _any(stills, rng)
+    if (mask := _pick_target(still, rng)) is None:
+        return None
+    box, style, vigour = box_of(mask), rng.random(), rng.uniform(0.2, 1.0)
+    extent = extent_of(box)
+    if _upright(mask):  # a wide crop would be mostly stretched borders
+        style = style**0.4
+    if style < 0.25:
+        return _bent_whole(still.image, mask, count, vigour, rng)
+    if style < 0.6:
+        backdrop, size = paint_over(still.image, mask), size_of(mask)
+        camera = camera_path(size, count, 0.5 * vigour, rng)
+        zoom = float(np.sqrt(np.linalg.det(camera[0][:2, :2])))
+        pose = Pose(transform(inverse(camera[0]), centre_of(box)), 1 / zoom)
+    else:
+        backdrop = wide_picture(others, rng)
+        size = (backdrop.shape[0], backdrop.shape[1])
+        camera = camera_path(size, count, 0.5 * vigour, rng)
+        pose = place(extent, size, rng)
+    target = wandering_cut(still.image, mask, pose, size, count, vigour, rng)
+    target = [replace(layer, is_target=True) for layer in target]
+    boxes = [scene_box(mask, layer, size) for layer in target]
+
+    below: list[list[Layer]] = []
+    if rng.random() < 0.15 * min(1.0, step / 1000):  # a twin of the target, not early
+        twin = place(extent, size, rng, scale=pose.scale)
+        if np.abs(twin.centre - pose.centre).max() > 0.8 * extent * pose.scale:
+            below.append(wandering_cut(still.image, mask, twin, size, count, vigour, rng))
+    below += _distractors(others, size, count, vigour, rng)
+    above = _occluder(others, boxes, rng)
+    frames = []
+    for t in range(count):
+        stack = [Layer(backdrop, None, camera[t]), *(layers[t] for layers in below), target[t]]
+        if (occluder := above[t]) is not None:
+            stack.append(occluder)
+        frames.append(SceneFrame(size, boxes[t], tuple(stack)))
+    return frames
+
+
+def _bent_whole(
+    image: Image, mask: Mask, count: int, vigour: float, rng: np.random.Generator
+) -> list[SceneFrame]:
+    size = size_of(mask)
+    camera = camera_path(size, count, vigour, rng, spare=0.15)
+    layers = [
+        Layer(image, mask, to_source, waves, is_target=True)
+        for to_source, waves in zip(
+            camera, bending(extent_of(box_of(mask)), count, rng), strict=True
+        )
+    ]
+    return [SceneFrame(size, scene_box(mask, layer, size), (layer,)) for layer in layers]
+
+
+def _distractors(
+    others: Sequence[Still], size: Size, count: int, vigour: float, rng: np.random.Generator
+) -> list[list[Layer]]:
+    """Up to three other objects behind the target, each with its T layers."""
+    cuts = []
+    for _ in range(rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])):
+        other = _any(others, rng)
+        if (mask := _pick_target(other, rng)) is not None:
+            spot = place(extent_of(box_of(mask)), size, rng)
+            cuts.append(wandering_cut(other.image, mask, spot, size, count, vigour, rng))
+    return cuts
+
+
+def _occluder(
+    others: Sequence[Still], boxes: Sequence[Floats], rng: np.random.Generator
+) -> list[Layer | None]:
+    """One time in four an object that passes before the target's T boxes."""
+    if len(boxes) > 1 and rng.random() < 0.25:
+        other = _any(others, rng)
+        if (mask := _pick_target(other, rng)) is not None:
+            return passing_cut(other.image, mask, boxes, rng)
+    return [None] * len(boxes)
+
+
+def _usable_ids(labels: Labels) -> NDArray[np.intp]:
+    """The objects of a frame of a clip that are large enough to be followed."""
+    areas = np.bincount(labels.ravel())
+    ids = np.flatnonzero((areas > 100) | (areas >= 0.002 * labels.size))
+    ids = ids[ids > 0]
+    if len(ids) > 1:
+        ids = ids[ids != 255]  # void, where it is not the only object
+    return ids
+
+
+def _pick_target(still: Still, rng: np.random.Generator) -> Mask | None:
+    """One object of a still, or None if the draw is too small, too large or mostly cut off."""
+    labels = still.labels
+    ids = np.flatnonzero(np.bincount(labels.ravel()) > 0.003 * labels.size)
+    ids = ids[ids > 0]
+    if not len(ids):
+        return None
+    if still.source == CLOTHES and rng.random() < 0.5:
+        mask = to_mask(labels > 0)
+    else:
+        mask = to_mask(labels == rng.choice(ids))
+        if still.source == CLOTHES:
+            for _ in range(rng.integers(3)):
+                around = np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8))) > mask
+                mask |= to_mask((labels > 0) & (labels == rng.choice(labels[around])))
+        elif still.source not in PEOPLE:
+            _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
+            mask = to_mask(parts == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    share = np.count_nonzero(mask) / mask.size
+    rim = sum(np.count_nonzero(edge) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    cut_off = rim > 1.2 * np.sqrt(share * mask.size)
+    return mask if 0.004 < share < 0.6 and not (cut_off and still.source not in PEOPLE) else None
+
+
+def wide_picture(stills: Sequence[Still], rng: np.random.Generator) -> Image:
+    """A picture [H,W,3] to serve as backdrop, upright only by bad luck."""
+    image = _any(stills, rng).image
+    for _ in range(3):
+        if image.shape[1] > image.shape[0]:
+            break
+        image = _any(stills, rng).image
+    return image
+
+
+def paint_over(image: Image, mask: Mask) -> Image:
+    """The picture [H,W,3] with its target filled from around, at a quarter of the resolution."""
+    height, width = size_of(mask)
+    small = (max(1, width // 4), max(1, height // 4))
+    hole = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8)
+    coarse_hole = to_mask(np.asarray(cv2.resize(hole, small, interpolation=cv2.INTER_AREA)) > 0)
+    coarse = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    filled = cv2.inpaint(coarse, coarse_hole, 3, cv2.INPAINT_TELEA)
+    filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
+    return blend(np.asarray(filled, np.uint8), image, soften(hole, 5))
+
+
+def _any(items: Sequence[Item], rng: np.random.Generator) -> Item:
+    return items[int(rng.integers(len(items)))]
+
+
+def _upright(mask: Mask) -> bool:
+    return bool(mask.shape[0] > mask.shape[1])
