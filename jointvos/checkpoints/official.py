@@ -72,7 +72,7 @@ def convert_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of the authors' state dict under our names.
 
     Raises:
-        IncompatibleWeights: A name is unknown, or the heads are missing.
+        IncompatibleWeights: A name is unknown, or the heads are missing or do not match.
     """
     converted = {}
     for official, tensor in state.items():
@@ -80,7 +80,12 @@ def convert_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             converted[ours] = tensor
     if missing := [name for name in HEADS if name not in state]:
         raise IncompatibleWeights(f"{', '.join(missing)} missing; expected a whole JOINT network")
-    converted["heads.weight"] = torch.cat([state[name] for name in HEADS])
-    if (stem := converted.get("backbone.conv1.weight")) is not None:
+    heads = [state[name] for name in HEADS]
+    if heads[0].shape != heads[1].shape or heads[0].ndim != 4:
+        shapes = " and ".join(str(list(head.shape)) for head in heads)
+        raise IncompatibleWeights(f"the heads are {shapes}; expected two kernels of one shape")
+    converted["heads.weight"] = torch.cat(heads)
+    stem = converted.get("backbone.conv1.weight")
+    if stem is not None and stem.ndim == 4:
         converted["backbone.conv1.weight"] = stem.flip(1)
     return converted

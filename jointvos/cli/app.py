@@ -10,6 +10,7 @@ import typer
 
 import jointvos
 from jointvos.cli import console
+from jointvos.cli.bench import bench
 from jointvos.cli.evaluate import evaluate
 from jointvos.cli.segment import segment
 from jointvos.cli.train import train
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command(no_args_is_help=True)(segment)
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(train)
+app.command()(bench)
 app.command("download-weights", no_args_is_help=True)(download_weights)
 
 

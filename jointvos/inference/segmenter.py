@@ -72,6 +72,8 @@ class VideoSegmenter:
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
         with out_of_memory_as_error(self.device):
+            # Convolutions on the CPU run about a third faster with channels last.
+            net.to(memory_format=torch.channels_last)
             self.net = net.to(self.device).eval()
         self.config = config or INFERENCE[net.config.inference]
         self.keep_probabilities = probabilities

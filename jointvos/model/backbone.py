@@ -40,7 +40,9 @@ class Backbone(nn.Module):
         expansion = 4 if config.backbone == "resnet50" else 1
         self.channels = tuple(64 * 2**i * expansion for i in range(config.stages))
         for name, value in (("pixel_mean", config.pixel_mean), ("pixel_std", config.pixel_std)):
-            self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
+            # On the CPU even in a network built without values: no file brings these.
+            pixel = torch.tensor(value, device="cpu").view(1, 3, 1, 1)
+            self.register_buffer(name, pixel, persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Stages, finest first.

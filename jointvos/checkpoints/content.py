@@ -1,0 +1,57 @@
+"""What a file seems to be by its first bytes, for messages about files that are no model."""
+
+from pathlib import Path
+
+from jointvos.errors import IncompatibleWeights, WeightsError
+
+HEAD = 512
+ZIP = b"PK\x03\x04"
+LEGACY_TORCH = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+CHECKPOINT = "a PyTorch checkpoint"
+SAFETENSORS = "a safetensors file"
+
+
+def kind_of(path: Path) -> str:
+    """One of a few kinds, in words that follow "is".
+
+    Raises:
+        WeightsError: The file cannot be read, or is a folder.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "empty"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, not a model"
+    if head.startswith((ZIP, LEGACY_TORCH)):
+        return CHECKPOINT
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    if head[8:9] == b"{":
+        return SAFETENSORS
+    if head[:1] == b"\x80":
+        return "a Python pickle"
+    return "of an unknown kind"
+
+
+def refuse(path: Path, kind: str, expected: str) -> IncompatibleWeights:
+    """The error for a file of another kind than the one expected."""
+    if kind.startswith("a web page") or kind == "empty":
+        advice = "; fetch it again with a browser and look at what was saved"
+    elif kind == CHECKPOINT:
+        advice = f"; install it with `jointvos download-weights --from {path} --name NAME`"
+    elif kind == SAFETENSORS:
+        advice = f"; a model of jointvos is used as it is, with --weights {path}"
+    else:
+        advice = ""
+    return IncompatibleWeights(f"{path} is {kind}; expected {expected}{advice}")
+
+
+def listing(names: list[str], shown: int = 3) -> str:
+    """A few names, quoted so that they stay on one line, and how many there are besides."""
+    text = ", ".join(repr(name[:80]) for name in names[:shown])
+    return f"{text} and {len(names) - shown} more" if len(names) > shown else text
