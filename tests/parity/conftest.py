@@ -22,9 +22,7 @@ DIGEST = 492029099
 @pytest.fixture(scope="session")
 def official_state() -> dict[str, Tensor]:
     """The state dict of an official checkpoint, with weights that anyone can regenerate."""
-    state = refweights.fill(
-        json.loads((REFERENCE / "keys.json").read_text()), refweights.SEED_A
-    )
+    state = refweights.fill(json.loads((REFERENCE / "keys.json").read_text()), refweights.SEED_A)
     assert refweights.digest(state) == DIGEST
     return state
 

@@ -26,6 +26,16 @@ from jointvos.ops import (
 FIRST_CROP = (480, 832)
 TWO_ULP = 2.4e-7
 """Of a probability near 1."""
+PIXEL = 1e-4
+"""Of 255. Crops are bit-equal on AVX2 and AVX-512 with the two threads of the recordings; the
+resize rounds the last bits otherwise elsewhere, up to 4e-5."""
+LOGIT = 5e-6
+"""Of 10; bit-equal as above, 1e-6 elsewhere."""
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    assert a.shape == b.shape
+    return float((a - b).abs().max())
 
 
 def unpacked(bits: Tensor, *shape: int) -> Tensor:
@@ -69,15 +79,15 @@ def test_regions(reference, regions):
 
 
 @pytest.mark.parametrize("i", range(40))
-def test_image_crop_is_bit_equal(reference, image, crop, regions, i):
+def test_image_crop(reference, image, crop, regions, i):
     ours = crop_image(image, regions[i], crop)[:, ::6, ::6]
-    assert torch.equal(ours, reference["crops_s6"][i])
+    assert difference(ours, reference["crops_s6"][i]) <= PIXEL
 
 
 def test_a_shift_by_one_pixel_changes_every_crop(reference, image, crop, regions):
     for region, theirs in zip(regions, reference["crops_s6"], strict=True):
         shifted = replace(region, left=region.left + 1)
-        assert not torch.equal(crop_image(image, shifted, crop)[:, ::6, ::6], theirs)
+        assert difference(crop_image(image, shifted, crop)[:, ::6, ::6], theirs) > 1
 
 
 def test_mask_crops_are_equal(reference, crop, regions):
@@ -105,7 +115,7 @@ def test_first_frame(reference, first_frame, i):
     assert float(scale) == pytest.approx(float(reference["init_scale"][i]), rel=1e-6)
 
     ours, mask_crop = crop_first_frame(first_frame, mask[None], state, scale, FIRST_CROP)
-    assert torch.equal(ours[:, ::24, ::24], reference["init_crop_s24"][i])
+    assert difference(ours[:, ::24, ::24], reference["init_crop_s24"][i]) <= PIXEL
     assert torch.equal(mask_crop[0], unpacked(reference["init_mask_crop"], 6, *FIRST_CROP)[i])
 
 
@@ -118,19 +128,19 @@ def test_the_displacement_of_the_first_crop_is_visible(reference, first_frame):
     height, width = first_frame.shape[1:]
     region = search_region(state.centre, scale, FIRST_CROP, (height, width))
     later = crop_image(first_frame, region, FIRST_CROP)[:, ::24, ::24]
-    assert float((later - reference["init_crop_s24"][0]).abs().max()) > 10
+    assert difference(later, reference["init_crop_s24"][0]) > 10
 
 
 def test_target_state(reference):
-    """Single-precision sums over 25 680 pixels in the recordings: a thousandth of a pixel."""
-    start = TargetState(torch.tensor([60.0, 107.0]), torch.tensor([40.0, 30.0]))
+    """The third mask is too faint, so the state before it stays; it was recorded with this one."""
+    before = TargetState(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     rows = moments(reference["state_in"])
-    for row, centre, size in zip(
-        rows, reference["state_pos"], reference["state_sz"], strict=True
-    ):
-        state = updated_state(row, start, min_area=100.0)
-        assert torch.allclose(state.centre, centre, rtol=0, atol=1e-3)
-        assert torch.allclose(state.size, size, rtol=0, atol=1e-3)
+    assert float(rows[2, 0]) < 100 < float(rows[1, 0])
+    for row, centre, size in zip(rows, reference["state_pos"], reference["state_sz"], strict=True):
+        state = updated_state(row, before, min_area=100.0)
+        # Recorded from single-precision sums over 25 680 pixels.
+        assert difference(state.centre, centre) <= 1e-3
+        assert difference(state.size, size) <= 1e-3
 
 
 @pytest.mark.parametrize("i", range(6))
@@ -139,9 +149,9 @@ def test_paste(reference, i):
     theirs = reference["paste_out"][i]
     logits = reference["paste_in"][i, 0]
     frame = (theirs.shape[0], theirs.shape[1])
-    assert torch.equal(paste(logits, SearchRegion(top, left, height, width), frame), theirs)
-    aside = SearchRegion(top, left + 1, height, width)
-    assert not torch.equal(paste(logits, aside, frame), theirs)
+    region = SearchRegion(top, left, height, width)
+    assert difference(paste(logits, region, frame), theirs) <= LOGIT
+    assert difference(paste(logits, replace(region, left=left + 1), frame), theirs) > 1
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +164,13 @@ def test_soft_aggregation(merged, objects):
     scores, theirs = merged[f"scores_{objects}"], merged[f"prob_{objects}"]
     ours = soft_aggregate(scores)
     assert torch.equal(ours.argmax(0).to(torch.uint8), merged[f"label_{objects}"])
-    assert float((ours[1:] - theirs).abs().max()) <= TWO_ULP
-    assert float((scores.sigmoid() - theirs).abs().max()) > 0.1  # merging does something
+    assert difference(ours[1:], theirs) <= TWO_ULP
+    assert difference(scores.sigmoid(), theirs) > 0.1  # merging does something
 
 
 def test_an_object_that_appears_while_another_is_followed(merged):
+    ids = torch.tensor([0, 3, 7], dtype=torch.uint8)
     given = (merged["mix_gt"].float() - 0.5) * 200
     ours = soft_aggregate(torch.stack((merged["mix_scores"], given)))
-    assert torch.equal(ours.argmax(0).to(torch.uint8), merged["mix_label"])
-    assert float((ours[1:] - merged["mix_prob"]).abs().max()) <= TWO_ULP
+    assert torch.equal(ids[ours.argmax(0)], merged["mix_label"])
+    assert difference(ours[1:], merged["mix_prob"]) <= TWO_ULP

@@ -1,0 +1,40 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from jointvos.config import MODELS, ModelConfig
+from jointvos.model import JointNet
+
+TINY = replace(
+    MODELS["joint-small"],
+    name="tiny",
+    feature_dim=16,
+    key_dim=8,
+    decoder_dims=(8, 8, 8),
+    upsampler_dim=4,
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOINTVOS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("JOINTVOS_MODEL", raising=False)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    (tmp_path / "cache").mkdir()
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> ModelConfig:
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_net() -> JointNet:
+    torch.manual_seed(0)
+    return JointNet(TINY).eval()

@@ -1,0 +1,245 @@
+"""Our model files: round trip, strictness, and what is said about files that are no model."""
+
+import errno
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import jointvos.checkpoints.load as loading
+from jointvos.checkpoints import load_model, save_model
+from jointvos.config import MODELS, ModelConfig, to_dict
+from jointvos.errors import IncompatibleWeights, OutputError, WeightsNotFound
+from jointvos.model import JointNet
+
+
+def header(config: ModelConfig, **changes: object) -> dict[str, str]:
+    return {"format": "jointvos/1", "model": json.dumps(to_dict(config) | changes)}
+
+
+@pytest.fixture
+def saved(tmp_path: Path, tiny_net: JointNet) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_model(tiny_net, path, metadata={"note": "hello"})
+    return path
+
+
+def test_a_network_survives_the_round_trip(saved: Path, tiny_net: JointNet) -> None:
+    net = load_model(saved)
+    assert net.config == tiny_net.config
+    assert not net.training
+    original = tiny_net.state_dict()
+    assert net.state_dict().keys() == original.keys()
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(tensor, original[name]), name
+    image = 255 * torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        for ours, theirs in zip(
+            net.encode_image(image).stages, tiny_net.encode_image(image).stages, strict=True
+        ):
+            assert torch.equal(ours, theirs)
+
+
+def test_everything_is_real_fp32_and_trainable(saved: Path) -> None:
+    net = load_model(str(saved))
+    for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
+        assert tensor.device.type == "cpu", name
+        assert tensor.dtype == torch.float32, name
+    assert all(p.requires_grad and p.is_leaf for p in net.parameters())
+    assert not any(b.requires_grad for b in net.buffers())
+
+
+def test_the_network_outlives_its_file(saved: Path, tiny_net: JointNet) -> None:
+    net = load_model(saved)
+    with saved.open("r+b") as file:
+        file.write(bytes(saved.stat().st_size))
+    assert torch.equal(net.heads.weight, tiny_net.heads.weight)
+
+
+def test_the_header_says_what_it_is(saved: Path, tiny_config: ModelConfig) -> None:
+    with safe_open(saved, framework="pt") as file:
+        notes = file.metadata()
+    assert notes["format"] == "jointvos/1"
+    assert notes["note"] == "hello"
+    assert json.loads(notes["model"])["feature_dim"] == tiny_config.feature_dim
+    assert saved.stat().st_mode & 0o777 == 0o666 & ~current_umask(saved.parent)
+
+
+def current_umask(folder: Path) -> int:
+    probe = folder / "probe"
+    probe.touch()
+    return 0o666 & ~probe.stat().st_mode
+
+
+def test_half_files_keep_vectors_and_what_would_overflow(
+    tmp_path: Path, tiny_config: ModelConfig
+) -> None:
+    net = JointNet(tiny_config)
+    with torch.no_grad():
+        net.heads.weight[0, 0, 0, 0] = 1e5
+    path = tmp_path / "half.safetensors"
+    save_model(net, path, half=True)
+    stored = load_file(path)
+    assert stored["backbone.conv1.weight"].dtype == torch.float16
+    assert stored["backbone.bn1.weight"].dtype == torch.float32
+    assert stored["learner.filter_reg"].dtype == torch.float32
+    assert stored["heads.weight"].dtype == torch.float32
+    loaded = load_model(path).state_dict()
+    for name, tensor in net.state_dict().items():
+        assert loaded[name].dtype == torch.float32
+        # fp16 keeps 11 bits, and steps of 2^-24 near zero.
+        torch.testing.assert_close(loaded[name], tensor, rtol=2**-11, atol=2**-25)
+    assert loaded["heads.weight"][0, 0, 0, 0] == 1e5
+
+
+def renamed(state: dict[str, Tensor]) -> None:
+    state["extra"] = state.pop("heads.weight")
+
+
+def emptied(state: dict[str, Tensor]) -> None:
+    state.clear()
+
+
+def reshaped(state: dict[str, Tensor]) -> None:
+    state["heads.weight"] = torch.zeros(2, 3)
+
+
+def spoilt(state: dict[str, Tensor]) -> None:
+    state["heads.weight"] = state["heads.weight"].clone()
+    state["heads.weight"][1, 2, 0, 0] = float("nan")
+
+
+def infinite(state: dict[str, Tensor]) -> None:
+    state["backbone.bn1.bias"] = torch.full_like(state["backbone.bn1.bias"], float("-inf"))
+
+
+def counted(state: dict[str, Tensor]) -> None:
+    state["backbone.bn1.bias"] = state["backbone.bn1.bias"].long()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(renamed, "missing 'heads.weight'; unexpected 'extra'", id="renamed"),
+        pytest.param(emptied, "'backbone.bn1.bias' and 1", id="empty"),
+        pytest.param(reshaped, "heads.weight is [2, 3], expected [32, 256, 3, 3]", id="shape"),
+        pytest.param(spoilt, "NaN or infinite values in 'heads.weight'", id="nan"),
+        pytest.param(infinite, "NaN or infinite values in 'backbone.bn1.bias'", id="infinite"),
+        pytest.param(counted, "no floating-point values in 'backbone.bn1.bias'", id="integers"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(
+    spoil: Callable[[dict[str, Tensor]], None],
+    said: str,
+    tmp_path: Path,
+    tiny_net: JointNet,
+) -> None:
+    state = dict(tiny_net.state_dict())
+    spoil(state)
+    path = tmp_path / "bad.safetensors"
+    save_file(state, path, header(tiny_net.config))
+    refused(path, said)
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        pytest.param(None, "format mark 'none', expected 'jointvos/1'", id="no-header"),
+        pytest.param({"format": "jointvos/2", "model": "{}"}, "'jointvos/2'", id="newer"),
+        pytest.param({"format": "jointvos/1"}, "describes no network", id="no-config"),
+        pytest.param({"format": "jointvos/1", "model": "[1]"}, "no table", id="list"),
+        pytest.param({"format": "jointvos/1", "model": "{}"}, "describes no network", id="fields"),
+        pytest.param(header(MODELS["joint-small"], wings=2), "unknown wings", id="unknown"),
+        pytest.param(header(MODELS["joint-small"], stages=7), "stages is 7", id="stages"),
+        pytest.param(header(MODELS["joint-small"], backbone="vgg"), "vgg", id="backbone"),
+        pytest.param(header(MODELS["joint-small"], feature_dim=-3), "network", id="negative"),
+        pytest.param(header(MODELS["joint-small"], feature_dim="x"), "network", id="text"),
+        pytest.param(header(MODELS["joint-small"], inference="fast"), "'fast'", id="inference"),
+    ],
+)
+def test_headers_that_describe_no_network_are_refused(
+    notes: dict[str, str] | None, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.safetensors"
+    save_file({"x": torch.zeros(1)}, path, notes)
+    refused(path, said)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b"\n<!DOCTYPE html><html>Quota</html>", "a web page, not a model", id="html"),
+        pytest.param(b"PK\x03\x04" + bytes(99), "download-weights --from", id="torch"),
+        pytest.param(b"\x80\x02cposix\nsystem\n", "a Python pickle", id="pickle"),
+        pytest.param(bytes(257) + b"ustar" + bytes(250), "a tar archive", id="tar"),
+        pytest.param(b"GIF89a" + bytes(99), "of an unknown kind", id="unknown"),
+        pytest.param(struct.pack("<Q", 1 << 62) + b"{}", "damaged or cut off", id="header"),
+    ],
+)
+def test_other_files_are_called_by_their_kind(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(content)
+    refused(path, said)
+
+
+@pytest.mark.parametrize("kept", [9, 300, 0.5, 0.999])
+def test_truncated_files_are_refused(kept: float, saved: Path) -> None:
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(kept if kept > 1 else kept * len(content))])
+    refused(saved, "damaged or cut off")
+
+
+def refused(path: Path, said: str) -> None:
+    with pytest.raises(IncompatibleWeights) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert said in message
+    assert str(path) in message
+    assert "\n" not in message
+
+
+def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path, saved: Path) -> None:
+    with pytest.raises(WeightsNotFound, match=r"absent\.safetensors is not there; .*--from FILE"):
+        load_model(tmp_path / "absent.safetensors")
+
+
+def test_a_failed_write_keeps_the_old_file(
+    saved: Path, tiny_net: JointNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = saved.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(loading.os, "fsync", full)
+    with pytest.raises(OutputError, match="cannot be written: No space left"):
+        save_model(tiny_net, saved, half=True)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.glob("*.partial")) == []
+    assert list(saved.parent.glob(".*")) == []
+
+
+def test_an_interrupted_write_leaves_nothing(
+    tmp_path: Path, tiny_net: JointNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loading.os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(tiny_net, tmp_path / "new.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_skeleton_is_the_network_without_values() -> None:
+    config = MODELS["joint-r50"]
+    state = loading.skeleton(config).state_dict()
+    assert all(tensor.is_meta for tensor in state.values())
+    assert sum(tensor.numel() for tensor in state.values()) > 41e6

@@ -1,0 +1,139 @@
+"""Where models are looked for, and which is taken."""
+
+from pathlib import Path
+
+import pytest
+
+import jointvos.checkpoints.registry as registry
+from jointvos.checkpoints import find_weights, installed
+from jointvos.config import INFERENCE, MODELS
+from jointvos.errors import ConfigError, WeightsNotFound
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package folder and a checkout's, both empty."""
+    folders = tmp_path / "package", tmp_path / "weights"
+    for folder in folders:
+        folder.mkdir()
+    monkeypatch.setattr(registry, "BUNDLED_FOLDERS", folders)
+    return tmp_path
+
+
+def put(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.safetensors"
+    path.touch()
+    return path
+
+
+def test_the_bundled_folders_are_the_package_and_the_checkout() -> None:
+    package, checkout = registry.BUNDLED_FOLDERS
+    assert (package / "registry.py").is_file()
+    assert checkout.name == "weights"
+    assert (checkout.parent / "jointvos").is_dir()
+
+
+def test_the_package_wins_over_the_checkout_and_the_cache_over_both(
+    bundle: Path, cache: Path
+) -> None:
+    checkout = put(bundle / "weights", "joint-small")
+    assert installed() == {"joint-small": checkout}
+    package = put(bundle / "package", "joint-small")
+    assert find_weights("joint-small") == package
+    own = put(cache, "joint-small")
+    assert find_weights("joint-small") == own
+
+
+def test_the_best_model_is_taken_by_default(bundle: Path, cache: Path) -> None:
+    for name in ("joint-small", "mine", "another", "joint-davis", "joint-ytvos"):
+        expected = put(cache, name)
+        if name == "another":
+            assert list(installed()) == ["another", "mine", "joint-small"]
+        elif name != "mine":
+            assert find_weights() == expected
+    (cache / ".joint-best.safetensors.7.partial").touch()
+    assert list(installed()) == ["joint-ytvos", "joint-davis", "another", "mine", "joint-small"]
+
+
+def test_the_variable_comes_before_the_best(
+    bundle: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best, other = put(cache, "joint-ytvos"), put(cache, "mine")
+    monkeypatch.setenv("JOINTVOS_MODEL", "mine")
+    assert find_weights() == other
+    assert find_weights("joint-ytvos") == best
+    monkeypatch.setenv("JOINTVOS_MODEL", str(best))
+    assert find_weights() == best
+    monkeypatch.setenv("JOINTVOS_MODEL", "gone")
+    with pytest.raises(WeightsNotFound, match="'gone'"):
+        find_weights()
+
+
+def test_existing_files_are_taken_whatever_their_name(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = bundle / "odd.name"
+    file.touch()
+    assert find_weights(str(file)) == file
+    monkeypatch.setenv("HOME", str(bundle))
+    assert find_weights("~/odd.name") == file
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        pytest.param("joint-davis", "no model 'joint-davis' is installed", id="name"),
+        pytest.param("a/b.safetensors", "b.safetensors is not there", id="text"),
+        pytest.param(Path("joint-davis"), "joint-davis is not there", id="path"),
+        pytest.param(Path("/"), "/ is a folder", id="folder"),
+    ],
+)
+def test_what_is_missing_is_named_with_what_is_there(
+    wanted: str | Path, said: str, bundle: Path, cache: Path
+) -> None:
+    put(cache, "mine")
+    with pytest.raises(WeightsNotFound) as caught:
+        find_weights(wanted)
+    message = str(caught.value)
+    assert said in message
+    assert "installed: mine;" in message
+    assert "jointvos download-weights --from FILE --name NAME" in message
+
+
+def test_no_model_at_all_is_said(bundle: Path) -> None:
+    with pytest.raises(WeightsNotFound, match=r"no model is installed in .*cache"):
+        find_weights()
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        pytest.param("linux", {"JOINTVOS_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, "/c", id="own"),
+        pytest.param("linux", {"XDG_CACHE_HOME": "/x"}, "/x/jointvos", id="xdg"),
+        pytest.param("linux", {}, "/home/me/.cache/jointvos", id="linux"),
+        pytest.param("darwin", {}, "/home/me/Library/Caches/jointvos", id="mac"),
+        pytest.param("win32", {"LOCALAPPDATA": "/local"}, "/local/jointvos", id="windows"),
+    ],
+)
+def test_the_cache_folder_follows_the_platform(
+    platform: str, variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JOINTVOS_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"HOME": "/home/me"} | variables).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(registry.sys, "platform", platform)
+    assert registry.cache_folder() == Path(expected)
+
+
+@pytest.mark.parametrize("name", ["", "-x", ".x", "A", "a/b", "a b", "ä", "x.safetensors", "a\n"])
+def test_bad_names_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="no name for a model"):
+        registry.check_name(name)
+
+
+def test_known_models_name_presets_that_exist() -> None:
+    for model in registry.KNOWN.values():
+        assert registry.check_name(model.name) == model.name
+        assert model.preset in MODELS
+        assert model.inference in INFERENCE

@@ -1,0 +1,95 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from jointvos.checkpoints import save_model
+from jointvos.config import ModelConfig
+from jointvos.media import write_mask_png
+from jointvos.model import JointNet
+
+SIZE = (96, 128)  # height, width
+FRAMES = 12
+
+Jointvos = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that is small enough to run in no time; it segments nothing sensible."""
+    torch.manual_seed(0)
+    config = ModelConfig(
+        name="tiny",
+        backbone="resnet18",
+        norm="group",
+        stages=3,
+        feature_dim=16,
+        key_dim=16,
+        label_encoder_dims=(8, 8, 16),
+        decoder_dims=(8, 8, 16),
+        upsampler_dim=8,
+        upsampling="bilinear",
+        inference="small",
+    )
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_model(JointNet(config), path)
+    return path
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """A folder with clip.mp4 (a square moves to the right) and first.png."""
+    rng = np.random.default_rng(0)
+    background = rng.integers(0, 120, (*SIZE, 3), dtype=np.uint8)
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(25))
+        stream.height, stream.width = SIZE
+        stream.pix_fmt = "yuv420p"
+        for t in range(FRAMES):
+            picture = background.copy()
+            picture[30:60, 20 + 3 * t : 50 + 3 * t] = (250, 220, 60)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    mask = np.zeros(SIZE, np.uint8)
+    mask[30:60, 20:50] = 1
+    write_mask_png(tmp_path / "first.png", mask)
+    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(tmp_path / "empty.png")
+    write_mask_png(tmp_path / "large.png", np.ones((200, 300), np.uint8))
+    (tmp_path / "notes.txt").write_text("this is no film")
+    return tmp_path
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith("JOINTVOS_")},
+        "JOINTVOS_CACHE": str(tmp_path / "cache"),
+        "NO_COLOR": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture
+def jointvos(inputs: Path, environment: dict[str, str]) -> Jointvos:
+    """Run the command in the folder of the inputs, as a user would."""
+
+    def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "jointvos", *map(str, arguments)],
+            cwd=inputs,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,261 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+FRAMES = 12
+
+
+def decoded(path: Path, pixel_format: str) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format=pixel_format) for frame in container.decode(video=0)]
+
+
+def leftovers(folder: Path) -> set[str]:
+    """What a run left behind besides its inputs."""
+    given = {"clip.mp4", "first.png", "empty.png", "large.png", "notes.txt", "cache"}
+    return {entry.name for entry in folder.iterdir()} - given
+
+
+def test_without_outputs_named_overlay_and_masks_appear(jointvos, inputs, tiny_weights):
+    run = jointvos("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == ""
+    assert "tiny" in run.stderr
+    assert leftovers(inputs) == {"clip_overlay.mp4", "clip_masks"}
+    assert sorted(p.name for p in (inputs / "clip_masks").iterdir()) == [
+        f"{i:05d}.png" for i in range(FRAMES)
+    ]
+    with Image.open(inputs / "clip_masks" / "00000.png") as first:
+        assert first.mode == "P"
+        assert np.array_equal(np.asarray(first), np.asarray(Image.open(inputs / "first.png")))
+    assert len(decoded(inputs / "clip_overlay.mp4", "rgb24")) == FRAMES
+
+
+def test_all_outputs_in_one_pass_agree(jointvos, inputs, tiny_weights):
+    run = jointvos(
+        *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "--json"),
+        *("--png", "ids", "--mask-video", "ids.mkv", "--overlay", "film.mkv", "-q"),
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [line["frame"] for line in lines] == list(range(FRAMES))
+    assert [line["time"] for line in lines] == [pytest.approx(i / 25) for i in range(FRAMES)]
+    film = decoded(inputs / "ids.mkv", "gray")
+    for i, line in enumerate(lines):
+        png = np.asarray(Image.open(inputs / "ids" / f"{i:05d}.png"))
+        assert np.array_equal(film[i], png)
+        assert line["objects"][0]["area"] == int((png == 1).sum())
+    assert len(decoded(inputs / "film.mkv", "rgb24")) == FRAMES
+
+
+def test_json_alone_writes_no_files(jointvos, inputs, tiny_weights):
+    run = jointvos(
+        "segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "--json"
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == FRAMES
+    assert leftovers(inputs) == set()
+
+
+def test_range_keeps_numbers_and_times(jointvos, inputs, tiny_weights):
+    run = jointvos(
+        *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "--json"),
+        *("--start", "3", "--end", "0.28s", "-o", "part"),
+    )
+    assert run.returncode == 0, run.stderr
+    assert [json.loads(line)["frame"] for line in run.stdout.splitlines()] == [3, 4, 5, 6]
+    assert sorted(p.name for p in (inputs / "part").iterdir())[0] == "00003.png"
+
+
+def test_folder_of_pictures_keeps_their_names(jointvos, inputs, tiny_weights):
+    folder = inputs / "pictures"
+    folder.mkdir()
+    for number, picture in enumerate(decoded(inputs / "clip.mp4", "rgb24")[:3]):
+        Image.fromarray(picture).save(folder / f"shot{9 + number}.png")
+    run = jointvos(
+        *("segment", "pictures", "--mask", "first.png", "--weights", tiny_weights, "-o", "out")
+    )
+    assert run.returncode == 0, run.stderr
+    assert sorted(p.name for p in (inputs / "out").iterdir()) == [
+        "shot10.png",
+        "shot11.png",
+        "shot9.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        pytest.param(["gone.mp4", "--mask", "first.png"], 3, "gone.mp4", id="no input"),
+        pytest.param(["notes.txt", "--mask", "first.png"], 3, "notes.txt", id="no film"),
+        pytest.param(["clip.mp4", "--mask", "gone.png"], 4, "gone.png", id="no mask"),
+        pytest.param(["clip.mp4", "--mask", "notes.txt"], 4, "notes.txt", id="mask no picture"),
+        pytest.param(["clip.mp4", "--mask", "large.png"], 4, "300x200", id="mask too large"),
+        pytest.param(["clip.mp4", "--mask", "empty.png"], 4, "nothing", id="mask empty"),
+        pytest.param(["clip.mp4"], 2, "--mask", id="mask forgotten"),
+        pytest.param(["clip.mp4", "--msak", "first.png"], 2, "--msak", id="typo"),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "--preset", "papre"], 2, "papre", id="preset"
+        ),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "--weights", "gone.safetensors"],
+            5,
+            "gone.safetensors",
+            id="no weights",
+        ),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "--weights", "notes.txt"],
+            5,
+            "notes.txt",
+            id="weights no model",
+        ),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "--model", "a", "--weights", "b"],
+            2,
+            "--model",
+            id="model and weights",
+        ),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "-o", "clip.mp4", "-f"], 8, "input", id="in place"
+        ),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "--overlay", "no/where.mp4"],
+            8,
+            "no",
+            id="no folder",
+        ),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "-o", "film.xyz"], 2, "film.xyz", id="suffix"
+        ),
+        pytest.param(["clip.mp4", "--mask", "first.png", "--start", "soon"], 2, "soon", id="start"),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "--memory-size", "0"], 2, "memory", id="memory"
+        ),
+        pytest.param(["clip.mp4", "--mask", "first.png", "--device", "tpu"], 2, "tpu", id="device"),
+    ],
+)
+def test_mistakes_end_with_one_line_and_their_code(
+    jointvos, inputs, tiny_weights, arguments, code, says
+):
+    weights = [] if "--weights" in arguments else ["--weights", tiny_weights]
+    run = jointvos("segment", *arguments, *weights, "-q")
+    assert run.returncode == code, run.stderr
+    assert says in run.stderr
+    assert "Traceback" not in run.stderr
+    if code != 2 or "Usage" not in run.stderr:
+        assert len(run.stderr.splitlines()) == 1
+    assert run.stdout == ""
+    assert leftovers(inputs) == set()
+
+
+def test_existing_output_is_kept_without_f_and_replaced_with_it(jointvos, inputs, tiny_weights):
+    (inputs / "film.mp4").write_bytes(b"precious")
+    command = ["segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "-q"]
+    run = jointvos(*command, "-o", "film.mp4")
+    assert run.returncode == 8
+    assert "-f" in run.stderr
+    assert (inputs / "film.mp4").read_bytes() == b"precious"
+    assert jointvos(*command, "-o", "film.mp4", "-f").returncode == 0
+    assert len(decoded(inputs / "film.mp4", "rgb24")) == FRAMES
+
+
+def test_damaged_film_is_no_success(jointvos, inputs, tiny_weights):
+    data = (inputs / "clip.mp4").read_bytes()
+    (inputs / "clip.mp4").write_bytes(data[: len(data) // 2])
+    run = jointvos("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "-q")
+    assert run.returncode == 3
+    assert leftovers(inputs) == set()
+
+
+def test_debug_shows_the_traceback(jointvos, tiny_weights):
+    run = jointvos("segment", "gone.mp4", "--mask", "first.png", "--debug")
+    assert "Traceback" in run.stderr
+    assert "MediaOpenError" in run.stderr
+
+
+def started(inputs: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    """A run that would take long, seen to be on its way."""
+    loop = [sys.executable, "-m", "jointvos", "segment", "long.mp4", "--mask", "first.png"]
+    return subprocess.Popen(
+        [*loop, *arguments],
+        cwd=inputs,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.fixture
+def long_clip(inputs: Path) -> Path:
+    """The clip a hundred times over."""
+    pictures = decoded(inputs / "clip.mp4", "rgb24")
+    with av.open(str(inputs / "long.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures * 100:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return inputs / "long.mp4"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminate"]
+)
+def test_stopping_leaves_nothing(inputs, environment, long_clip, tiny_weights, number, code):
+    process = started(
+        *(inputs, environment, "--weights", str(tiny_weights), "--json"),
+        *("--png", "ids", "--overlay", "film.mp4", "--mask-video", "ids.mkv"),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()  # the first frame is through
+    time.sleep(0.3)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    assert leftovers(inputs) == {"long.mp4"}
+
+
+def test_closed_pipe_ends_quietly(inputs, environment, long_clip, tiny_weights):
+    process = started(
+        inputs, environment, "--weights", str(tiny_weights), "--json", "-q", "-o", "film.mp4"
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == b""
+    assert leftovers(inputs) == {"long.mp4"}
+
+
+def test_full_disk_leaves_the_old_file(inputs, environment, tiny_weights):
+    (inputs / "film.mp4").write_bytes(b"precious")
+    command = (
+        f"ulimit -f 4; exec {sys.executable} -m jointvos segment clip.mp4 --mask first.png "
+        f"--weights {tiny_weights} -q -f -o film.mp4"
+    )
+    environment = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run(
+        ["bash", "-c", command],
+        cwd=inputs,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 8, run.stderr
+    assert (inputs / "film.mp4").read_bytes() == b"precious"
+    assert leftovers(inputs) == {"film.mp4"}
+    assert os.path.getsize(inputs / "film.mp4") == 8

@@ -1,0 +1,60 @@
+import subprocess
+import sys
+
+import pytest
+
+import jointvos
+
+HEAVY = ("torch", "av", "cv2", "numpy")
+PROBE = """
+import sys
+sys.argv = ["jointvos", *{arguments!r}]
+from jointvos.__main__ import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+loaded = [name for name in {heavy!r} if name in sys.modules]
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--help"], id="help"),
+        pytest.param(["--version"], id="version"),
+        pytest.param(["segment", "--help"], id="segment"),
+        pytest.param(["eval", "-h"], id="eval"),
+        pytest.param(["train", "--help"], id="train"),
+        pytest.param(["bench", "--help"], id="bench"),
+        pytest.param(["download-weights", "--help"], id="download-weights"),
+    ],
+)
+def test_help_and_version_load_nothing_heavy(arguments):
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE.format(arguments=arguments, heavy=HEAVY)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout
+
+
+def test_version_is_the_package_s(jointvos_command=(sys.executable, "-m", "jointvos")):
+    run = subprocess.run(
+        [*jointvos_command, "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stdout == f"jointvos {jointvos.__version__}\n"
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import jointvos, sys; assert not {'torch', 'av', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_public_names_are_sorted_and_exist():
+    assert jointvos.__all__ == sorted(jointvos.__all__)
+    assert all(hasattr(jointvos, name) for name in jointvos.__all__)

@@ -1,0 +1,66 @@
+"""A network so small that a session takes milliseconds, and a clip for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from jointvos.config import MODELS, InferenceConfig
+from jointvos.inference import VideoSegmenter
+from jointvos.model import JointNet
+
+CONFIG = InferenceConfig(
+    crop_size=(64, 96), template_interval=2, memory_size=3, initial_steps=4, update_steps=2
+)
+SIZE = (120, 160)
+
+
+@pytest.fixture(scope="session")
+def tiny_net() -> JointNet:
+    """Random, but with a steep last layer: its masks are rubbish that fills part of the frame."""
+    torch.manual_seed(4)
+    net = JointNet(
+        replace(
+            MODELS["joint-small"],
+            name="tiny",
+            feature_dim=32,
+            key_dim=16,
+            decoder_dims=(16, 16, 16),
+            upsampler_dim=8,
+        )
+    )
+    torch.nn.init.normal_(net.decoder.upsample2.weight, std=2.0)
+    torch.nn.init.zeros_(net.decoder.upsample2.bias)
+    return net.requires_grad_(False)
+
+
+@pytest.fixture
+def session(tiny_net: JointNet) -> Callable[..., VideoSegmenter]:
+    """Start a session on the CPU; keywords change the configuration or the session."""
+
+    def start(**changes) -> VideoSegmenter:
+        options = {
+            key: changes.pop(key) for key in ("precision", "probabilities") if key in changes
+        }
+        return VideoSegmenter(tiny_net, replace(CONFIG, **changes), device="cpu", **options)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def clip() -> tuple[np.ndarray, np.ndarray]:
+    """Eight frames with two moving rectangles on noise, and their labels 1 and 2."""
+    random = np.random.default_rng(5)
+    background = random.integers(0, 90, (*SIZE, 3), dtype=np.uint8)
+    frames = np.repeat(background[None], 8, axis=0)
+    labels = np.zeros((8, *SIZE), np.uint8)
+    for t in range(8):
+        for object_id, (top, left, colour) in {
+            1: (20 + 3 * t, 25 + 4 * t, (240, 80, 60)),
+            2: (75 - 2 * t, 110 - 3 * t, (60, 200, 240)),
+        }.items():
+            area = (slice(top, top + 30), slice(left, left + 26))
+            labels[t][area], frames[t][area] = object_id, colour
+    return frames, labels

@@ -1,0 +1,122 @@
+"""The memory bank, and how often the session renews what is derived from it."""
+
+import pytest
+import torch
+
+from jointvos.config import InferenceConfig
+from jointvos.inference.memory_bank import MemoryBank, Template
+from jointvos.model import MaskEncodings
+
+
+def numbered(i: int) -> Template:
+    part = torch.full((1, 1, 2, 3, 4), float(i))
+    return Template(part[0], -part[0], MaskEncodings(part, 2 * part, 3 * part))
+
+
+def numbers(bank: MemoryBank) -> list[float]:
+    return bank.transduction[0, :, 0, 0, 0].tolist()
+
+
+def filled(size: int, templates: int) -> MemoryBank:
+    bank = MemoryBank(numbered(0), InferenceConfig(memory_size=size))
+    for i in range(1, templates):
+        bank.add(numbered(i))
+    return bank
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_never_more_than_its_size_and_always_the_first(size):
+    bank = MemoryBank(numbered(0), InferenceConfig(memory_size=size))
+    for i in range(1, 12):
+        bank.add(numbered(i))
+        held = sorted(numbers(bank))
+        assert len(bank) == len(held) == min(size, i + 1)
+        newest = [0, *range(i + 2 - len(held), i + 1)]  # of the others the oldest has gone
+        assert held == (newest if size > 1 else [0])
+
+
+def test_features_and_encodings_are_of_the_same_templates():
+    bank = filled(3, 6)
+    encodings = bank.encodings
+    assert bank.transduction.shape == (1, 3, 2, 3, 4)
+    assert torch.equal(bank.induction, -bank.transduction)
+    assert torch.equal(encodings.transduction, bank.transduction)
+    assert torch.equal(encodings.induction, 2 * bank.transduction)
+    assert torch.equal(encodings.importance, 3 * bank.transduction)
+
+
+def test_a_branch_that_is_not_there_has_no_encodings():
+    part = torch.zeros(1, 1, 2, 3, 4)
+    template = Template(part[0], None, MaskEncodings(part, None, None))
+    bank = MemoryBank(template, InferenceConfig())
+    bank.add(template)
+    assert bank.encodings.transduction.shape[1] == 2
+    assert bank.encodings.induction is None
+    assert bank.encodings.importance is None
+
+
+def test_weights():
+    bank = filled(20, 1)
+    assert bank.weights.tolist() == [1]
+    bank.add(numbered(1))
+    assert bank.weights.tolist() == pytest.approx([1 / 1.09, 0.09 / 1.09])
+    for i in range(2, 40):
+        before = bank.weights[bank._newest].item()
+        slot = bank.add(numbered(i))
+        assert bank.weights[slot] > bank.weights[1:].mean() * 0.99  # the newest weighs most
+        assert bank.weights[slot].item() > 0.5 * before
+        assert bank.weights[0] >= 0.25 - 1e-6
+    assert bank.weights[0].item() == pytest.approx(0.25)
+    assert bank.weights.sum().item() == pytest.approx(1, abs=0.05)
+
+
+@pytest.fixture
+def calls(tiny_net, monkeypatch) -> dict[str, list[int]]:
+    """Number of templates in every call of the verbs that depend on the memory alone."""
+    counted: dict[str, list[int]] = {"encode_templates": [], "fit_target_model": []}
+    for name, seen in counted.items():
+        verb = getattr(tiny_net, name)
+
+        def wrapper(features, *args, verb=verb, seen=seen, **options):
+            seen.append(features.shape[1])
+            return verb(features, *args, **options)
+
+        monkeypatch.setattr(tiny_net, name, wrapper)
+    return counted
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({"template_interval": 3}, [1, 2, 3, 3], id="interval 3: frames 1, 4, 7"),
+        pytest.param({"template_interval": 2}, [1, 2, 3, 3], id="interval 2: frames 2, 4, 6"),
+        pytest.param({"template_interval": 5}, [1, 2], id="interval 5: frame 3"),
+        pytest.param({"memory_size": 1}, [1], id="room for the first only"),
+        pytest.param(
+            {"template_interval": 1, "memory_size": 4}, [1, 2, 3, 4, 4, 4, 4, 4], id="every frame"
+        ),
+    ],
+)
+def test_derived_only_when_the_memory_changes(session, clip, calls, changes, expected):
+    frames, labels = clip
+    running = session(**changes)
+    for t, image in enumerate(frames):
+        running.step(image, (labels[0] == 1).astype("uint8") if t == 0 else None)
+    assert calls["encode_templates"] == expected
+    assert calls["fit_target_model"] == expected
+    assert len(running.trackers[0].bank) == expected[-1]
+
+
+def test_keys_are_kept_between_updates(session, clip):
+    frames, labels = clip
+    running = session(template_interval=5)
+    running.step(frames[0], labels[0])
+    (first, _) = running.trackers
+    keys = first.keys
+    running.step(frames[1])
+    assert first.keys is keys
+    running.step(frames[2])
+    assert first.keys is keys
+    running.step(frames[3])  # stored
+    assert first.keys is not keys
+    assert first.keys.keys.shape[1] == 2 * keys.keys.shape[1]

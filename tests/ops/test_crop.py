@@ -1,0 +1,128 @@
+"""Properties of regions and crops; agreement with recorded crops is under tests/parity."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from jointvos.ops import (
+    SearchRegion,
+    TargetState,
+    crop_first_frame,
+    crop_image,
+    crop_mask,
+    paste,
+    scale_of_size,
+    search_region,
+)
+
+CROP = (48, 80)
+
+
+def picture(height: int, width: int) -> Tensor:
+    """Smooth, so that resizing there and back loses little."""
+    y, x = torch.linspace(0, 3, height)[:, None], torch.linspace(0, 5, width)
+    return torch.stack((torch.sin(y + x), torch.cos(y * x / 3), torch.sin(y - x))) * 100 + 120
+
+
+@pytest.mark.parametrize("scale", [0.4, 0.9, 1.0, 1.6])
+def test_pasting_what_was_cut_recovers_the_picture(scale):
+    image = picture(120, 214)
+    region = search_region(torch.tensor([60.0, 100.0]), torch.tensor(scale), CROP, (120, 214))
+    back = paste(crop_image(image, region, CROP)[:1], region, (120, 214))
+    covered = back > -100
+    # Sides are rounded down where pasted: up to two rows and columns less than the region.
+    rows, columns = int(covered.any(1).sum()), int(covered.any(0).sum())
+    assert region.height - 2 <= rows <= region.height + 1
+    assert region.width - 2 <= columns <= region.width + 1
+    assert float((back - image[0])[covered].abs().max()) < 12  # of 200: a pixel of displacement
+    assert (back[~covered] == -100).all()
+
+
+def test_unit_scale_copies_pixels():
+    image = picture(120, 214)
+    region = search_region(torch.tensor([60.0, 100.0]), torch.tensor(1.0), CROP, (120, 214))
+    assert (region.height, region.width, region.step) == (*CROP, 1)
+    rows = slice(region.top, region.top + region.height)
+    columns = slice(region.left, region.left + region.width)
+    assert torch.equal(crop_image(image, region, CROP), image[:, rows, columns])
+    # Of an even length the middle lies between pixels; rounding it down, as the paper's code
+    # does, puts what is pasted one row and one column before the place that it was cut from.
+    back = paste(image[:1, rows, columns], region, (120, 214))
+    back = back.roll((1, 1), dims=(0, 1))
+    assert torch.equal(back[rows, columns], image[0, rows, columns])
+
+
+@pytest.mark.parametrize(
+    ("centre", "scale"),
+    [
+        pytest.param((5.0, 5.0), 1.0, id="top left"),
+        pytest.param((119.0, 213.0), 1.0, id="bottom right"),
+        pytest.param((-80.0, 400.0), 0.5, id="outside"),
+        pytest.param((60.0, 100.0), 50.0, id="huge"),
+    ],
+)
+def test_at_least_one_axis_lies_inside(centre, scale):
+    frame = (120, 214)
+    region = search_region(torch.tensor(centre), torch.tensor(scale), CROP, frame)
+    inside = [
+        start >= 0 and start + length <= limit
+        for start, length, limit in (
+            (region.top, region.height, frame[0]),
+            (region.left, region.width, frame[1]),
+        )
+    ]
+    assert any(inside)
+    assert crop_image(picture(*frame), region, CROP).shape == (3, *CROP)
+
+
+def test_outside_the_frame_pixels_repeat_and_masks_are_empty():
+    region = SearchRegion(top=-6, left=-10, height=12, width=20)
+    image, mask = picture(30, 40), torch.ones(1, 30, 40)
+    crop = crop_image(image, region, (12, 20))
+    assert torch.equal(crop[:, 0, 0], image[:, 0, 0])
+    assert torch.equal(crop[:, 6:, 10:], image[:, :6, :10])
+    cut = crop_mask(mask, region, (12, 20))
+    assert (cut[0, 6:, 10:] == 1).all()
+    assert float(cut.sum()) == 6 * 10
+
+
+def test_large_frames_are_decimated():
+    frame = (960, 1712)
+    region = search_region(torch.tensor([480.0, 850.0]), torch.tensor(6.0), CROP, frame)
+    assert region.step == 5
+    assert region.offset == (0, 0)
+    crop = crop_image(picture(*frame), region, CROP)
+    smooth = picture(*frame)[:, region.top * 5 : (region.top + region.height) * 5]
+    assert float(crop[0].mean()) == pytest.approx(
+        float(smooth[0, :, region.left * 5 : (region.left + region.width) * 5].mean()), abs=2
+    )
+
+
+def test_the_first_crop_shows_the_target_in_its_middle():
+    image = torch.zeros(3, 120, 214)
+    mask = torch.zeros(1, 120, 214)
+    image[:, 50:60, 100:116], mask[:, 50:60, 100:116] = 200, 1
+    state = TargetState(torch.tensor([54.5, 107.5]), torch.tensor([10.0, 16.0]))
+    scale = scale_of_size(state.size, CROP, 5.0)
+    crop, cut = crop_first_frame(image, mask, state, scale, CROP)
+    assert crop.shape == (3, *CROP)
+    assert set(cut.unique().tolist()) == {0.0, 1.0}
+    ys, xs = torch.nonzero(cut[0], as_tuple=True)
+    assert float(ys.float().mean()) == pytest.approx(23.5, abs=1)
+    assert float(xs.float().mean()) == pytest.approx(39.5, abs=1)
+    assert float(cut.sum()) == pytest.approx(160 / float(scale) ** 2, rel=0.1)
+    assert float(crop[0][cut[0] > 0].mean()) > 180 > 20 > float(crop[0, 0].mean())
+
+
+def test_the_first_crop_stays_inside_the_frame():
+    mask = torch.zeros(1, 120, 214)
+    mask[:, 2:14, 3:19] = 1
+    image = picture(120, 214)
+    image[:, 0], image[:, :, 0] = 0, 0  # would repeat if the crop stuck out
+    state = TargetState(torch.tensor([7.5, 10.5]), torch.tensor([12.0, 16.0]))
+    scale = scale_of_size(state.size, CROP, 5.0)
+    crop, cut = crop_first_frame(image, mask, state, scale, CROP)
+    assert (crop[0, 4] > 0).any()
+    assert (crop[0, 4] != crop[0, 0]).any()
+    ys, _ = torch.nonzero(cut[0], as_tuple=True)
+    assert int(ys.min()) < 4  # displaced: the target sits at the top, not in the middle
