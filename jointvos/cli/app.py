@@ -17,7 +17,6 @@ from jointvos.cli.train import train
 from jointvos.cli.weights import download_weights
 from jointvos.errors import JointVOSError
 
-BROKEN_PIPE = 141
 TERMINATED = 143
 
 app = typer.Typer(
@@ -68,10 +67,6 @@ def run() -> None:
             raise
         console.error(str(error))
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Python would flush stdout once more at exit and complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jointvos.cli import options
-from jointvos.cli.console import Reporter
+from jointvos.cli.console import Reporter, data
 from jointvos.config import MODELS
 from jointvos.errors import ConfigError
 
@@ -49,14 +49,12 @@ def bench(
         for m in _numbers("--memory", memory)
     ]
     if not as_json:
-        typer.echo(
-            "model        objects  memory  plain s  update s  mean s  frames/s  cpu s  peak MiB"
-        )
+        data("model        objects  memory  plain s  update s  mean s  frames/s  cpu s  peak MiB")
     for row in reporter.track(benchmark(cells), len(cells), "rows"):
         if as_json:
-            typer.echo(json.dumps(asdict(row)))
+            data(json.dumps(asdict(row)))
         else:
-            typer.echo(
+            data(
                 f"{row.cell.model:12s} {row.cell.objects:7d} {row.cell.memory:7d} "
                 f"{row.plain_s:8.3f} {row.update_s:9.3f} {row.mean_s:7.3f} {1 / row.mean_s:9.2f} "
                 f"{row.plain_cpu_s:6.2f} {row.peak_mib:9.0f}"

@@ -1,6 +1,7 @@
-"""What people read, all of it on stderr: notes, errors, progress."""
+"""What programs read, on stdout, and what people read, all of it on stderr."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,18 @@ from rich.text import Text
 
 Item = TypeVar("Item")
 PLAIN_INTERVAL_S = 10.0
+BROKEN_PIPE = 141
+
+
+def data(line: str) -> None:
+    """A line of data on stdout; ends the process quietly when nobody reads it any more."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would flush stdout once more at exit and complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
 
 
 def stderr() -> Console:

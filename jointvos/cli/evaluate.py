@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from jointvos.cli import options
-from jointvos.cli.console import Reporter
+from jointvos.cli.console import Reporter, data
 from jointvos.cli.session import make_sessions
 from jointvos.errors import ConfigError, IncompleteRun, OutputError
 
@@ -80,7 +80,7 @@ def evaluate(
     result = run_evaluation(
         reporter.track(chosen, len(chosen), "sequences"), make_session, max_frames=max_frames
     )
-    typer.echo(text_report(result), nl=False)
+    data(text_report(result).rstrip("\n"))
     if results is not None:
         _write_csv(results, split, result)
     if result.failures:

@@ -1,7 +1,6 @@
 """`jointvos segment`: a video and a first mask in, masks and films out."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jointvos.cli import options
-from jointvos.cli.console import Reporter
+from jointvos.cli.console import Reporter, data
 from jointvos.cli.session import make_sessions
 from jointvos.errors import ConfigError, OutputExists
 
@@ -127,8 +126,7 @@ def segment(
                 if out is not None:
                     out.write(frame, result)
                 if as_json:
-                    sys.stdout.write(_json_line(frame, result) + "\n")
-                    sys.stdout.flush()
+                    data(_json_line(frame, result))
                 count += 1
         rate = count / (time.perf_counter() - begin)
         wrote = ", ".join(str(sink.path) for sink in sinks) or "JSON"

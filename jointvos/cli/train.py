@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jointvos.cli import options
+from jointvos.cli import console, options
 from jointvos.cli.console import Reporter
 from jointvos.config import TRAINING
 from jointvos.config import preset as look_up
@@ -88,4 +88,4 @@ def train(
     if run.step < config.steps:
         reporter.note(f"stopped after step {run.step}; go on with --resume --out {out}")
         raise typer.Exit(INTERRUPTED)
-    typer.echo(out / f"{config.model}.safetensors")
+    console.data(str(out / f"{config.model}.safetensors"))

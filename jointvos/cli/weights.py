@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from jointvos.cli import options
+from jointvos.cli.console import data
 from jointvos.errors import ConfigError, OutputExists
 
 
@@ -23,6 +25,7 @@ def download_weights(
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Replace an installed model of that name.")
     ] = False,
+    debug: options.Debug = False,
 ) -> None:
     """Install a model for `segment` and the other commands; prints the installed file."""
     if show:
@@ -45,7 +48,7 @@ def _list_models() -> None:
 
     models = installed()
     for name, path in models.items():
-        typer.echo(f"{name}\t{path}")
+        data(f"{name}\t{path}")
     for model in KNOWN.values():
         if model.name not in models:
             typer.echo(f"not installed: {model.name}, {model.description}", err=True)
@@ -61,4 +64,4 @@ def _install(source: Path, name: str, force: bool) -> None:
     from jointvos.checkpoints.convert import convert
 
     typer.echo(f"converting {source}", err=True)
-    typer.echo(convert(source, name, target.parent))
+    data(str(convert(source, name, target.parent)))

@@ -43,10 +43,9 @@ def test_help_and_version_load_nothing_heavy(arguments):
     assert run.stdout
 
 
-def test_version_is_the_package_s(jointvos_command=(sys.executable, "-m", "jointvos")):
-    run = subprocess.run(
-        [*jointvos_command, "--version"], capture_output=True, text=True, timeout=60, check=True
-    )
+def test_version_is_the_package_s():
+    command = [sys.executable, "-m", "jointvos", "--version"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout == f"jointvos {jointvos.__version__}\n"
 
 
