@@ -52,6 +52,7 @@ class Reporter:
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet = quiet
+        self.verbose = verbose and not quiet
         level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))
@@ -62,6 +63,11 @@ class Reporter:
     def note(self, message: str) -> None:
         """A line, unless quiet."""
         if not self.quiet:
+            stderr().print(message)
+
+    def detail(self, message: str) -> None:
+        """A line for those who asked for more."""
+        if self.verbose:
             stderr().print(message)
 
     def track(self, items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:

@@ -52,4 +52,6 @@ def make_sessions(
         return VideoSegmenter(net, config, device=device, precision=precision)
 
     reporter.note(f"model {path.stem} ({path}), preset {chosen}, on {make().device}")
+    reporter.detail(f"network {net.config}")
+    reporter.detail(f"inference {config}, precision {precision}")
     return make

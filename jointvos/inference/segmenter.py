@@ -182,7 +182,7 @@ class VideoSegmenter:
         return seen
 
     def _commit(self, seen: list[_Seen], probabilities: Tensor) -> None:
-        rows = moments(probabilities[1:]).cpu()
+        rows = moments(probabilities[1:])
         for i, (tracker, own) in enumerate(zip(self.trackers, seen, strict=True)):
             tracker.commit(probabilities[i + 1], rows[i], own.features, own.region)
 

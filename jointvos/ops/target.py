@@ -43,14 +43,14 @@ def state_of_mask(mask: Tensor) -> TargetState:
 def moments(probabilities: Tensor) -> Tensor:
     """Sum, centre (y, x) and extent (height, width) of soft masks.
 
-    The extent is four standard deviations. Shapes: [O,Hv,Wv] in [0, 1]; result [O,5], one copy
-    to the host for all objects.
+    The extent is four standard deviations. Shapes: [O,Hv,Wv] in [0, 1]; result [O,5] on
+    the CPU.
     """
     values = []
     for axis in (2, 1):
-        marginal = probabilities.sum(dim=axis, dtype=torch.float32)  # [O,Hv], then [O,Wv]
-        marginal = marginal.double()
-        place = torch.arange(marginal.shape[1], device=marginal.device, dtype=torch.float64)
+        # Doubles on the host: not every device has them, and the marginals are short.
+        marginal = probabilities.sum(dim=axis).cpu().double()  # [O,Hv], then [O,Wv]
+        place = torch.arange(marginal.shape[1], dtype=torch.float64)
         total = marginal.sum(1)
         mean = (marginal @ place) / total
         variance = (marginal * (place - mean[:, None]).square()).sum(1) / total

@@ -1,6 +1,7 @@
 """The state of a training run on disk, replaced atomically."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -25,6 +26,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path} is not there; start without --resume first")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, OSError) as error:
-        raise TrainingError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+    except (RuntimeError, ValueError, EOFError, OSError, UnpicklingError) as error:
+        raise TrainingError(f"{path} is damaged or no checkpoint; delete it") from error
     return state

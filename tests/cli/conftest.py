@@ -81,14 +81,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def jointvos(inputs: Path, environment: dict[str, str]) -> Jointvos:
     """Run the command in the folder of the inputs, as a user would."""
 
-    def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str | Path, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "jointvos", *map(str, arguments)],
             cwd=inputs,
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
             check=False,
         )
 
