@@ -143,6 +143,8 @@ class VideoSegmenter:
                 f"the mask is {masks.shape[1]}x{masks.shape[0]}, the frame {size[1]}x{size[0]}; "
                 "they must have one size"
             )
+        if masks is not None and (known := np.intersect1d(masks, self.object_ids)).size:
+            raise MaskError(f"object {known[0]} is followed already; give it a free id")
         return size
 
     def _predict(self, frame: Tensor, size: tuple[int, int]) -> list[_Seen]:
@@ -168,8 +170,6 @@ class VideoSegmenter:
         given = torch.from_numpy(np.ascontiguousarray(masks)).to(self.device)
         seen = []
         for object_id in np.setdiff1d(np.unique(masks), [0, VOID]).tolist():
-            if object_id in self.object_ids:
-                raise MaskError(f"object {object_id} is followed already; give it a free id")
             mask = (given == object_id).float()
             state = state_of_mask(mask)
             tracker = ObjectTracker(self.net, self.config, object_id, state)

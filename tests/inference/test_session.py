@@ -210,6 +210,16 @@ def test_what_does_not_fit_is_refused(session, clip, image, mask, error, message
     assert running.step(frames[1]).index == 1  # a refused frame is as if it had not been there
 
 
+def test_a_refused_mask_changes_nothing(session, clip):
+    frames, labels = clip
+    running = session()
+    running.step(frames[0], np.where(labels[0] == 2, 5, 0).astype(np.uint8))
+    both = np.select([labels[1] == 1, labels[1] == 2], [3, 5], 0).astype(np.uint8)
+    with pytest.raises(MaskError, match="object 5"):
+        running.step(frames[1], both)
+    assert running.object_ids == (5,)
+
+
 def test_too_little_memory_is_one_clear_line(session, clip, tiny_net, monkeypatch):
     def fail(_image):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
