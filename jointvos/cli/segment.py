@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from jointvos.media import TwoPhaseSink
     from jointvos.types import Frame, FrameResult, LabelMap, VideoInfo
 
-FILM_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm"}
-
 
 def segment(
     source: Annotated[
@@ -148,11 +146,13 @@ def _sort_output(
 
 
 def _is_film(path: Path) -> bool:
-    if path.suffix.lower() in FILM_SUFFIXES:
+    from jointvos.media import FILM_FORMATS
+
+    if path.suffix.lower() in FILM_FORMATS:
         return True
     if path.suffix and not path.is_dir():
         raise ConfigError(
-            f"-o {path}: expected a folder or a film ({', '.join(sorted(FILM_SUFFIXES))}); "
+            f"-o {path}: expected a folder or a film ({', '.join(sorted(FILM_FORMATS))}); "
             "use --png for a folder whose name has a dot"
         )
     return False

@@ -1,5 +1,6 @@
 """Films and pictures in and out; knows nothing of networks."""
 
+from jointvos.media.encoder import FILM_FORMATS
 from jointvos.media.image_reader import ImageFolderReader
 from jointvos.media.masks import check_mask, read_mask, write_mask_png
 from jointvos.media.overlay import draw_overlay
@@ -14,6 +15,7 @@ from jointvos.media.video_writer import MaskVideoSink, OverlaySink
 __all__ = [
     "DAVIS_PALETTE",
     "DISPLAY_COLOURS",
+    "FILM_FORMATS",
     "FanOut",
     "ImageFolderReader",
     "MaskVideoSink",

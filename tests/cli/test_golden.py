@@ -28,8 +28,8 @@ def test_labels_of_the_recorded_run(jointvos, inputs):
     net.load_state_dict(convert_official(weights))
     save_model(net, inputs / "reference.safetensors")
     recorded = np.load(REFERENCE / "track_default.npz")
-    write_mask_png(inputs / "both.png", recorded["init_mask_0"])
-    frames, _ = synth.clip(seed=7, n=8)
+    frames, truth = synth.clip(seed=7, n=8)
+    write_mask_png(inputs / "both.png", truth[0])
     (inputs / "frames").mkdir()
     for number, frame in enumerate(frames):
         Image.fromarray(frame).save(inputs / "frames" / f"{number:05d}.png")

@@ -258,3 +258,38 @@ def test_full_disk_leaves_the_old_file(inputs, environment, tiny_weights):
     assert run.returncode == 8, run.stderr
     assert (inputs / "film.mp4").read_bytes() == b"precious"
     assert leftovers(inputs) == {"film.mp4"}
+
+
+PEAK = """
+import atexit, resource, sys
+atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+from jointvos.__main__ import main
+main()
+"""
+
+
+def peak_kib(folder: Path, environment: dict[str, str], weights: Path, end: int) -> int:
+    """Peak memory of a run with all outputs over the first frames of the long clip."""
+    command = [sys.executable, "-c", PEAK, "segment", "long.mp4", "--mask", "first.png", "-q"]
+    outputs = ["--png", f"ids{end}", "--overlay", f"{end}.mp4", "--mask-video", f"{end}.mkv"]
+    run = subprocess.run(
+        [*command, *outputs, "--weights", str(weights), "--end", str(end)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=True,
+    )
+    assert len(list((folder / f"ids{end}").iterdir())) == end
+    return int(run.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(sys.platform != "linux", reason="reads ru_maxrss in KiB")
+def test_memory_does_not_grow_with_the_video(inputs, environment, long_clip, tiny_weights):
+    short = peak_kib(inputs, environment, tiny_weights, 120)
+    long = peak_kib(inputs, environment, tiny_weights, 1200)
+    # 1080 frames kept as RGB would be 38 MiB more, results as float maps far beyond.
+    assert long - short < 20 * 1024
