@@ -86,7 +86,7 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} {self.unit}/s")
+        return Text("" if speed is None else _pace(speed, self.unit))
 
 
 def _bar(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
@@ -115,10 +115,15 @@ def _lines(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item
         if now - said >= PLAIN_INTERVAL_S:
             said = now
             rate = done / (now - begin)
-            line = f"{unit} {done}" + (f"/{total}" if total else "") + f", {rate:.1f} {unit}/s"
+            line = f"{unit} {done}" + (f"/{total}" if total else "") + f", {_pace(rate, unit)}"
             if total and total > done:
                 line += f", about {_duration((total - done) / rate)} left"
             stderr().print(line)
+
+
+def _pace(rate: float, unit: str) -> str:
+    """A rate per second, or the seconds that each takes where that is more telling."""
+    return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"
 
 
 def _duration(seconds: float) -> str:
