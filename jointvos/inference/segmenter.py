@@ -114,7 +114,7 @@ class VideoSegmenter:
         """
         size = self._check(image, masks)
         with torch.inference_mode(), out_of_memory_as_error(self.device):
-            frame = torch.from_numpy(np.ascontiguousarray(image)).to(self.device)
+            frame = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
             frame = frame.permute(2, 0, 1).contiguous()
             autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
             with autocast:
@@ -167,7 +167,7 @@ class VideoSegmenter:
 
     def _start(self, frame: Tensor, masks: LabelMap) -> list[_Seen]:
         """Trackers for the objects that a mask introduces."""
-        given = torch.from_numpy(np.ascontiguousarray(masks)).to(self.device)
+        given = torch.from_numpy(np.require(masks, requirements=["C", "W"])).to(self.device)
         seen = []
         for object_id in np.setdiff1d(np.unique(masks), [0, VOID]).tolist():
             mask = (given == object_id).float()

@@ -231,13 +231,15 @@ def test_too_little_memory_is_one_clear_line(session, clip, tiny_net, monkeypatc
     assert "\n" not in str(caught.value)
 
 
-def test_images_need_not_be_contiguous(session, clip):
+def test_images_need_not_be_contiguous_or_writable(session, clip):
     frames, labels = clip
     padded = np.zeros((2, 120, 170, 3), np.uint8)
     padded[:, :, :160] = frames[:2]
+    mask = labels[0].copy()
+    padded.flags.writeable = mask.flags.writeable = False
     plain, sliced = session(), session()
     plain.step(frames[0], labels[0])
-    sliced.step(padded[0, :, :160], labels[0])
+    sliced.step(padded[0, :, :160], mask)
     np.testing.assert_array_equal(
         plain.step(frames[1]).labels, sliced.step(padded[1, :, :160]).labels
     )
