@@ -18,7 +18,7 @@ class _Checked:
 
     def __post_init__(self) -> None:
         if problems := self.problems():
-            raise ConfigError(f"{type(self).__name__}: " + "; ".join(problems))
+            raise ConfigError("; ".join(problems))
 
     def problems(self) -> list[str]:
         return []
@@ -211,6 +211,9 @@ class TrainConfig(_Checked):
         return self.phases[-1]
 
 
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+"""What the network can compute in; "auto" is fp32."""
+
 MODELS: Mapping[str, ModelConfig] = {
     "joint-r50": ModelConfig(
         name="joint-r50",
@@ -240,7 +243,7 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "paper": InferenceConfig(),
     "davis": InferenceConfig(template_interval=3),
     "ytvos": InferenceConfig(template_interval=5),
-    "small": InferenceConfig(crop_size=(288, 512), memory_size=8, initial_steps=10, update_steps=3),
+    "small": InferenceConfig(crop_size=(384, 672), memory_size=5, initial_steps=10, update_steps=3),
 }
 
 FIRST_VIDEO = (("video", 1.0),)

@@ -1,6 +1,7 @@
 """`jointvos bench`: what this machine can do."""
 
 import json
+import re
 from dataclasses import asdict
 from typing import Annotated
 
@@ -29,21 +30,23 @@ def bench(
     verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
-    """Time a model on synthetic frames: frames with and without a new template, peak memory.
+    """Time a model on this machine, with peak memory.
 
-    Weights are random; they do not matter for the time.
+    Frames are synthetic, with and without a new template. Weights are random: they do not
+    matter for the time.
     """
     reporter = Reporter(quiet, verbose)
     models = model.split(",")
     if unknown := [name for name in models if name not in MODELS]:
         raise ConfigError(f"no model {', '.join(unknown)}; there are {', '.join(MODELS)}")
-    width, _, height = size.partition("x")
-    sides = _numbers("--size", f"{width},{height}")
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", size):
+        raise ConfigError(f"--size is {size!r}, expected WxH, for example 854x480")
+    width, height = map(int, size.split("x"))
 
     from jointvos.evaluation.benchmark import Cell, benchmark
 
     cells = [
-        Cell(name, o, m, sides[0], sides[1], device, precision, repeats)
+        Cell(name, o, m, width, height, device, precision, repeats)
         for name in models
         for o in _numbers("--objects", objects)
         for m in _numbers("--memory", memory)

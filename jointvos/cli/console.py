@@ -40,6 +40,11 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def error(message: str) -> None:
     """One line, whatever the message (file names may hold line breaks)."""
     console = stderr()

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jointvos.cli import options
-from jointvos.cli.console import Reporter, data
-from jointvos.cli.session import make_sessions
+from jointvos.cli.console import Reporter, data, plural
+from jointvos.cli.session import check_options, make_sessions
 from jointvos.errors import ConfigError, OutputExists
 
 if TYPE_CHECKING:
     from jointvos.media import TwoPhaseSink
     from jointvos.types import Frame, FrameResult, LabelMap, VideoInfo
+
+INTERRUPTED = 130
 
 
 def segment(
@@ -61,7 +62,7 @@ def segment(
         bool,
         typer.Option(
             "--json",
-            help="A line of JSON per frame on stdout: index, time, and of every object area, "
+            help="JSON Lines on stdout, one per frame: index, time, and of every object area, "
             "box, centre and mean probability. No files then, unless they are named.",
         ),
     ] = False,
@@ -69,11 +70,13 @@ def segment(
         str | None,
         typer.Option(
             metavar="WHEN",
-            help="First frame, which the mask is for: a number, seconds (4.5s) or h:mm:ss.",
+            help="First frame, the one the mask is for: a number, seconds (4.5s) or h:mm:ss; "
+            "the first frame at or after that time.",
         ),
     ] = None,
     end: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="The frame after the last one.")
+        str | None,
+        typer.Option(metavar="WHEN", help="The frame after the last, in the same forms."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("-f", "--overwrite", help="Replace outputs that exist.")
@@ -91,12 +94,13 @@ def segment(
 ) -> None:
     """Follow the objects of a first mask through a video.
 
-    Without any output named it writes INPUT_overlay.mp4 and the folder INPUT_masks here. Memory
-    does not grow with the length of the video.
+    Without any output named it writes NAME_overlay.mp4 and the folder NAME_masks into the current
+    folder. Memory does not grow with the length of the video.
     """
     from jointvos.media import FanOut, check_mask, open_source, read_ahead, read_mask
 
     reporter = Reporter(quiet, verbose)
+    check_options(model, weights, preset, precision)
     png, overlay = _sort_output(output, png, overlay)
     with open_source(source, start=start, end=end) as frames:
         info = frames.info
@@ -106,6 +110,8 @@ def segment(
         check_mask(first_mask, mask, info)
         sinks = _open_sinks(info, png, overlay, mask_video, overwrite)
         reporter.note(_describe(info, first_mask))
+        if not info.is_video and overlay is not None:
+            reporter.note(f"pictures become a film of {info.frame_rate} frames per second")
         make_session = make_sessions(
             reporter,
             model=model,
@@ -118,18 +124,28 @@ def segment(
         )
         session = make_session()
         begin, count = time.perf_counter(), 0
-        with FanOut(sinks) if sinks else nullcontext() as out, closing(read_ahead(frames)) as ahead:
-            results: Iterator[tuple[Frame, FrameResult]] = session.segment(ahead, first_mask)
-            for frame, result in reporter.track(results, info.frame_count, "frames"):
-                if out is not None:
-                    out.write(frame, result)
-                if as_json:
-                    data(_json_line(frame, result))
-                count += 1
+        try:
+            with (
+                FanOut(sinks) if sinks else nullcontext() as out,
+                closing(read_ahead(frames)) as ahead,
+            ):
+                results = session.segment(ahead, first_mask)
+                for frame, result in reporter.track(results, info.frame_count, "frames"):
+                    if count == 0 and start is not None:
+                        reporter.note(f"first frame {frame.index}, at {frame.time_s:.3f} s")
+                    if out is not None:
+                        out.write(frame, result)
+                    if as_json:
+                        data(_json_line(frame, result))
+                    count += 1
+        except KeyboardInterrupt:
+            reporter.note(f"interrupted after {plural(count, 'frame')}; no file was written")
+            raise typer.Exit(INTERRUPTED) from None
         rate = count / (time.perf_counter() - begin)
-        wrote = ", ".join(str(sink.path) for sink in sinks) or "JSON"
+        wrote = ", ".join(str(path) for path in (png, overlay, mask_video) if path) or "JSON"
         reporter.note(
-            f"wrote {wrote}: {count} frames, {len(session.object_ids)} objects, {rate:.1f} frames/s"
+            f"wrote {wrote}: {plural(count, 'frame')}, "
+            f"{plural(len(session.object_ids), 'object')}, {rate:.1f} frames/s"
         )
 
 

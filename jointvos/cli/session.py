@@ -5,11 +5,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jointvos.cli.console import Reporter
-from jointvos.config import INFERENCE, preset
+from jointvos.config import INFERENCE, PRECISIONS, preset, to_dict
 from jointvos.errors import ConfigError
 
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter
+
+
+def check_options(
+    model: str | None, weights: Path | None, preset_name: str | None, precision: str
+) -> None:
+    """What can be found wrong before anything is opened or loaded.
+
+    Raises:
+        ConfigError: Options contradict each other or are unknown.
+    """
+    if model is not None and weights is not None:
+        raise ConfigError("--model and --weights exclude each other; give one of them")
+    if preset_name is not None:
+        preset(INFERENCE, preset_name)
+    if precision not in PRECISIONS:
+        raise ConfigError(f"no precision {precision!r}; expected {', '.join(PRECISIONS)}")
 
 
 def make_sessions(
@@ -34,11 +50,7 @@ def make_sessions(
         WeightsError: The model is missing or unusable.
         DeviceUnavailable: The device is not there.
     """
-    if model is not None and weights is not None:
-        raise ConfigError("--model and --weights exclude each other; give one of them")
-    if preset_name is not None:
-        preset(INFERENCE, preset_name)
-
+    check_options(model, weights, preset_name, precision)
     from jointvos.checkpoints import find_weights, load_model
     from jointvos.inference import VideoSegmenter
 
@@ -51,7 +63,8 @@ def make_sessions(
     def make() -> VideoSegmenter:
         return VideoSegmenter(net, config, device=device, precision=precision)
 
-    reporter.note(f"model {path.stem} ({path}), preset {chosen}, on {make().device}")
-    reporter.detail(f"network {net.config}")
-    reporter.detail(f"inference {config}, precision {precision}")
+    reporter.note(f"model {path.stem}, preset {chosen}, on {make().device}")
+    reporter.detail(f"weights: {path}")
+    for name, value in to_dict(config).items():
+        reporter.detail(f"{name}: {value}")
     return make

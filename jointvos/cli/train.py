@@ -46,7 +46,10 @@ def train(
     verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train a network from scratch; Ctrl-C saves a checkpoint that --resume goes on from."""
+    """Train a network from scratch.
+
+    Ctrl-C saves a checkpoint that --resume goes on from.
+    """
     reporter = Reporter(quiet, verbose)
     config = look_up(TRAINING, preset, steps=steps, seed=seed)
     if not resume and (out / "last.ckpt").exists():

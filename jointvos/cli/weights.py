@@ -27,15 +27,20 @@ def download_weights(
     ] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Install a model for `segment` and the other commands; prints the installed file."""
+    """Install models, and list them.
+
+    Prints the installed file. Checkpoints of the authors are fetched by browser for now and
+    converted with --from; nothing in them is executed.
+    """
     if show:
         if source is not None or name is not None:
             raise ConfigError("--list goes alone; leave out --from and --name")
         _list_models()
     elif source is None:
         raise ConfigError(
-            "fetching models from the net is not built in yet; fetch the checkpoint with a "
-            "browser, then run `jointvos download-weights --from FILE --name NAME`"
+            "fetching models from the net is not built in yet; fetch the checkpoint from the "
+            "authors' project page with a browser, then run "
+            "`jointvos download-weights --from FILE --name NAME`"
         )
     elif name is None:
         raise ConfigError("--from needs --name, for example --name joint-davis")

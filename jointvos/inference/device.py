@@ -7,7 +7,7 @@ import torch
 
 from jointvos.errors import ConfigError, DeviceUnavailable, OutOfDeviceMemory
 
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"auto": None, "fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_device(name: str) -> torch.device:
@@ -45,15 +45,13 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     Raises:
         ConfigError: There is no such precision, or the device cannot compute in it.
     """
-    if precision == "auto":
-        return None
-    if precision not in PRECISIONS:
-        raise ConfigError(f"no precision {precision!r}; expected auto, {', '.join(PRECISIONS)}")
+    if precision not in DTYPES:
+        raise ConfigError(f"no precision {precision!r}; expected {', '.join(DTYPES)}")
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise ConfigError("this GPU has no bf16; use --precision fp16 or fp32")
     if precision == "fp16" and device.type == "cpu":
         raise ConfigError("fp16 needs a GPU; use --precision fp32 or bf16 on the CPU")
-    return PRECISIONS[precision]
+    return DTYPES[precision]
 
 
 @contextmanager
