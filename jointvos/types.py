@@ -35,6 +35,7 @@ class VideoInfo:
         sample_aspect_ratio: Width of a pixel divided by its height, after rotation.
         is_video: False for a folder of pictures.
         has_audio: Whether there is sound to copy.
+        colour_tags: Matrix, primaries and transfer by their numbers in ITU-T H.273; 2 is unknown.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class VideoInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     is_video: bool = True
     has_audio: bool = False
+    colour_tags: tuple[int, int, int] = (2, 2, 2)
 
 
 @dataclass(frozen=True)

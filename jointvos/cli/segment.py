@@ -11,7 +11,7 @@ import typer
 from jointvos.cli import options
 from jointvos.cli.console import Reporter, data, plural
 from jointvos.cli.session import check_options, make_sessions
-from jointvos.errors import ConfigError, OutputExists
+from jointvos.errors import ConfigError, OutputError, OutputExists
 
 if TYPE_CHECKING:
     from jointvos.media import TwoPhaseSink
@@ -108,6 +108,8 @@ def segment(
             png, overlay = _default_outputs(info.path)
         first_mask = read_mask(mask, info)
         check_mask(first_mask, mask, info)
+        if png is not None and png.resolve() == mask.resolve().parent:
+            raise OutputError(f"{mask} lies in {png}, which would be replaced; name another folder")
         sinks = _open_sinks(info, png, overlay, mask_video, overwrite)
         reporter.note(_describe(info, first_mask))
         if not info.is_video and overlay is not None:

@@ -10,7 +10,7 @@ import av
 import av.container
 import numpy as np
 from av import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -38,6 +38,10 @@ class FilmFormat:
         odd = width % 2 or height % 2
         return "yuv444p" if self.codec == "libx264" and odd else "yuv420p"
 
+
+_BT709, _SMPTE170M = 1, 6  # numbers of H.273, the same for matrix, primaries and transfer
+_MATRICES = {_BT709: Colorspace.ITU709, 5: Colorspace.SMPTE170M, _SMPTE170M: Colorspace.SMPTE170M}
+_UNKNOWN = (0, 2, 3)
 
 _H264 = {"crf": "18", "preset": "veryfast"}
 _FRONT = {"movflags": "+faststart"}  # the index first, so that browsers can start at once
@@ -167,16 +171,16 @@ class FilmEncoder:
             self._sound = SoundCopy(info.path, self._container, start, self._shift * info.time_base)
 
     def _tag_colours(self) -> None:
-        """Say how `_convert` has turned RGB into YUV, else players guess."""
+        """Say how `_convert` turns RGB into YUV, else players guess; as in the source if it can."""
+        matrix, primaries, transfer = self._info.colour_tags
+        if matrix not in _MATRICES:
+            matrix = primaries = transfer = _BT709 if self._info.height >= 720 else _SMPTE170M
         context = self._stream.codec_context
-        high_definition = self._info.height >= 720
-        self._matrix = Colorspace.ITU709 if high_definition else Colorspace.SMPTE170M
         context.color_range = ColorRange.MPEG
-        context.colorspace = 1 if high_definition else 6
-        context.color_primaries = (
-            ColorPrimaries.BT709 if high_definition else ColorPrimaries.SMPTE170M
-        )
-        context.color_trc = ColorTrc.BT709 if high_definition else ColorTrc.SMPTE170M
+        context.colorspace = matrix
+        context.color_primaries = matrix if primaries in _UNKNOWN else primaries
+        context.color_trc = matrix if transfer in _UNKNOWN else transfer
+        self._matrix = _MATRICES[matrix]
 
     def _convert(self, picture: NDArray[np.uint8]) -> VideoFrame:
         if picture.ndim == 2:

@@ -36,10 +36,14 @@ class ImageFolderReader:
             MediaOpenError: The folder is missing or holds no pictures.
             UnsupportedMediaError: Two pictures differ only in their suffixes.
             MediaDecodeError: The first picture is damaged.
+            ConfigError: No picture lies in the range.
         """
         self._range = frames or FrameRange()
         self._paths = _pictures_in(folder)
         rate = frame_rate or DEFAULT_RATE
+        count = self._range.count(len(self._paths), rate)
+        if count == 0:
+            raise self._range.nothing_in(folder)
         height, width = _read(self._paths[0]).shape[:2]
         self.info = VideoInfo(
             path=folder,
@@ -47,7 +51,7 @@ class ImageFolderReader:
             height=height,
             frame_rate=rate,
             time_base=1 / rate,
-            frame_count=self._range.count(len(self._paths), rate),
+            frame_count=count,
             is_video=False,
         )
 
@@ -62,9 +66,7 @@ class ImageFolderReader:
 
         Raises:
             MediaDecodeError: A picture is damaged, or of another size than the first.
-            ConfigError: No picture lies in the range.
         """
-        nothing = True
         for index, path in enumerate(self._paths):
             elapsed = index * self.info.time_base
             if self._range.ended(index, elapsed):
@@ -78,10 +80,7 @@ class ImageFolderReader:
                     f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
                     f"like {self._paths[0].name}; all pictures of a folder need one size"
                 )
-            nothing = False
             yield Frame(index=index, pts=index, time_s=float(elapsed), image=image, name=path.stem)
-        if nothing:
-            raise self._range.nothing_in(self.info.path)
 
 
 def _pictures_in(folder: Path) -> list[Path]:

@@ -4,7 +4,8 @@ What the ids are:
 
 ========================  ===================================================================
 palette picture           the indices; the colours do not matter; 255 is void
-grey, 1 bit, 16 bit       the values, 255 is void; but only 0 and the maximum: one object
+grey, 1 bit, 16 bit       the values, 255 is void; but only 0 and the maximum: one object,
+                          also if the values between are just a smoothed edge
 RGB in DAVIS colours      the ids of these colours
 other RGB                 grey as above; else one object per colour, ids by falling 0xRRGGBB
 RGBA, grey with alpha     visible DAVIS colours; else what is more than half opaque, one object.
@@ -30,12 +31,14 @@ from jointvos.errors import (
 )
 from jointvos.media.palette import DAVIS_PALETTE
 from jointvos.media.pictures import PICTURE_ERRORS, open_picture, picture_reason, upright
+from jointvos.media.png_mark import mark
 from jointvos.types import VOID, LabelMap, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
 
 _LOSSY = ("JPEG", "MPO", "WEBP")
 _NOISE = 16
+_BINARY = ({0, 255}, {255})
 _DAVIS_KEYS = DAVIS_PALETTE.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
 _Keys = NDArray[np.uint32]
 
@@ -52,6 +55,8 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
         MaskSizeMismatch: Its size is not the video's.
         TooManyObjects: It holds ids above 254, or soft edges that look like many objects.
     """
+    if path.is_dir():
+        raise MaskReadError(f"{path} is a folder; expected a picture")
     try:
         with open_picture(path) as picture:
             if info is not None:
@@ -80,7 +85,7 @@ def check_mask(mask: LabelMap, path: Path, info: VideoInfo) -> None:
 
 
 def write_mask_png(path: Path, labels: LabelMap) -> None:
-    """Write ids, uint8 [H,W], as a palette PNG in DAVIS colours.
+    """Write ids, uint8 [H,W], as a palette PNG in DAVIS colours that says who wrote it.
 
     Raises:
         EncodeError: The file cannot be written.
@@ -88,7 +93,7 @@ def write_mask_png(path: Path, labels: LabelMap) -> None:
     picture = PillowImage.fromarray(labels)
     picture.putpalette(DAVIS_PALETTE.tobytes())
     try:
-        picture.save(path, "PNG", compress_level=1)
+        picture.save(path, "PNG", compress_level=1, pnginfo=mark())
     except OSError as error:
         raise EncodeError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -143,14 +148,16 @@ def _from_grey(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
         return (values > 127).astype(np.uint8)
     noisy = counts[:_NOISE].sum() + counts[-_NOISE:].sum()
     # A lossy file cannot carry ids; in others, values just below 255 tell noise from ids.
-    if lossy and noisy >= 0.95 * values.size and counts[-_NOISE:].any():
-        noisy = values.size
-    elif not counts[-_NOISE:-1].any():
-        noisy = 0
-    if noisy == values.size:
+    if lossy:
+        cut = noisy >= 0.95 * values.size and bool(counts[-_NOISE:].any())
+    elif noisy == values.size:
+        cut = bool(counts[-_NOISE:-1].any())
+    else:
+        cut = noisy >= 0.9 * values.size and set(np.flatnonzero(_solid(values))) in _BINARY
+    if cut:
         _log.warning("%s is black and white but not cleanly so; it is cut at mid-grey", path)
         return (values > 127).astype(np.uint8)
-    _refuse_soft_edges(values, path)
+    _refuse_soft_edges(values, lossy, path)
     return values.copy()
 
 
@@ -164,11 +171,11 @@ def _from_colours(colours: NDArray[np.uint8], lossy: bool, path: Path) -> LabelM
         return _from_grey(colours[..., 0], lossy, path)
     found, indices = np.unique(keys, return_inverse=True)
     if len(found) > 254:
-        raise _too_soft(path, len(found))
+        raise _too_soft(path, len(found), lossy)
     order = [int(key) for key in found[::-1] if key]  # black is background
     table = np.array([order.index(int(k)) + 1 if k else 0 for k in found], dtype=np.uint8)
     ids = table[indices.reshape(keys.shape)]
-    _refuse_soft_edges(ids, path)
+    _refuse_soft_edges(ids, lossy, path)
     names = ", ".join(f"#{key:06x} is object {id}" for id, key in enumerate(order[:8], start=1))
     _log.warning("%s is not in DAVIS colours; %s", path, names)
     return ids
@@ -194,19 +201,24 @@ def _davis_ids(keys: _Keys) -> LabelMap | None:
     return ids.astype(np.uint8) if np.array_equal(_DAVIS_KEYS[ids], keys) else None
 
 
-def _refuse_soft_edges(ids: LabelMap, path: Path) -> None:
-    """Many ids of which most fill no 3x3 block anywhere are the steps of a smoothed edge."""
+def _solid(values: LabelMap) -> NDArray[np.bool_]:
+    """Which of the 256 values fill a 3x3 block somewhere; the steps of a smoothed edge do not."""
     kernel = np.ones((3, 3), dtype=np.uint8)
-    inside = cv2.erode(ids, kernel) == cv2.dilate(ids, kernel)
+    inside = cv2.erode(values, kernel) == cv2.dilate(values, kernel)
+    return np.bincount(values[inside], minlength=256) > 0
+
+
+def _refuse_soft_edges(ids: LabelMap, lossy: bool, path: Path) -> None:
+    """Refuse many ids of which most are not solid."""
     present = np.bincount(ids.ravel(), minlength=256) > 0
-    solid = np.bincount(ids[inside], minlength=256) > 0
-    soft = int((present & ~solid)[1:255].sum())
+    soft = int((present & ~_solid(ids))[1:255].sum())
     if soft >= 8 and 2 * soft > present[1:255].sum():
-        raise _too_soft(path, int(present[1:255].sum()))
+        raise _too_soft(path, int(present[1:255].sum()), lossy)
 
 
-def _too_soft(path: Path, count: int) -> TooManyObjects:
+def _too_soft(path: Path, count: int, lossy: bool) -> TooManyObjects:
+    cause = "smoothed edges or JPEG" if lossy else "smoothed edges"
     return TooManyObjects(
-        f"{path} seems to hold {count} objects, most likely because of smoothed edges or JPEG; "
+        f"{path} seems to hold {count} objects, most likely because of {cause}; "
         "save it as PNG without anti-aliasing, one value per object"
     )

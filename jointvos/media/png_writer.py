@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jointvos.errors import EncodeError, OutputError, OutputExists
 from jointvos.media.masks import write_mask_png
+from jointvos.media.png_mark import is_marked
 from jointvos.media.sinks import StagedSink
 from jointvos.types import Frame, FrameResult
 
@@ -18,7 +19,7 @@ class PngSequenceSink(StagedSink):
     ) -> None:
         """Check that the folder can be written; see `StagedSink`.
 
-        With `overwrite` the whole folder is replaced, but only if it holds nothing but PNG files.
+        With `overwrite` the whole folder is replaced, but only if jointvos has written all of it.
         """
         super().__init__(Path(os.path.realpath(directory)), overwrite=overwrite, source=source)
 
@@ -61,13 +62,21 @@ class PngSequenceSink(StagedSink):
             return
         if not self.path.is_dir():
             raise OutputError(f"{self.path} is a file, expected the name of a folder")
-        entries = list(self.path.iterdir())
+        entries = sorted(self.path.iterdir())
+        foreign = next((entry for entry in entries if not _is_ours(entry)), None)
+        if foreign is not None:  # no OutputExists, for permission to overwrite would not help
+            raise OutputError(
+                f"{self.path} holds {foreign.name}, which jointvos did not write; "
+                "choose another folder or move it away"
+            )
         if entries and not self._overwrite:
             raise OutputExists(
                 f"{self.path} exists and is not empty; choose another name or allow overwriting"
             )
-        if foreign := [e.name for e in entries if e.suffix.lower() != ".png" or not e.is_file()]:
-            raise OutputExists(
-                f"{self.path} holds {foreign[0]}, which is no mask; only folders of PNG files "
-                "are replaced, so choose another name"
-            )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return path.is_file() and is_marked(path)
+    except OSError:  # what cannot be read cannot be known
+        return False

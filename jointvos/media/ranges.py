@@ -45,6 +45,18 @@ class Bound:
             return index >= self.frame
         return self.seconds is not None and elapsed >= self.seconds
 
+    def excludes(self, start: "Bound | None") -> bool:
+        """Whether no frame from `start` on is before this place, as far as both can be compared."""
+        if 0 in (self.frame, self.seconds):
+            return True
+        if start is None:
+            return False
+        if start.frame is not None and self.frame is not None:
+            return start.frame >= self.frame
+        if start.seconds is not None and self.seconds is not None:
+            return start.seconds >= self.seconds
+        return False
+
     def as_frame(self, rate: Fraction) -> int:
         """Index of the first frame at or after this place, if the rate is constant."""
         return self.frame if self.frame is not None else -int(-(self.seconds or 0) * rate // 1)
@@ -62,18 +74,12 @@ class FrameRange:
         """Read both bounds.
 
         Raises:
-            ConfigError: A bound has a wrong form, or the end does not come after the start.
+            ConfigError: A bound has a wrong form, or the range certainly holds no frame.
         """
         first = None if start is None else Bound.parse(start, "start")
         last = None if end is None else Bound.parse(end, "end")
-        if first and last:
-            frames = (first.frame, last.frame)
-            times = (first.seconds, last.seconds)
-            for before, after in (frames, times):
-                if before is not None and after is not None and before >= after:
-                    raise ConfigError(
-                        f"end is {end}, expected a place after start, which is {start}"
-                    )
+        if last and last.excludes(first):
+            raise ConfigError(f"the range from {start or 'the start'} to {end} holds no frame")
         return cls(first, last)
 
     def started(self, index: int, elapsed: Fraction) -> bool:

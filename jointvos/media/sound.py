@@ -33,6 +33,8 @@ class SoundCopy:
         self._source = source
         self._output = output
         self._start, self._shift = start, shift
+        # Matroska can tell times before 0 only for Opus; else it would delay the pictures.
+        self._from_zero = output.format.name in ("matroska", "webm")
         self._container = open_input(source)
         self._streams: dict[int, Stream] = {}
         for stream in self._container.streams.audio:
@@ -88,8 +90,12 @@ class SoundCopy:
             if packet is None:
                 return
             # The last packet of each stream is empty, it only tells decoders to end.
-            if packet.dts is not None and (not self._shift or _time(packet) >= self._start):
-                yield packet
+            if packet.dts is None or (self._shift and _time(packet) < self._start):
+                continue
+            codec = packet.stream.codec_context.codec.canonical_name
+            if self._from_zero and codec != "opus" and _time(packet) < self._shift:
+                continue
+            yield packet
 
 
 def _time(packet: "Packet[Stream]") -> Fraction:

@@ -11,7 +11,7 @@ import numpy as np
 from av import VideoFrame
 from av.codec.context import ThreadType
 from av.sidedata.sidedata import SideData
-from av.video.reformatter import ColorTrc, VideoReformatter
+from av.video.reformatter import ColorTrc, Interpolation, VideoReformatter
 
 from jointvos.errors import MediaDecodeError
 from jointvos.media.containers import (
@@ -27,6 +27,9 @@ from jointvos.media.ranges import FrameRange
 from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
+
+# Without these, swscale rounds down, so that films come out darker by one grey level.
+_EXACTLY = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class VideoReader:
@@ -96,7 +99,9 @@ class VideoReader:
                 )
             try:
                 # Colours are converted by the matrix and range that the frame is tagged with.
-                rgb = reformatter.reformat(picture, width, height, "rgb24", threads=1)
+                rgb = reformatter.reformat(
+                    picture, width, height, "rgb24", interpolation=_EXACTLY, threads=1
+                )
             except AV_ERRORS as error:
                 raise self._damaged(index, reason(error)) from error
             nothing = False
@@ -181,6 +186,11 @@ class VideoReader:
             sample_aspect_ratio=aspect,
             # Sound is copied by reading the file once more, which a pipe does not allow.
             has_audio=bool(self._container.streams.audio) and self._path.is_file(),
+            colour_tags=(
+                int(self._first.colorspace),
+                int(self._first.color_primaries),
+                int(self._first.color_trc),
+            ),
         )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jointvos.media import write_mask_png
+
 FRAMES = 12
 
 
@@ -128,6 +130,9 @@ def test_folder_of_pictures_keeps_their_names(jointvos, inputs, tiny_weights):
             ["clip.mp4", "--mask", "first.png", "-o", "clip.mp4", "-f"], 8, "input", id="in place"
         ),
         pytest.param(
+            ["clip.mp4", "--mask", "ours/first.png", "-o", "ours", "-f"], 8, "lies in", id="mask"
+        ),
+        pytest.param(
             ["clip.mp4", "--mask", "first.png", "--overlay", "no/where.mp4"],
             8,
             "no",
@@ -146,6 +151,8 @@ def test_folder_of_pictures_keeps_their_names(jointvos, inputs, tiny_weights):
 def test_mistakes_end_with_one_line_and_their_code(
     jointvos, inputs, tiny_weights, arguments, code, says
 ):
+    (inputs / "ours").mkdir()
+    write_mask_png(inputs / "ours" / "first.png", np.asarray(Image.open(inputs / "first.png")))
     weights = [] if "--weights" in arguments else ["--weights", tiny_weights]
     run = jointvos("segment", *arguments, *weights, "-q")
     assert run.returncode == code, run.stderr
@@ -154,7 +161,8 @@ def test_mistakes_end_with_one_line_and_their_code(
     if code != 2 or "Usage" not in run.stderr:
         assert len(run.stderr.splitlines()) == 1
     assert run.stdout == ""
-    assert leftovers(inputs) == set()
+    assert leftovers(inputs) == {"ours"}
+    assert [path.name for path in (inputs / "ours").iterdir()] == ["first.png"]
 
 
 def test_existing_output_is_kept_without_f_and_replaced_with_it(jointvos, inputs, tiny_weights):

@@ -45,6 +45,7 @@ class Clip:
     sound_s: float = 0.0
     sound_codec: str = "aac"
     cover: bool = False
+    tags: tuple[int, int, int] | None = None
     options: dict[str, str] = field(default_factory=lambda: {"crf": "5", "preset": "ultrafast"})
 
 
@@ -58,6 +59,9 @@ def make(folder: Path, clip: Clip) -> Path:
         film.pix_fmt = clip.pixels
         film.codec_context.thread_count = 1
         film.codec_context.time_base = clip.time_base or 1 / clip.rate
+        if clip.tags is not None:
+            context = film.codec_context
+            context.colorspace, context.color_primaries, context.color_trc = clip.tags
         if clip.aspect is not None:
             film.codec_context.sample_aspect_ratio = clip.aspect
         if clip.turn or clip.mirror:

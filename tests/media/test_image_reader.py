@@ -43,6 +43,13 @@ def test_ranges(tmp_path):
         assert [frame.index for frame in source] == [2, 3, 4]
 
 
+@pytest.mark.parametrize(("start", "end"), [("6", None), ("1s", "2s"), ("3", "00:00.1")])
+def test_ranges_without_pictures_are_refused_at_once(tmp_path, start, end):
+    fill(tmp_path, [f"{i}.png" for i in range(6)])
+    with pytest.raises(ConfigError, match=f"no frame from {start} to"):
+        open_source(tmp_path, start=start, end=end)
+
+
 @pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 1), (8, 3)])
 def test_exif_orientation(tmp_path, orientation, turns):
     exif = Image.Exif()

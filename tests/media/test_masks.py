@@ -97,16 +97,38 @@ def test_near_black_and_white_is_cut_whatever_the_format(tmp_path):
     assert np.array_equal(read_mask(tmp_path / "mask.png"), ONE)
 
 
-def smooth():
-    picture = Image.fromarray(ONE * 255).resize((640, 480), Image.Resampling.BICUBIC)
-    return picture.rotate(10, Image.Resampling.BICUBIC)
+def smooth(picture):
+    picture = picture.resize((640, 480), Image.Resampling.NEAREST)
+    return picture.rotate(10, Image.Resampling.BICUBIC).resize((320, 240), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_smoothed_edges_of_one_object_are_cut_at_grey_and_told(tmp_path, caplog, mode):
+    picture = smooth(Image.fromarray(ONE * 255))
+    assert len(np.unique(np.asarray(picture))) > 50
+    picture.convert(mode).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), np.asarray(picture) > 127)
+    assert "cut at mid-grey" in caplog.text
+
+
+def test_a_few_grey_steps_are_an_edge_too(tmp_path):
+    fine = Image.fromarray(ONE * 255).rotate(10, expand=False).resize((192, 144))
+    picture = fine.resize((96, 72), Image.Resampling.BOX)
+    picture.save(tmp_path / "mask.png")
+    assert set(np.unique(read_mask(tmp_path / "mask.png"))) == {0, 1}
 
 
 @pytest.mark.parametrize(
     ("picture", "format", "hint"),
     [
-        pytest.param(smooth(), "PNG", "anti-aliasing", id="smooth edges"),
-        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", "JPEG", id="colours in JPEG"),
+        pytest.param(smooth(Image.fromarray(IDS * 50)), "PNG", "smoothed edges;", id="grey ids"),
+        pytest.param(
+            smooth(Image.fromarray(WITH_VOID * 1)), "PNG", "smoothed edges;", id="ids with void"
+        ),
+        pytest.param(
+            smooth(palette(IDS).convert("RGB")), "PNG", "smoothed edges;", id="colours of ids"
+        ),
+        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", "edges or JPEG;", id="colours in JPEG"),
         pytest.param(Image.fromarray(IDS.astype(np.uint16) * 200), "PNG", "id 600", id="16 bit"),
     ],
 )
@@ -141,6 +163,11 @@ def test_unreadable_masks(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(MaskReadError, match=message):
         read_mask(path)
+
+
+def test_a_folder_is_no_mask(tmp_path):
+    with pytest.raises(MaskReadError, match="is a folder; expected a picture"):
+        read_mask(tmp_path)
 
 
 def test_a_bomb_is_not_decoded(tmp_path):

@@ -21,6 +21,7 @@ from jointvos.media import (
     VideoReader,
     draw_overlay,
     open_source,
+    write_mask_png,
 )
 from jointvos.types import Frame, FrameResult, VideoInfo
 
@@ -102,6 +103,56 @@ def test_colours_are_converted_and_tagged(tmp_path, size, matrix):
         assert context.color_range == 1
 
 
+def colour_tags(path):
+    with VideoReader(path) as source:
+        return source.info.colour_tags
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param((1, 1, 1), (1, 1, 1), id="bt709"),
+        pytest.param((5, 5, 6), (5, 5, 6), id="bt470bg"),
+        pytest.param((1, 12, 13), (1, 12, 13), id="wide gamut"),
+        pytest.param((1, 2, 2), (1, 1, 1), id="only the matrix"),
+        pytest.param((2, 2, 2), (6, 6, 6), id="nothing"),
+        pytest.param((9, 9, 16), (6, 6, 6), id="HDR"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_colours_are_tagged_and_converted_like_the_source(
+    make_clip, tmp_path, source, expected, suffix
+):
+    clip = make_clip(size=(640, 480), frames=2, tags=source)
+    assert colour_tags(clip) == source
+    with VideoReader(clip) as film:
+        frames = copy(film, OverlaySink(tmp_path / f"o{suffix}", film.info))
+    assert colour_tags(tmp_path / f"o{suffix}") == expected
+    for frame, got in zip(frames, read(tmp_path / f"o{suffix}")[1], strict=True):
+        wanted, patch = frame.image[200:, :300].mean((0, 1)), got.image[200:, :300].mean((0, 1))
+        assert np.abs(patch - wanted).max() <= 3
+
+
+def test_an_overlay_is_as_bright_as_the_film(tmp_path):
+    # a natural picture: soft, with noise
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (15, 20, 3), dtype=np.uint8)
+    picture = np.asarray(Image.fromarray(noise).resize((320, 240), Image.Resampling.BICUBIC))
+    info = VideoInfo(Path("none"), 320, 240, Fraction(24), Fraction(1, 24))
+    first, second = OverlaySink(tmp_path / "1.mp4", info), OverlaySink(tmp_path / "2.mp4", info)
+    frame = Frame(0, 0, 0.0, picture, "00000")
+    first.write(frame, result(frame))
+    first.finish()
+    copy(VideoReader(first.path), second)
+
+    def luma(path):
+        with av.open(str(path)) as film:
+            return next(film.decode(video=0)).to_ndarray()[:240].mean()
+
+    assert abs(luma(second.path) - luma(first.path)) < 0.3
+    assert np.abs(read(first.path)[1][0].image.mean((0, 1)) - picture.mean((0, 1))).max() < 0.5
+
+
 def test_a_part_starts_at_zero(make_clip, tmp_path):
     with open_source(make_clip(), start="4", end="9") as source:
         copy(source, OverlaySink(tmp_path / "o.mp4", source.info))
@@ -136,11 +187,23 @@ def test_sound_is_copied_to_its_end(make_clip, tmp_path, suffix):
         output = tmp_path / f"o{suffix}"
         frames = copy(source, OverlaySink(output, source.info))
     given, got = sound(clip), sound(output)
+    assert given[0][0] < 0  # the priming of AAC
+    if suffix == ".mkv":  # which cannot say times before 0
+        given = [(time, size) for time, size in given if time >= 0]
     assert [size for _, size in got] == [size for _, size in given]
-    delay = got[0][0] - given[0][0]  # Matroska cannot start before zero
-    assert abs(delay) < 0.025
-    assert np.allclose([t for t, _ in got], [t + delay for t, _ in given], atol=0.001)
-    assert len(read(output)[1]) == len(frames)
+    assert np.allclose([t for t, _ in got], [t for t, _ in given], atol=0.001)
+    times = [f.time_s for f in read(output)[1]]
+    assert times == pytest.approx([f.time_s for f in frames], abs=0.00051)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_the_priming_of_opus_is_kept(make_clip, tmp_path, suffix):
+    clip = make_clip(name="clip.mkv", sound_s=1.5, frames=24, sound_codec="libopus")
+    with VideoReader(clip) as source:
+        frames = copy(source, OverlaySink(tmp_path / f"o{suffix}", source.info))
+    assert sound(tmp_path / f"o{suffix}") == sound(clip)
+    times = [f.time_s for f in read(tmp_path / f"o{suffix}")[1]]
+    assert times == pytest.approx([f.time_s for f in frames], abs=0.00051)
 
 
 def test_of_a_part_only_its_sound_is_copied(make_clip, tmp_path):
@@ -233,8 +296,9 @@ def place(sink_of, path):
     sink = sink_of(path)
     if isinstance(sink, PngSequenceSink):
         sink.path.mkdir()
-        (sink.path / "old.png").write_text("old")
-        return sink.path, lambda: (sink.path / "old.png").read_text()
+        write_mask_png(sink.path / "old.png", np.full((4, 4), 7, dtype=np.uint8))
+        old = (sink.path / "old.png").read_bytes()
+        return sink.path, lambda: "old" if (sink.path / "old.png").read_bytes() == old else "new"
     sink.path.write_text("old")
     return sink.path, sink.path.read_text
 
@@ -296,10 +360,33 @@ def test_a_missing_folder_is_named(tmp_path, sink_of):
         sink_of(tmp_path / "missing" / "out")
 
 
-def test_folders_with_other_files_are_never_replaced(tmp_path):
-    (tmp_path / "holiday.jpg").write_text("precious")
-    with pytest.raises(OutputExists, match=r"holds holiday\.jpg"):
-        PngSequenceSink(tmp_path, overwrite=True)
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["mine.png", "holiday.jpg", "folder.png", "painted.png"])
+def test_folders_with_files_of_others_are_never_replaced(tmp_path, name, overwrite):
+    write_mask_png(tmp_path / "00000.png", np.zeros((4, 4), dtype=np.uint8))
+    mine = tmp_path / name
+    if name == "folder.png":
+        mine.mkdir()
+    elif name == "painted.png":
+        Image.fromarray(np.eye(4, dtype=np.uint8)).save(mine)
+    else:
+        mine.write_text("precious")
+    with pytest.raises(OutputError, match=rf"holds {name}, which .* or move it away") as caught:
+        PngSequenceSink(tmp_path, overwrite=overwrite)
+    assert not isinstance(caught.value, OutputExists)  # for which the advice is to overwrite
+    assert mine.exists()
+
+
+def test_what_others_add_meanwhile_is_kept(tmp_path):
+    sink = PngSequenceSink(tmp_path / "out", overwrite=True)
+    for frame, labels in labelled(1):
+        sink.write(frame, labels)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.png").write_text("precious")
+    with pytest.raises(OutputError, match=r"holds mine\.png"):
+        sink.finish()
+    sink.abort()
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine.png"]
 
 
 def test_an_empty_folder_may_be_filled(tmp_path):

@@ -127,9 +127,24 @@ def test_wrong_places_are_refused(text):
         FrameRange.parse(text, None)
 
 
-def test_an_end_before_the_start_is_refused():
-    with pytest.raises(ConfigError, match="after start"):
-        FrameRange.parse("2s", "00:01")
+@pytest.mark.parametrize(
+    ("start", "end", "place"),
+    [
+        ("5", "3", "5 to 3"),
+        ("5", "5", "5 to 5"),
+        ("2s", "00:01", "2s to 00:01"),
+        (None, "0", "the start to 0"),
+        ("1s", "0", "1s to 0"),
+        ("1", "0s", "1 to 0s"),
+    ],
+)
+def test_ranges_without_frames_are_refused_at_once(tmp_path, start, end, place):
+    with pytest.raises(ConfigError, match=f"the range from {place} holds no frame"):
+        open_source(tmp_path / "not even looked at.mp4", start=start, end=end)
+
+
+def test_places_that_cannot_be_compared_are_not_refused():
+    assert FrameRange.parse("2s", "5").count(100, Fraction(24)) == 0
 
 
 def test_a_start_behind_the_film_is_refused(make_clip):
