@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.errors import UnsupportedMediaError
+from jointvos.errors import ConfigError
 from jointvos.media.encoder import FILM_FORMATS, LOSSLESS_GREY, FilmEncoder, FilmFormat
 from jointvos.media.overlay import colour_labels, draw_overlay
 from jointvos.media.palette import DAVIS_PALETTE
@@ -25,7 +25,7 @@ class _FilmSink(StagedFile):
     ) -> None:
         format = self._formats.get(path.suffix.lower())
         if format is None:
-            raise UnsupportedMediaError(
+            raise ConfigError(
                 f"{path}: films can be written to files ending in {', '.join(self._formats)}"
             )
         super().__init__(path, overwrite=overwrite, source=info.path)
@@ -79,7 +79,7 @@ class OverlaySink(_FilmSink):
             sound: Whether the source's sound is copied.
 
         Raises:
-            UnsupportedMediaError: The suffix is none of those above.
+            ConfigError: The suffix is none of those above.
             OutputError: It cannot be written there.
         """
         super().__init__(path, info, overwrite=overwrite, sound=sound)

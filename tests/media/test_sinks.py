@@ -11,7 +11,7 @@ import pytest
 from clips import index_of
 from PIL import Image
 
-from jointvos.errors import EncodeError, OutputError, OutputExists, UnsupportedMediaError
+from jointvos.errors import ConfigError, EncodeError, OutputError, OutputExists
 from jointvos.media import (
     DAVIS_PALETTE,
     FanOut,
@@ -400,7 +400,7 @@ def test_an_empty_folder_may_be_filled(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["", ".avi", ".png"])
 def test_unknown_suffixes_are_refused(tmp_path, suffix):
-    with pytest.raises(UnsupportedMediaError, match=r"\.mp4, \.m4v, \.mov, \.mkv, \.webm"):
+    with pytest.raises(ConfigError, match=r"\.mp4, \.m4v, \.mov, \.mkv, \.webm"):
         OverlaySink(tmp_path / f"o{suffix}", ODD)
 
 
