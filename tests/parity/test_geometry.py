@@ -119,6 +119,30 @@ def test_first_frame(reference, first_frame, i):
     assert torch.equal(mask_crop[0], unpacked(reference["init_mask_crop"], 6, *FIRST_CROP)[i])
 
 
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() != "AVX512",
+    reason="torch's resize rounds by instruction set; the recordings were made with AVX-512",
+)
+def test_crops_are_equal_to_the_bit_where_they_were_recorded(
+    reference, image, crop, regions, first_frame
+):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # as recorded; the rounding depends on it too
+    try:
+        later = [crop_image(image, region, crop)[:, ::6, ::6] for region in regions]
+        masks = unpacked(reference["init_masks_in"], 6, *first_frame.shape[1:])
+        first = []
+        for mask in masks:
+            state = state_of_mask(mask)
+            scale = scale_of_size(state.size, FIRST_CROP, 5.0)
+            crops = crop_first_frame(first_frame, mask[None], state, scale, FIRST_CROP)
+            first.append(crops[0][:, ::24, ::24])
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(torch.stack(later), reference["crops_s6"])
+    assert torch.equal(torch.stack(first), reference["init_crop_s24"])
+
+
 def test_the_displacement_of_the_first_crop_is_visible(reference, first_frame):
     """Case 0 is displaced by recorded pixels; the path of later frames would cut otherwise."""
     assert reference["init_shift"][0].tolist() == [-29, -164]
