@@ -286,7 +286,7 @@ def peak_kib(folder: Path, environment: dict[str, str], weights: Path, end: int)
         env=environment,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=1000,
         check=True,
     )
     assert len(list((folder / f"ids{end}").iterdir())) == end
@@ -294,7 +294,7 @@ def peak_kib(folder: Path, environment: dict[str, str], weights: Path, end: int)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads ru_maxrss in KiB")
 def test_memory_does_not_grow_with_the_video(inputs, environment, long_clip, tiny_weights):
     short = peak_kib(inputs, environment, tiny_weights, 120)
