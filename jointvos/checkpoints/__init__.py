@@ -1,6 +1,28 @@
-"""Model files: where they are, how they are read and written, and how foreign ones come in."""
+"""Model files: where they are, how they are read and written, and how foreign ones come in.
 
-from jointvos.checkpoints.load import load_model, save_model
-from jointvos.checkpoints.registry import find_weights, installed
+Loaded on first use: to list models or to fetch one needs no torch.
+"""
 
-__all__ = ["find_weights", "installed", "load_model", "save_model"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jointvos.checkpoints.backbone import load_backbone
+    from jointvos.checkpoints.load import load_model, save_model
+    from jointvos.checkpoints.locate import find_weights, installed
+
+HOMES = {
+    "find_weights": "locate",
+    "installed": "locate",
+    "load_backbone": "backbone",
+    "load_model": "load",
+    "save_model": "load",
+}
+
+__all__ = ["find_weights", "installed", "load_backbone", "load_model", "save_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        return getattr(import_module(f"jointvos.checkpoints.{HOMES[name]}"), name)
+    raise AttributeError(f"module 'jointvos.checkpoints' has no attribute {name!r}")

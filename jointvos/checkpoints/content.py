@@ -9,6 +9,15 @@ ZIP = b"PK\x03\x04"
 LEGACY_TORCH = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 CHECKPOINT = "a PyTorch checkpoint"
 SAFETENSORS = "a safetensors file"
+PICKLE = "a Python pickle"
+WEB_PAGE = "a web page, not a model"
+EMPTY = "empty"
+
+
+def is_web_page(head: bytes) -> bool:
+    """Whether a file that begins so is HTML or XML."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<!--"))
 
 
 def kind_of(path: Path) -> str:
@@ -22,11 +31,10 @@ def kind_of(path: Path) -> str:
             head = file.read(HEAD)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
-        return "empty"
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, not a model"
+        return EMPTY
+    if is_web_page(head):
+        return WEB_PAGE
     if head.startswith((ZIP, LEGACY_TORCH)):
         return CHECKPOINT
     if head[257:262] == b"ustar":
@@ -34,16 +42,16 @@ def kind_of(path: Path) -> str:
     if head[8:9] == b"{":
         return SAFETENSORS
     if head[:1] == b"\x80":
-        return "a Python pickle"
+        return PICKLE
     return "of an unknown kind"
 
 
 def refuse(path: Path, kind: str, expected: str) -> IncompatibleWeights:
     """The error for a file of another kind than the one expected."""
-    if kind.startswith("a web page") or kind == "empty":
+    if kind in (WEB_PAGE, EMPTY):
         advice = "; fetch it again with a browser and look at what was saved"
     elif kind == CHECKPOINT:
-        advice = f"; install it with `jointvos download-weights --from {path} --name NAME`"
+        advice = f"; install it with `jointvos download-weights NAME --from {path}`"
     elif kind == SAFETENSORS:
         advice = f"; a model of jointvos is used as it is, with --weights {path}"
     else:

@@ -4,22 +4,29 @@ The header's `format` is "jointvos/1" and its `model` the `ModelConfig` as JSON;
 notes. Loading is all or nothing: every tensor of the network, no other, of its shape, finite.
 """
 
+import gc
 import json
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from jointvos.checkpoints.content import SAFETENSORS, kind_of, listing, refuse
-from jointvos.checkpoints.registry import find_weights
+from jointvos.checkpoints.content import listing
+from jointvos.checkpoints.locate import find_weights
+from jointvos.checkpoints.record import check_quickly
+from jointvos.checkpoints.safetensors_file import (
+    compare,
+    first_line,
+    is_finite,
+    read_tensors,
+    write_tensors,
+)
 from jointvos.config import INFERENCE, ModelConfig, from_dict, to_dict
-from jointvos.errors import IncompatibleWeights, OutputError
+from jointvos.errors import IncompatibleWeights
 from jointvos.model import JointNet
 
 FORMAT = "jointvos/1"
@@ -31,24 +38,17 @@ def load_model(weights: str | Path | None = None) -> JointNet:
     """The network of a model file, in eval mode, fp32, on the CPU.
 
     Args:
-        weights: Name or path of a model; by default the best installed (see `registry`).
+        weights: Name or path of a model; by default the best installed (see `locate`).
 
     Raises:
         WeightsNotFound: There is no such model.
-        IncompatibleWeights: The file is damaged, foreign, or not what its header says.
+        IncompatibleWeights: The file is damaged, changed, foreign, or not what its header says.
     """
     path = find_weights(weights)
-    if (kind := kind_of(path)) != SAFETENSORS:
-        raise refuse(path, kind, "a model of jointvos")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            net = _described(file.metadata() or {}, path)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return fill(net, state, path)
-    except SafetensorError as error:
-        raise IncompatibleWeights(
-            f"{path} is damaged or cut off ({_first_line(error)}); fetch or install it again"
-        ) from error
+    check_quickly(path)
+    with _without_collection():
+        notes, state = read_tensors(path)
+        return _filled(_described(notes, path), state, path)
 
 
 def save_model(
@@ -72,46 +72,52 @@ def save_model(
         for name, tensor in net.state_dict().items()
     }
     notes = {**(metadata or {}), "format": FORMAT, "model": json.dumps(to_dict(net.config))}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(save(state, notes))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_tensors(state, path, notes)
 
 
 def skeleton(config: ModelConfig) -> JointNet:
     """The network of a configuration without any values: its tensors are on the meta device."""
-    with torch.device("meta"), _WithoutSampling():
+    with torch.device("meta"), _WithoutValues():
         return JointNet(config)
 
 
 def fill(net: JointNet, state: Mapping[str, Tensor], source: Path) -> JointNet:
-    """Give a skeleton the values of a state dict; it comes back in eval mode, fp32, on the CPU.
-
-    The tensors are copied, so that the network survives whatever later happens to the file that
-    they may be mapped from.
+    """Give a skeleton copies of the values of a state dict; it comes back in eval mode, fp32.
 
     Raises:
         IncompatibleWeights: Names, shapes or values do not fit; the message names `source`.
     """
-    _compare(net.state_dict(), state, f"{source} does not fit the network {net.config.name!r}")
-    copies = {
-        name: tensor.detach().to("cpu", torch.float32, copy=True) for name, tensor in state.items()
+    return _filled(net, state, source, copy=True)
+
+
+def _filled(
+    net: JointNet, state: Mapping[str, Tensor], source: Path, *, copy: bool = False
+) -> JointNet:
+    compare(net.state_dict(), state, f"{source} does not fit the network {net.config.name!r}")
+    values = {
+        name: tensor.detach().to("cpu", torch.float32, copy=copy) for name, tensor in state.items()
     }
-    if broken := [name for name, tensor in copies.items() if not _is_finite(tensor)]:
+    if broken := [name for name, tensor in values.items() if not is_finite(tensor)]:
         raise IncompatibleWeights(f"{source} has NaN or infinite values in {listing(broken)}")
-    net.load_state_dict(copies, assign=True)
+    net.load_state_dict(values, assign=True)
     return net.eval()
 
 
-class _WithoutSampling(TorchFunctionMode):
-    """Leaves out normal sampling, slow even without data, of weights that are replaced anyway."""
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keeps the garbage collector from walking all of torch again and again: half of the time."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class _WithoutValues(TorchFunctionMode):
+    """Leaves out what sets first values, slow even without data: they are replaced anyway."""
 
     def __torch_function__(
         self,
@@ -120,7 +126,12 @@ class _WithoutSampling(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        return args[0] if func is torch.Tensor.normal_ else func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func is torch.Tensor.normal_:
+            return args[0]
+        if getattr(func, "__module__", None) == torch.nn.init.__name__:
+            return kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _described(metadata: Mapping[str, str], path: Path) -> JointNet:
@@ -141,41 +152,12 @@ def _described(metadata: Mapping[str, str], path: Path) -> JointNet:
         return skeleton(config)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise IncompatibleWeights(
-            f"{path} describes no network of this version: {_first_line(error)}"
+            f"{path} describes no network of this version: {first_line(error)}"
         ) from error
-
-
-def _compare(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], problem: str) -> None:
-    faults = []
-    if missing := [name for name in expected if name not in found]:
-        faults.append(f"missing {listing(missing)}")
-    if unexpected := [name for name in found if name not in expected]:
-        faults.append(f"unexpected {listing(unexpected)}")
-    if faults:
-        raise IncompatibleWeights(f"{problem}: {'; '.join(faults)}")
-    wrong = [
-        f"{name} is {list(found[name].shape)}, expected {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if found[name].shape != tensor.shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise IncompatibleWeights(f"{problem}: {'; '.join(wrong[:3])}{more}")
-    if odd := [name for name in expected if not found[name].is_floating_point()]:
-        raise IncompatibleWeights(f"{problem}: no floating-point values in {listing(odd)}")
 
 
 def _halved(name: str, tensor: Tensor) -> Tensor:
     if tensor.ndim < 2 or name in HALF_EXEMPT:
         return tensor
     half = tensor.half()
-    return half if _is_finite(half) else tensor
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    """A finite sum needs finite terms and is six times as fast; it may overflow, so look again."""
-    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return half if is_finite(half) else tensor

@@ -1,21 +1,19 @@
-"""Which models there are, and where their files lie.
+"""The models that jointvos knows: what they are, where they come from, and on which terms.
 
-A model is found by name in the cache folder, then among the files that ship with the package.
-Without a name it is the one of `$JOINTVOS_MODEL`, else the best installed: joint-ytvos,
-joint-davis, any other in the order of the alphabet, and joint-small last.
+What is not known here is None and said so: no hash is made up. The first download of such a file
+writes down what it saw (see `record`), and later ones are held to that.
 """
 
-import os
-import re
-import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
-from jointvos.errors import ConfigError, WeightsNotFound
+DRIVE = (
+    "https://drive.usercontent.google.com/download?id={id}&export=download&confirm=t",
+    "https://drive.google.com/uc?export=download&id={id}",
+)
+"""Addresses of a public file on Google Drive: without and with its page of confirmation."""
 
-SUFFIX = ".safetensors"
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-INSTALL = "jointvos download-weights --from FILE --name NAME"
+DRIVE_PAGE = "https://drive.google.com/file/d/{id}/view"
 
 
 @dataclass(frozen=True)
@@ -25,17 +23,47 @@ class KnownModel:
     Attributes:
         name: What it is installed as.
         description: One line.
+        kind: "model" can track, "backbone" is what training starts with.
         preset: `ModelConfig` preset of its network.
-        inference: `InferenceConfig` preset it was published with.
+        inference: `InferenceConfig` preset it was published with; None for a backbone.
+        figures: Quality as published, with the data set it was measured on.
+        training_data: What it was trained on.
         licence: Terms of the weights, which are not those of the code.
+        file: Name of the published file, which mirrors keep.
+        addresses: Where it is fetched, tried in turn; none for the model that is bundled.
+        page: Where a person gets it with a browser.
+        size: Bytes of the published file.
+        sha256: Of the published file.
+        installed_sha256: Of the file that is used, where that does not depend on when it was
+            converted.
     """
 
     name: str
     description: str
+    kind: Literal["model", "backbone"]
     preset: str
-    inference: str
+    inference: str | None
+    figures: str
+    training_data: str
     licence: str
+    file: str
+    addresses: tuple[str, ...]
+    page: str
+    size: int | None = None
+    sha256: str | None = None
+    installed_sha256: str | None = None
 
+
+def _on_drive(identifier: str) -> tuple[str, ...]:
+    return tuple(address.format(id=identifier) for address in DRIVE)
+
+
+YTVOS_ID = "1U48rlb1Xplb2CN2urwFtaB_o62B2Y4xo"
+DAVIS_ID = "1UB_gDc0LMg0yixIQmkxpAt2AMF4m9zRq"
+MASK_RCNN_ID = "12pVHmhqtxaJ151dZrXN1dcgUa7TuAjdA"
+TORCHVISION = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
+
+BUNDLED = "joint-small"
 
 KNOWN = {
     model.name: model
@@ -43,103 +71,73 @@ KNOWN = {
         KnownModel(
             name="joint-ytvos",
             description="the authors' network for YouTube-VOS",
+            kind="model",
             preset="joint-r50",
             inference="ytvos",
+            figures="G 83.1 on YouTube-VOS 2018 val, 82.8 on 2019",
+            training_data="YouTube-VOS and DAVIS 2017, backbone from Mask R-CNN on COCO",
             licence="the authors state none",
+            file="JOINT_ytvos.pth.tar",
+            addresses=_on_drive(YTVOS_ID),
+            page=DRIVE_PAGE.format(id=YTVOS_ID),
         ),
         KnownModel(
             name="joint-davis",
             description="the authors' network for DAVIS",
+            kind="model",
             preset="joint-r50",
             inference="davis",
+            figures="J&F 83.5 on DAVIS 2017 val",
+            training_data="YouTube-VOS and DAVIS 2017, backbone from Mask R-CNN on COCO",
             licence="the authors state none",
+            file="JOINT_davis.pth.tar",
+            addresses=_on_drive(DAVIS_ID),
+            page=DRIVE_PAGE.format(id=DAVIS_ID),
         ),
         KnownModel(
-            name="joint-small",
+            name=BUNDLED,
             description="a small network that ships with jointvos",
+            kind="model",
             preset="joint-small",
             inference="small",
+            figures="J&F 65.6 on six DAVIS 2016 train sequences",
+            training_data="DAVIS 2016 and stills, see weights/README.md",
             licence="non-commercial research use",
+            file="joint-small.safetensors",
+            addresses=(),
+            page="",
+            size=8_567_056,
+            sha256="35c10395812e5ff6c120f6d36b4f664082692bfd15e0138fe340e239a5d8e324",
+            installed_sha256="35c10395812e5ff6c120f6d36b4f664082692bfd15e0138fe340e239a5d8e324",
+        ),
+        KnownModel(
+            name="mask-rcnn-r50-backbone",
+            description="what the paper's training starts with",
+            kind="backbone",
+            preset="joint-r50",
+            inference=None,
+            figures="-",
+            training_data="COCO, after ImageNet",
+            licence="none is stated with the file",
+            file="e2e_mask_rcnn_R_50_FPN_1x_converted.pkl",
+            addresses=_on_drive(MASK_RCNN_ID),
+            page=DRIVE_PAGE.format(id=MASK_RCNN_ID),
+        ),
+        KnownModel(
+            name="imagenet-r50",
+            description="torchvision's ResNet-50, for training on DAVIS alone (Table 4)",
+            kind="backbone",
+            preset="joint-r50",
+            inference=None,
+            figures="76.1 % top-1 on ImageNet",
+            training_data="ImageNet (ILSVRC 2012)",
+            licence="BSD-3-Clause; ImageNet's own terms are non-commercial",
+            file="resnet50-0676ba61.pth",
+            addresses=(TORCHVISION,),
+            page=TORCHVISION,
+            size=102_530_333,
+            sha256="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
         ),
     )
 }
-"""Best first."""
-
-BUNDLED = "joint-small"
-BUNDLED_FOLDERS = (Path(__file__).parent, Path(__file__).parents[2] / "weights")
-"""Where a wheel and a source checkout have the bundled model."""
-
-
-def cache_folder() -> Path:
-    """Where models are installed: `$JOINTVOS_CACHE`, else the platform's cache folder."""
-    if own := os.environ.get("JOINTVOS_CACHE"):
-        return Path(own).expanduser()
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).expanduser() / "jointvos"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "jointvos"
-    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local) / "jointvos"
-    return Path.home() / ".cache" / "jointvos"
-
-
-def check_name(name: str) -> str:
-    """The name itself, if a model can be installed under it.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    if not NAME.fullmatch(name) or name.endswith(SUFFIX):
-        raise ConfigError(
-            f"{name!r} is no name for a model; expected small letters, digits, dots, dashes and "
-            f"underscores, a letter or digit first, without {SUFFIX}"
-        )
-    return name
-
-
-def installed() -> dict[str, Path]:
-    """Name and file of every installed model, best first."""
-    files = {}
-    for folder in BUNDLED_FOLDERS:
-        if BUNDLED not in files and (path := folder / f"{BUNDLED}{SUFFIX}").is_file():
-            files[BUNDLED] = path
-    for path in cache_folder().glob(f"*{SUFFIX}"):
-        if path.is_file():
-            files[path.name.removesuffix(SUFFIX)] = path
-    return {name: files[name] for name in sorted(files, key=_preference)}
-
-
-def find_weights(weights: str | Path | None = None) -> Path:
-    """The file of a model.
-
-    Args:
-        weights: A path (a `Path`, anything ending in .safetensors, or an existing file), or the
-            name of an installed model; by default as the module says.
-
-    Raises:
-        WeightsNotFound: There is no such file or no such model.
-    """
-    models = installed()
-    if weights is None:
-        weights = os.environ.get("JOINTVOS_MODEL") or next(iter(models), None)
-    if weights is None:
-        raise WeightsNotFound(f"no model is installed in {cache_folder()}; install one: {INSTALL}")
-    path = Path(weights).expanduser()
-    if path.is_file():
-        return path
-    if isinstance(weights, str) and not weights.endswith(SUFFIX):
-        if weights in models:
-            return models[weights]
-        missing = f"no model {weights!r} is installed in {cache_folder()}"
-    else:
-        missing = f"{path} is a folder, no model" if path.is_dir() else f"{path} is not there"
-    names = ", ".join(models) or "none"
-    raise WeightsNotFound(f"{missing}; installed: {names}; install another: {INSTALL}")
-
-
-def _preference(name: str) -> tuple[int, str]:
-    """Known models in their order around all others, the bundled one last."""
-    order = list(KNOWN)
-    if name not in KNOWN:
-        return order.index(BUNDLED), name
-    return order.index(name) + (name == BUNDLED), name
+"""Best first, the bundled one last of the models; backbones after them."""

@@ -12,6 +12,7 @@ import jointvos
 from jointvos.cli import console
 from jointvos.cli.bench import bench
 from jointvos.cli.evaluate import evaluate
+from jointvos.cli.info import info
 from jointvos.cli.segment import segment
 from jointvos.cli.train import train
 from jointvos.cli.weights import download_weights
@@ -34,6 +35,7 @@ app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(train)
 app.command()(bench)
 app.command("download-weights", no_args_is_help=True)(download_weights)
+app.command()(info)
 
 
 def _version(wanted: bool) -> None:

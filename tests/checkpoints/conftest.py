@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from misbehaving import Listener
 
+from jointvos.checkpoints import save_model
 from jointvos.config import MODELS, ModelConfig
 from jointvos.model import JointNet
 
@@ -20,7 +22,14 @@ TINY = replace(
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOINTVOS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("JOINTVOS_MODEL", raising=False)
+    for name in (
+        "JOINTVOS_MODEL",
+        "JOINTVOS_MIRROR",
+        "JOINTVOS_OFFLINE",
+        "http_proxy",
+        "HTTP_PROXY",
+    ):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -38,3 +47,16 @@ def tiny_config() -> ModelConfig:
 def tiny_net() -> JointNet:
     torch.manual_seed(0)
     return JointNet(TINY).eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tiny_net: JointNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of jointvos, as small as they come."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
+    save_model(tiny_net, path, half=True)
+    return path
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()

@@ -1,26 +1,50 @@
-"""The command that installs models."""
+"""The command that installs models, lists them and checks them."""
 
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import misbehaving
 import pytest
+import typer
+from misbehaving import Server, serving
 
-import jointvos.checkpoints.convert as conversion
+from jointvos.checkpoints.locate import bundled
+from jointvos.checkpoints.registry import KNOWN
+from jointvos.cli import weights
+from jointvos.cli.console import Reporter
 from jointvos.cli.weights import download_weights
-from jointvos.errors import ConfigError, IncompatibleWeights, OutputExists
+from jointvos.errors import (
+    ConfigError,
+    IncompatibleWeights,
+    OutputExists,
+    WeightsError,
+    WeightsNotFound,
+)
 
-TINY = Path(__file__).parents[1] / "reference" / "tiny_official_format_zip.pth.tar"
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def server(tiny_file: Path) -> Iterator[Server]:
+    with serving(tiny_file.read_bytes()) as server:
+        server.behaviours["/good"] = misbehaving.good
+        yield server
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        pytest.param({}, "with a browser, then run `jointvos download-weights --from", id="none"),
-        pytest.param({"name": "joint-davis"}, "not built in yet", id="name-only"),
-        pytest.param({"source": TINY}, "--from needs --name", id="no-name"),
-        pytest.param({"source": TINY, "name": "A b"}, "no name for a model", id="bad-name"),
-        pytest.param({"show": True, "name": "x"}, "--list goes alone", id="both"),
+        pytest.param({}, "name a model, for example joint-davis", id="none"),
+        pytest.param({"force": True}, "name a model", id="force-only"),
+        pytest.param({"names": ["a", "b"], "source": "x"}, "one name, got a, b", id="two"),
+        pytest.param({"names": ["A b"], "source": "x"}, "no name for a model", id="bad-name"),
+        pytest.param({"names": ["x"], "show": True}, "--list goes alone", id="list-name"),
+        pytest.param({"verify": True, "show": True}, "--list goes alone", id="list-verify"),
+        pytest.param({"verify": True, "source": "x"}, "--verify changes nothing", id="verify"),
     ],
 )
 def test_wrong_options_are_explained(options: dict[str, object], said: str) -> None:
@@ -29,41 +53,168 @@ def test_wrong_options_are_explained(options: dict[str, object], said: str) -> N
     assert said in str(caught.value)
 
 
-def test_the_list_is_on_stdout_and_the_rest_on_stderr(
-    cache: Path, capsys: pytest.CaptureFixture[str]
+def test_the_path_is_on_stdout_and_the_rest_on_stderr(
+    server: Server, cache: Path, capsys: Captured
 ) -> None:
-    (cache / "joint-davis.safetensors").touch()
-    download_weights(show=True)
+    download_weights(names=["mine"], source=f"{server.address}/good")
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == f"joint-davis\t{cache / 'joint-davis.safetensors'}"
-    assert "not installed: joint-ytvos" in err
-    assert str(cache) in err
+    assert out == f"{cache / 'mine.safetensors'}\n"
+    assert f"fetching good from 127.0.0.1:{server.server_address[1]}" in err
+    assert "SHA-256" in err
+
+
+def test_quiet_says_nothing_but_the_path(tiny_file: Path, tmp_path: Path, capsys: Captured) -> None:
+    folder = tmp_path / "elsewhere"
+    download_weights(names=["mine"], source=str(tiny_file), folder=folder, quiet=True)
+    assert capsys.readouterr() == (f"{folder / 'mine.safetensors'}\n", "")
+
+
+def test_json_says_what_was_installed(tiny_file: Path, cache: Path, capsys: Captured) -> None:
+    download_weights(names=["mine"], source=str(tiny_file), as_json=True)
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert model["name"] == "mine"
+    assert model["path"] == str(cache / "mine.safetensors")
+    assert model["sha256"] == model["published_sha256"]
+    assert model["bytes"] == model["published_bytes"] == tiny_file.stat().st_size
+    assert model["source"] == tiny_file.name
+
+
+def test_several_names_are_installed_in_turn(capsys: Captured) -> None:
+    download_weights(names=["joint-small", "joint-small"], offline=True)
+    assert capsys.readouterr().out == f"{bundled()}\n" * 2
+    with pytest.raises(WeightsError, match="offline nothing is fetched"):
+        download_weights(names=["joint-small", "joint-davis"], offline=True)
+    assert capsys.readouterr().out == f"{bundled()}\n"
 
 
 def test_an_installed_model_is_kept_unless_forced(
-    cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    server: Server, tiny_file: Path, cache: Path, capsys: Captured
 ) -> None:
-    model = cache / "joint-davis.safetensors"
+    model = cache / "mine.safetensors"
     model.write_bytes(b"old")
     with pytest.raises(OutputExists, match="replace it with --force"):
-        download_weights(source=TINY, name="joint-davis")
-    with pytest.raises(IncompatibleWeights, match="missing"):
-        download_weights(source=TINY, name="joint-davis", force=True)
+        download_weights(names=["mine"], source=f"{server.address}/good")
     assert model.read_bytes() == b"old"
-    assert [path.name for path in cache.iterdir()] == [model.name]
+    download_weights(names=["mine"], source=f"{server.address}/good", force=True)
+    assert model.read_bytes() == tiny_file.read_bytes()
 
-    monkeypatch.setattr(conversion, "read_official", lambda path: {})
-    monkeypatch.setattr(conversion, "convert_official", lambda state: state)
-    monkeypatch.setattr(conversion, "fill", lambda net, state, path: net)
-    monkeypatch.setattr(
-        conversion, "save_model", lambda net, path, metadata: path.write_bytes(b"new")
+
+def test_ctrl_c_ends_with_its_code(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def interrupt(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jointvos.checkpoints.install.install", interrupt)
+    with pytest.raises(typer.Exit) as caught:
+        download_weights(names=["joint-davis"])
+    assert caught.value.exit_code == 130
+    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
+
+
+class TestList:
+    def test_it_is_a_table(self, tiny_file: Path, capsys: Captured) -> None:
+        download_weights(names=["mine"], source=str(tiny_file))
+        capsys.readouterr()
+        download_weights(show=True)
+        out, err = capsys.readouterr()
+        heads, *rows = [line.split() for line in out.splitlines()]
+        assert heads[:3] == ["NAME", "INSTALLED", "SIZE"]
+        assert [row[0] for row in rows] == [
+            "mine",
+            "joint-small",
+            "joint-ytvos",
+            "joint-davis",
+            "mask-rcnn-r50-backbone",
+            "imagenet-r50",
+        ]
+        assert [row[1] for row in rows] == ["yes", "yes", "no", "no", "no", "no"]
+        assert "J&F 83.5 on DAVIS 2017 val" in out
+        assert "non-commercial research use" in out
+        assert out.splitlines()[5].endswith("  none is stated with the file")
+        assert "models are installed in" in err
+
+    def test_json_has_the_hashes_that_are_known(self, cache: Path, capsys: Captured) -> None:
+        download_weights(show=True, as_json=True)
+        listed = json.loads(capsys.readouterr().out)
+        assert listed["folder"] == str(cache)
+        models = {model["name"]: model for model in listed["models"]}
+        assert models.keys() == KNOWN.keys()
+        assert models["joint-small"]["sha256"] == KNOWN["joint-small"].sha256
+        assert models["joint-davis"]["path"] is models["joint-davis"]["published_sha256"] is None
+        assert models["imagenet-r50"]["published_sha256"].startswith("0676ba61")
+        assert models["imagenet-r50"]["kind"] == "backbone"
+
+
+class TestVerify:
+    def test_what_is_as_it_was_is_ok(self, tiny_file: Path, cache: Path, capsys: Captured) -> None:
+        download_weights(names=["mine"], source=str(tiny_file))
+        (cache / "by-hand.safetensors").write_bytes(tiny_file.read_bytes())
+        capsys.readouterr()
+        download_weights(verify=True)
+        rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+        states = {row[0]: row[1] for row in rows}
+        assert states == {"by-hand": "unrecorded", "mine": "ok", "joint-small": "ok"}
+        assert rows[0][2] == rows[1][2]
+        download_weights(names=["mine"], verify=True, as_json=True)
+        (model,) = json.loads(capsys.readouterr().out)["models"]
+        assert model["state"] == "ok"
+        assert model["sha256"] == model["expected"] == rows[1][2]
+
+    def test_what_has_changed_is_named_at_the_end(
+        self, tiny_file: Path, cache: Path, capsys: Captured
+    ) -> None:
+        download_weights(names=["mine"], source=str(tiny_file))
+        path = cache / "mine.safetensors"
+        time_ns, content = path.stat().st_mtime_ns, bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        os.utime(path, ns=(time_ns, time_ns))
+        capsys.readouterr()
+        with pytest.raises(IncompatibleWeights, match=r"mine; .*download-weights mine --force"):
+            download_weights(verify=True)
+        assert "mine\tchanged\t" in capsys.readouterr().out
+
+    def test_what_is_not_there_is_said(self) -> None:
+        with pytest.raises(WeightsNotFound, match="joint-davis not installed in"):
+            download_weights(names=["joint-davis"], verify=True)
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(weights.time, "monotonic", lambda: now[0])
+    lines = weights._Lines(Reporter())
+    for done in range(50_000_000, 170_000_000, 10_000_000):
+        lines.progress(done, 160_000_000)
+        now[0] += 4
+    lines.progress(170_000_000, None)
+    assert capsys.readouterr().err.splitlines() == [
+        "80.0 of 160.0 MB, 2.5 MB/s, about 32 s left",
+        "110.0 of 160.0 MB, 2.5 MB/s, about 20 s left",
+        "140.0 of 160.0 MB, 2.5 MB/s, about 8 s left",
+        "170.0 MB, 2.5 MB/s",
+    ]
+
+
+def test_a_terminal_gets_a_bar(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    download_weights(names=["mine"], source=f"{server.address}/good")
+    err = capsys.readouterr().err
+    assert "MB" in err
+    assert "left" in err
+    assert "fetching good" in err
+
+
+@pytest.mark.parametrize(
+    "options", ["show=True", "verify=True", "names=['joint-small'], offline=True"]
+)
+def test_what_needs_no_torch_does_not_load_it(options: str) -> None:
+    code = (
+        "import sys; from jointvos.cli.weights import download_weights;"
+        f"download_weights({options}); sys.exit('torch' in sys.modules)"
     )
-    capsys.readouterr()
-    download_weights(source=TINY, name="joint-davis", force=True)
-    assert model.read_bytes() == b"new"
-    assert capsys.readouterr().out == f"{model}\n"
-
-
-def test_importing_the_command_leaves_torch_alone() -> None:
-    code = "import sys, jointvos.cli.weights; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)

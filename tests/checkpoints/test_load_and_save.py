@@ -3,6 +3,8 @@
 import errno
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import jointvos.checkpoints.load as loading
+import jointvos.checkpoints.safetensors_file as files
 from jointvos.checkpoints import load_model, save_model
 from jointvos.config import MODELS, ModelConfig, to_dict
 from jointvos.errors import IncompatibleWeights, OutputError, WeightsNotFound
@@ -176,7 +179,7 @@ def test_headers_that_describe_no_network_are_refused(
     [
         pytest.param(b"", "is empty", id="empty"),
         pytest.param(b"\n<!DOCTYPE html><html>Quota</html>", "a web page, not a model", id="html"),
-        pytest.param(b"PK\x03\x04" + bytes(99), "download-weights --from", id="torch"),
+        pytest.param(b"PK\x03\x04" + bytes(99), "download-weights NAME --from", id="torch"),
         pytest.param(b"\x80\x02cposix\nsystem\n", "a Python pickle", id="pickle"),
         pytest.param(bytes(257) + b"ustar" + bytes(250), "a tar archive", id="tar"),
         pytest.param(b"GIF89a" + bytes(99), "of an unknown kind", id="unknown"),
@@ -206,7 +209,7 @@ def refused(path: Path, said: str) -> None:
 
 
 def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path, saved: Path) -> None:
-    with pytest.raises(WeightsNotFound, match=r"absent\.safetensors is not there; .*--from FILE"):
+    with pytest.raises(WeightsNotFound, match=r"absent\.safetensors is not there; .*--list"):
         load_model(tmp_path / "absent.safetensors")
 
 
@@ -218,7 +221,7 @@ def test_a_failed_write_keeps_the_old_file(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(loading.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OutputError, match="cannot be written: No space left"):
         save_model(tiny_net, saved, half=True)
     assert saved.read_bytes() == before
@@ -232,7 +235,7 @@ def test_an_interrupted_write_leaves_nothing(
     def interrupt(descriptor: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loading.os, "fsync", interrupt)
+    monkeypatch.setattr(files.os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save_model(tiny_net, tmp_path / "new.safetensors")
     assert list(tmp_path.iterdir()) == []
@@ -243,3 +246,33 @@ def test_a_skeleton_is_the_network_without_values() -> None:
     state = loading.skeleton(config).state_dict()
     assert all(tensor.is_meta for tensor in state.values())
     assert sum(tensor.numel() for tensor in state.values()) > 41e6
+
+
+COST = """
+import sys, time
+from pathlib import Path
+from jointvos.checkpoints.load import load_model
+
+def memory(name):
+    text = Path("/proc/self/status").read_text()
+    return int(text.split(name + ":")[1].split()[0]) * 1024
+
+load_model("joint-small")  # what torch does once
+before, begun = memory("VmRSS"), time.process_time()
+net = load_model(Path(sys.argv[1]))
+print(time.process_time() - begun, memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_network_of_the_paper_loads_fast_and_once(tmp_path: Path) -> None:
+    """About 0.2 s; the bound leaves room for a slow machine. The file's size, and little more."""
+    path = tmp_path / "paper.safetensors"
+    save_model(JointNet(MODELS["joint-r50"]), path)
+    run = subprocess.run(
+        [sys.executable, "-c", COST, path], capture_output=True, text=True, check=True, timeout=100
+    )
+    seconds, grown = map(float, run.stdout.split())
+    assert seconds < 0.6
+    assert grown < 1.15 * path.stat().st_size

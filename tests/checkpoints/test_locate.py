@@ -1,11 +1,13 @@
 """Where models are looked for, and which is taken."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
-import jointvos.checkpoints.registry as registry
+import jointvos.checkpoints.locate as locate
 from jointvos.checkpoints import find_weights, installed
+from jointvos.checkpoints.registry import KNOWN
 from jointvos.config import INFERENCE, MODELS
 from jointvos.errors import ConfigError, WeightsNotFound
 
@@ -16,7 +18,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folders = tmp_path / "package", tmp_path / "weights"
     for folder in folders:
         folder.mkdir()
-    monkeypatch.setattr(registry, "BUNDLED_FOLDERS", folders)
+    monkeypatch.setattr(locate, "BUNDLED_FOLDERS", folders)
     return tmp_path
 
 
@@ -27,8 +29,8 @@ def put(folder: Path, name: str) -> Path:
 
 
 def test_the_bundled_folders_are_the_package_and_the_checkout() -> None:
-    package, checkout = registry.BUNDLED_FOLDERS
-    assert (package / "registry.py").is_file()
+    package, checkout = locate.BUNDLED_FOLDERS
+    assert (package / "locate.py").is_file()
     assert checkout.name == "weights"
     assert (checkout.parent / "jointvos").is_dir()
 
@@ -80,16 +82,18 @@ def test_existing_files_are_taken_whatever_their_name(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("wanted", "said", "remedy"),
     [
-        pytest.param("joint-davis", "no model 'joint-davis' is installed", id="name"),
-        pytest.param("a/b.safetensors", "b.safetensors is not there", id="text"),
-        pytest.param(Path("joint-davis"), "joint-davis is not there", id="path"),
-        pytest.param(Path("/"), "/ is a folder", id="folder"),
+        pytest.param("joint-davis", "no model 'joint-davis'", "weights joint-davis`", id="known"),
+        pytest.param("imagenet-r50", "no model 'imagenet-r50'", "is a backbone", id="backbone"),
+        pytest.param("yours", "no model 'yours' is installed", "weights --list`", id="unknown"),
+        pytest.param("a/b.safetensors", "b.safetensors is not there", "--list`", id="text"),
+        pytest.param(Path("joint-davis"), "joint-davis is not there", "joint-davis`", id="path"),
+        pytest.param(Path("/"), "/ is a folder", "--list`", id="folder"),
     ],
 )
 def test_what_is_missing_is_named_with_what_is_there(
-    wanted: str | Path, said: str, bundle: Path, cache: Path
+    wanted: str | Path, said: str, remedy: str, bundle: Path, cache: Path
 ) -> None:
     put(cache, "mine")
     with pytest.raises(WeightsNotFound) as caught:
@@ -97,12 +101,20 @@ def test_what_is_missing_is_named_with_what_is_there(
     message = str(caught.value)
     assert said in message
     assert "installed: mine;" in message
-    assert "jointvos download-weights --from FILE --name NAME" in message
+    assert remedy in message
 
 
 def test_no_model_at_all_is_said(bundle: Path) -> None:
-    with pytest.raises(WeightsNotFound, match=r"no model is installed in .*cache"):
+    with pytest.raises(WeightsNotFound, match=r"no model is installed in .*cache.*joint-davis`"):
         find_weights()
+
+
+def test_backbones_are_no_models(bundle: Path, cache: Path) -> None:
+    path = locate.place("imagenet-r50", cache)
+    path.parent.mkdir()
+    path.touch()
+    assert installed() == {}
+    assert locate.installed_backbones() == {"imagenet-r50": path}
 
 
 @pytest.mark.parametrize(
@@ -122,18 +134,31 @@ def test_the_cache_folder_follows_the_platform(
         monkeypatch.delenv(name, raising=False)
     for name, value in ({"HOME": "/home/me"} | variables).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(registry.sys, "platform", platform)
-    assert registry.cache_folder() == Path(expected)
+    monkeypatch.setattr(locate.sys, "platform", platform)
+    assert locate.cache_folder() == Path(expected)
 
 
 @pytest.mark.parametrize("name", ["", "-x", ".x", "A", "a/b", "a b", "ä", "x.safetensors", "a\n"])
 def test_bad_names_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="no name for a model"):
-        registry.check_name(name)
+        locate.place(name, Path())
 
 
 def test_known_models_name_presets_that_exist() -> None:
-    for model in registry.KNOWN.values():
-        assert registry.check_name(model.name) == model.name
+    for name, model in KNOWN.items():
+        assert model.name == name
+        assert locate.place(name, Path("c")).parent == Path(
+            "c" if model.kind == "model" else "c/backbones"
+        )
         assert model.preset in MODELS
-        assert model.inference in INFERENCE
+        assert (model.inference in INFERENCE) == (model.kind == "model")
+        assert all(address.startswith("https://") for address in model.addresses)
+        assert model.page.startswith("https://") or not model.addresses
+
+
+def test_the_bundled_model_is_the_one_that_is_pinned() -> None:
+    """A new file needs its size and hash in the registry, else it is refused."""
+    known, path = KNOWN[locate.BUNDLED], locate.bundled()
+    assert path is not None
+    assert path.stat().st_size == known.size
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == known.installed_sha256 == known.sha256

@@ -1,0 +1,341 @@
+"""Files that were made to do harm, or just went wrong, through the two doors of the package.
+
+The table follows a corpus of such files; every one is made here, byte by byte. Nothing may run,
+nothing may be installed, an old model stays, and one line says what the matter is.
+"""
+
+import builtins
+import hashlib
+import io
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from misbehaving import QUOTA, Listener
+
+from jointvos.checkpoints import load_model
+from jointvos.checkpoints.install import install
+from jointvos.checkpoints.pytorch_file import read_state_dict
+from jointvos.checkpoints.safetensors_file import compare, is_finite, read_tensors
+from jointvos.errors import IncompatibleWeights, WeightsError
+
+WEIGHT = (np.arange(54, dtype=np.float32) / 54).reshape(2, 3, 3, 3)
+STATE = {"conv.weight": WEIGHT, "conv.bias": np.zeros(2, np.float32)}
+
+
+class Call:
+    """Pickles as a call."""
+
+    def __init__(self, function: Any, *arguments: object) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
+        return self.call
+
+
+def torch_zip(content: bytes, **members: bytes) -> bytes:
+    """A checkpoint in torch's archive format around a pickle."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in {"data.pkl": content, "version": b"3\n", "byteorder": b"little"}.items():
+            archive.writestr(f"archive/{name}", data)
+        for name, data in members.items():
+            archive.writestr(f"archive/data/{name.removeprefix('_')}", data)
+    return buffer.getvalue()
+
+
+def evil_zip(canary: Path, function: Any, *arguments: object) -> bytes:
+    return torch_zip(pickle.dumps({"state_dict": {}, "x": Call(function, *arguments)}, 2))
+
+
+def os_system(canary: Path) -> bytes:
+    return evil_zip(canary, os.system, f"touch '{canary}'")
+
+
+def executed(canary: Path) -> bytes:
+    return evil_zip(canary, builtins.exec, f"open({str(canary)!r}, 'w').close()")
+
+
+def popen(canary: Path) -> bytes:
+    return evil_zip(canary, subprocess.check_call, ["touch", str(canary)])
+
+
+def payload(canary: Path) -> bytes:
+    return pickle.dumps(Call(os.system, f"touch '{canary}'"), 2)
+
+
+def legacy(canary: Path) -> bytes:
+    parts = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+    return b"".join(pickle.dumps(part, 2) for part in parts) + payload(canary) + pickle.dumps([], 2)
+
+
+def legacy_tar(canary: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in ("storages", "tensors", "pickle", "sys_info"):
+            content = payload(canary) if name == "storages" else pickle.dumps({}, 2)
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def bomb(canary: Path) -> bytes:
+    size = (2**40).to_bytes(6, "little")
+    return torch_zip(
+        b"\x80\x02}(X\x01\x00\x00\x00xcbuiltins\nbytearray\n(\x8a\x06" + size + b"tRu."
+    )
+
+
+def safetensors(
+    state: dict[str, np.ndarray], tweak: Callable[[dict[str, Any]], object] | None = None
+) -> bytes:
+    header: dict[str, Any] = {}
+    content = b""
+    for name, array in state.items():
+        data = array.astype("<f4").tobytes()
+        offsets = [len(content), len(content) + len(data)]
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": offsets}
+        content += data
+    if tweak:
+        tweak(header)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + content
+
+
+def truncated(canary: Path) -> bytes:
+    return safetensors(STATE)[:-50]
+
+
+def header_length(canary: Path) -> bytes:
+    return struct.pack("<Q", 1 << 62) + b"{}"
+
+
+def overlap(canary: Path) -> bytes:
+    return safetensors(STATE, lambda header: header["conv.bias"].update(data_offsets=[0, 8]))
+
+
+def hole(canary: Path) -> bytes:
+    return safetensors(STATE, lambda header: header.pop("conv.bias"))
+
+
+def page(canary: Path) -> bytes:
+    return QUOTA.encode()
+
+
+def nothing(canary: Path) -> bytes:
+    return b""
+
+
+def plain_pickle_with_a_call(canary: Path) -> bytes:
+    return pickle.dumps({"conv1.weight": WEIGHT, "x": Call(os.system, f"touch '{canary}'")}, 4)
+
+
+HOSTILE = [
+    pytest.param(os_system, "system'", id="evil-os-system"),
+    pytest.param(executed, "exec'", id="evil-exec"),
+    pytest.param(popen, "check_call'", id="evil-popen"),
+    pytest.param(legacy, "system'", id="evil-legacy"),
+    pytest.param(legacy_tar, "is a tar archive", id="evil-tar"),
+    pytest.param(payload, "is a Python pickle", id="evil-renamed"),
+    pytest.param(plain_pickle_with_a_call, "is a Python pickle", id="evil-plain"),
+    pytest.param(bomb, "bytearray'", id="bomb"),
+    pytest.param(truncated, "damaged or cut off", id="st-truncated"),
+    pytest.param(header_length, "damaged or cut off", id="st-header-length"),
+    pytest.param(overlap, "damaged or cut off", id="st-overlap"),
+    pytest.param(hole, "damaged or cut off", id="st-hole"),
+    pytest.param(page, "is a web page, not a model", id="html"),
+    pytest.param(nothing, "is empty", id="zero"),
+]
+
+
+@pytest.mark.parametrize(("make", "said"), HOSTILE)
+def test_harm_stays_out(
+    make: Callable[[Path], bytes],
+    said: str,
+    tmp_path: Path,
+    cache: Path,
+    tiny_file: Path,
+) -> None:
+    canary, path = tmp_path / "canary", tmp_path / "file.safetensors"
+    old = install("mine", Listener(), source=str(tiny_file))
+    path.write_bytes(make(canary))
+    messages = []
+    with pytest.raises(IncompatibleWeights) as caught:
+        load_model(path)
+    messages.append(str(caught.value))
+    with pytest.raises(IncompatibleWeights) as caught:
+        install("mine", Listener(), source=str(path), force=True)
+    messages.append(str(caught.value))
+    assert any(said in message for message in messages)
+    for message in messages:
+        assert str(path) in message
+        assert "\n" not in message
+        assert "weights_only" not in message
+    assert caught.value.exit_code == 5
+    assert not canary.exists()
+    assert path.exists()
+    assert old.read_bytes() == tiny_file.read_bytes()
+
+
+@pytest.mark.parametrize(("make", "said"), HOSTILE)
+def test_harm_does_not_come_in_as_a_backbone(
+    make: Callable[[Path], bytes], said: str, tmp_path: Path, cache: Path
+) -> None:
+    canary, path = tmp_path / "canary", tmp_path / "file.pkl"
+    path.write_bytes(make(canary))
+    with pytest.raises(IncompatibleWeights) as caught:
+        install("mask-rcnn-r50-backbone", Listener(), source=str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not canary.exists()
+    assert [found.name for found in cache.rglob("*") if found.is_file()] == [
+        ".mask-rcnn-r50-backbone.lock"
+    ]
+
+
+@pytest.mark.slow
+def test_bombs_stay_small(tmp_path: Path) -> None:
+    """In a process of its own, which may take little more than torch itself does."""
+    bombs = []
+    for make in (bomb, header_length):
+        bombs.append(tmp_path / f"{make.__name__}.safetensors")
+        bombs[-1].write_bytes(make(tmp_path))
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE, *bombs],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    grown_kb = [int(line) for line in run.stdout.split()]
+    assert len(grown_kb) == 4
+    assert max(grown_kb) < 50_000
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from jointvos.checkpoints.load import load_model
+from jointvos.checkpoints.pytorch_file import read_state_dict
+from jointvos.errors import IncompatibleWeights
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+for path in sys.argv[1:]:
+    for read in (load_model, lambda path: read_state_dict(path, "x")):
+        before = peak()
+        try:
+            read(Path(path))
+        except IncompatibleWeights:
+            print(peak() - before)
+"""
+
+
+def foreign() -> bytes:
+    """Tensors, and beside them objects of classes that are not installed."""
+
+    def text(value: str) -> bytes:
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+    def number(value: int) -> bytes:
+        return b"J" + struct.pack("<i", value)
+
+    out = [b"\x80\x02}("]
+    for index, (name, array) in enumerate(STATE.items()):
+        strides = [stride // 4 for stride in array.strides]
+        out += [
+            text(name),
+            b"ctorch._utils\n_rebuild_tensor_v2\n((",
+            text("storage"),
+            b"ctorch\nFloatStorage\n",
+            text(str(index)),
+            text("cpu"),
+            number(array.size),
+            b"tQ",
+            number(0),
+            b"(" + b"".join(number(side) for side in array.shape) + b"t",
+            b"(" + b"".join(number(stride) for stride in strides) + b"t",
+            b"\x89ccollections\nOrderedDict\n)RtR",
+        ]
+    out += [
+        text("settings") + b"cltr.admin.settings\nSettings\n)\x81}(" + text("device"),
+        text("cuda") + b"ub",
+        text("stats") + b"cltr.admin.stats\nAverageMeter\n)\x81}(" + text("avg"),
+        b"G" + struct.pack(">d", 0.5) + b"ubu.",
+    ]
+    data = {f"_{index}": array.tobytes() for index, array in enumerate(STATE.values())}
+    return torch_zip(b"".join(out), **data)
+
+
+def test_honest_tensors_beside_foreign_classes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.pth.tar"
+    path.write_bytes(foreign())
+    found = read_state_dict(path, "x")
+    assert {name: list(tensor.shape) for name, tensor in found.items()} == {
+        "conv.weight": [2, 3, 3, 3],
+        "conv.bias": [2],
+    }
+    assert torch.equal(found["conv.weight"], torch.from_numpy(WEIGHT))
+    assert not any(name.startswith("ltr") for name in sys.modules)
+
+
+class TestWellFormedSafetensors:
+    """What the format allows and a network does not."""
+
+    @pytest.fixture
+    def expected(self) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(array) for name, array in STATE.items()}
+
+    def read(self, path: Path, state: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+        path.write_bytes(safetensors(state))
+        return read_tensors(path)[1]
+
+    def test_a_good_one_is_read(self, expected: dict[str, torch.Tensor], tmp_path: Path) -> None:
+        found = self.read(tmp_path / "good.safetensors", STATE)
+        compare(expected, found, "x")
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+    def test_other_shapes_are_named(
+        self, expected: dict[str, torch.Tensor], tmp_path: Path
+    ) -> None:
+        other = {**STATE, "conv.weight": np.zeros((2, 3, 5, 5), np.float32)}
+        with pytest.raises(
+            IncompatibleWeights, match=r"conv.weight is \[2, 3, 5, 5\], expected \[2, 3, 3, 3\]"
+        ):
+            compare(expected, self.read(tmp_path / "a.safetensors", other), "x")
+
+    def test_missing_tensors_are_named(
+        self, expected: dict[str, torch.Tensor], tmp_path: Path
+    ) -> None:
+        found = self.read(tmp_path / "a.safetensors", {"conv.bias": STATE["conv.bias"]})
+        with pytest.raises(IncompatibleWeights, match=r"missing 'conv\.weight'"):
+            compare(expected, found, "x")
+
+    def test_nan_and_infinity_are_seen(self, tmp_path: Path) -> None:
+        bad = {**STATE, "conv.bias": np.array([np.nan, np.inf], np.float32)}
+        found = self.read(tmp_path / "a.safetensors", bad)
+        assert [name for name in found if not is_finite(found[name])] == ["conv.bias"]
+
+    def test_a_flipped_bit_is_seen_where_the_hash_is_known(
+        self, tmp_path: Path, cache: Path, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = install("mine", Listener(), source=str(tiny_file))
+        content = bytearray(tiny_file.read_bytes())
+        content[-1] ^= 1
+        assert hashlib.sha256(content).digest() != hashlib.sha256(old.read_bytes()).digest()
+        old.write_bytes(content)
+        with pytest.raises(WeightsError, match="its size or SHA-256 differs"):
+            load_model("mine")

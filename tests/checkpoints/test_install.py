@@ -1,0 +1,471 @@
+"""From a name to an installed file, and what is kept of it."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import misbehaving
+import pytest
+from misbehaving import Listener, Server, serving
+
+import jointvos.checkpoints.install as installing
+import jointvos.checkpoints.lock as locking
+from jointvos.checkpoints import load_model
+from jointvos.checkpoints.install import install
+from jointvos.checkpoints.locate import bundled, place
+from jointvos.checkpoints.record import check_fully, read_record, record_path
+from jointvos.checkpoints.registry import KNOWN, KnownModel
+from jointvos.checkpoints.web_request import Patience
+from jointvos.errors import (
+    ConfigError,
+    IncompatibleWeights,
+    JointVOSError,
+    OutputExists,
+    WeightsError,
+    WeightsNotFound,
+)
+
+QUICK = Patience(connect_s=2, stall_s=0.3, attempts=2, pause_s=0.01, longest_pause_s=0.05)
+
+
+@pytest.fixture
+def server(tiny_file: Path) -> Iterator[Server]:
+    with serving(tiny_file.read_bytes()) as server:
+        server.behaviours["/good"] = misbehaving.good
+        yield server
+
+
+@pytest.fixture
+def known(server: Server, monkeypatch: pytest.MonkeyPatch) -> KnownModel:
+    """A published model of which nothing is known beforehand; converting it is copying it."""
+    model = replace(
+        KNOWN["joint-davis"],
+        name="joint-test",
+        file="test.pth.tar",
+        addresses=(f"{server.address}/first", f"{server.address}/good"),
+        page="https://example.org/page",
+    )
+    monkeypatch.setitem(KNOWN, model.name, model)
+    monkeypatch.setattr(
+        installing, "_convert", lambda published, name, made: shutil.copyfile(published, made)
+    )
+    return model
+
+
+def have(name: str, listener: Listener, **options: object) -> Path:
+    return install(name, listener, patience=QUICK, **options)  # type: ignore[arg-type]
+
+
+def refused(kind: type[JointVOSError], name: str, listener: Listener, **options: object) -> str:
+    with pytest.raises(kind) as caught:
+        have(name, listener, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_model_from_an_address_is_installed_with_its_record(
+    server: Server, listener: Listener, cache: Path
+) -> None:
+    source = server.address.replace("//", "//me:secret@") + "/good?token=1"
+    path = have("mine", listener, source=source)
+    assert path == cache / "mine.safetensors"
+    assert path.read_bytes() == server.content
+    assert load_model("mine").config.name == "tiny"
+    record = read_record(path)
+    assert record is not None
+    assert record.published.file == "good"
+    assert record.published.source == f"{server.address}/good"
+    assert record.published.sha256 == hashlib.sha256(server.content).hexdigest()
+    assert record.installed is not None
+    assert record.installed.sha256 == record.published.sha256
+    assert record.published.sha256 in "\n".join(listener.notes)
+    left = {str(found.relative_to(cache)) for found in cache.rglob("*") if found.is_file()}
+    assert left == {"mine.safetensors", "mine.installed.json", "downloads/.mine.lock"}
+
+
+def test_a_local_model_is_installed_and_stays_where_it_was(
+    tiny_file: Path, listener: Listener, cache: Path
+) -> None:
+    path = have("mine", listener, source=str(tiny_file), offline=True)
+    assert path.read_bytes() == tiny_file.read_bytes()
+    record = read_record(path)
+    assert record is not None
+    assert record.published.source == tiny_file.name
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        pytest.param("cut_always", "the connection was cut, 2 times in a row", id="cut"),
+        pytest.param("stalled_always", "the server has stalled", id="stalled"),
+        pytest.param("busy_always", "429 Too Many Requests", id="busy"),
+        pytest.param("missing", "404 Not Found", id="missing"),
+        pytest.param("empty", "an empty file", id="empty"),
+        pytest.param("page", "a web page ('Welcome to the hotel')", id="html"),
+        pytest.param("quota", "Google Drive's download quota", id="quota"),
+        pytest.param("half", "file from 127.0.0.1", id="half"),
+        pytest.param("without_length_and_cut", "is damaged or cut off", id="cut-unseen"),
+    ],
+)
+def test_whatever_goes_wrong_the_old_file_stays(
+    behaviour: str, said: str, server: Server, listener: Listener, cache: Path, tiny_file: Path
+) -> None:
+    path = have("mine", listener, source=str(tiny_file))
+    before = path.read_bytes(), record_path(path).read_bytes()
+    server.behaviours["/file"] = getattr(misbehaving, behaviour)
+    with pytest.raises(WeightsError) as caught:
+        have("mine", listener, source=f"{server.address}/file", force=True)
+    assert caught.value.exit_code == 5
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert (path.read_bytes(), record_path(path).read_bytes()) == before
+    load_model("mine")
+    # Only what can be continued is kept.
+    kept = list(cache.glob("downloads/mine/*.part"))
+    assert len(kept) == (behaviour == "cut_always")
+
+
+class TestKnownModels:
+    def test_the_next_address_helps_and_the_first_sight_is_recorded(
+        self, known: KnownModel, server: Server, listener: Listener
+    ) -> None:
+        server.behaviours["/first"] = misbehaving.quota
+        path = have(known.name, listener)
+        record = read_record(path)
+        assert record is not None
+        assert record.published.source == known.addresses[1]
+        assert record.published.size == len(server.content)
+        said = "\n".join(listener.notes)
+        assert "its licence: the authors state none" in said
+        assert record.published.sha256 in said
+        assert f"no hash of it is published; this one is kept in {record_path(path)}" in said
+
+    def test_when_nothing_helps_the_manual_way_is_told(
+        self, known: KnownModel, server: Server, listener: Listener
+    ) -> None:
+        server.behaviours["/first"] = server.behaviours["/good"] = misbehaving.quota
+        message = refused(WeightsError, known.name, listener)
+        assert "test.pth.tar cannot be fetched: 127.0.0.1" in message
+        assert message.count("download quota for this file is used up") == 1
+        assert "open https://example.org/page with a browser" in message
+        assert "`jointvos download-weights joint-test --from FILE`" in message
+
+    def test_a_later_download_must_be_the_one_first_seen(
+        self, known: KnownModel, server: Server, listener: Listener
+    ) -> None:
+        path = have(known.name, listener)
+        old, first = server.content, read_record(path)
+        assert first is not None
+        have(known.name, listener, force=True)
+        server.content = old[:-1] + bytes([old[-1] ^ 1])
+        message = refused(IncompatibleWeights, known.name, listener, force=True)
+        assert first.published.sha256 in message
+        assert hashlib.sha256(server.content).hexdigest() in message
+        assert f"delete {record_path(path)}" in message
+        assert path.read_bytes() == old
+        assert list(path.parent.glob("downloads/*/*")) == []
+        record_path(path).unlink()
+        have(known.name, listener, force=True)
+        assert path.read_bytes() == server.content
+
+    def test_files_brought_by_hand_are_held_to_it_too(
+        self, known: KnownModel, listener: Listener, tmp_path: Path
+    ) -> None:
+        have(known.name, listener)
+        other = tmp_path / "other"
+        other.write_bytes(b"something else")
+        options = {"source": str(other), "force": True}
+        assert "when it was first seen" in refused(
+            IncompatibleWeights, known.name, listener, **options
+        )
+        assert other.exists()
+
+    def test_a_hash_that_is_known_wins(
+        self,
+        known: KnownModel,
+        server: Server,
+        listener: Listener,
+        cache: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        path = have(known.name, listener)
+        before, right = path.read_bytes(), hashlib.sha256(server.content).hexdigest()
+        monkeypatch.setitem(KNOWN, known.name, replace(known, sha256=64 * "0"))
+        message = refused(IncompatibleWeights, known.name, listener, force=True)
+        assert f"SHA-256 {right}, expected {64 * '0'}" in message
+        assert path.read_bytes() == before
+        monkeypatch.setitem(KNOWN, known.name, replace(known, sha256=right))
+        record_path(path).write_text(record_path(path).read_text().replace(right, 64 * "1"))
+        listener.notes.clear()
+        have(known.name, listener, force=True)
+        assert "no hash of it is published" not in "\n".join(listener.notes)
+
+    def test_a_size_that_is_known_is_checked_before_the_transfer(
+        self, known: KnownModel, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(KNOWN, known.name, replace(known, size=17))
+        assert "the file has 17;" in refused(WeightsError, known.name, listener)
+        assert listener.steps == []
+
+    def test_mirrors_replace_the_published_addresses(
+        self,
+        known: KnownModel,
+        server: Server,
+        listener: Listener,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        mirrors = f"{server.address}/empty/ {server.address}/models"
+        monkeypatch.setenv("JOINTVOS_MIRROR", mirrors)
+        server.behaviours["/models/test.pth.tar"] = misbehaving.good
+        have(known.name, listener)
+        paths = [seen[0] for seen in server.seen]
+        assert paths == ["/empty/test.pth.tar", "/models/test.pth.tar"]
+
+    def test_offline_says_what_to_bring_and_where_it_goes(
+        self, known: KnownModel, server: Server, listener: Listener, cache: Path, tiny_file: Path
+    ) -> None:
+        message = refused(WeightsError, known.name, listener, offline=True)
+        assert f"{cache / 'joint-test.safetensors'} is not there" in message
+        assert "fetch https://example.org/page elsewhere" in message
+        assert "`jointvos download-weights joint-test --from FILE`" in message
+        path = have(known.name, listener, offline=True, source=str(tiny_file))
+        assert have(known.name, listener, offline=True) == path
+        assert server.seen == []
+
+    def test_what_is_there_is_not_fetched_again(
+        self, known: KnownModel, server: Server, listener: Listener, tiny_file: Path
+    ) -> None:
+        path = have(known.name, listener)
+        requests = len(server.seen)
+        assert have(known.name, listener) == path
+        assert len(server.seen) == requests
+        assert f"{path} is installed already" in listener.notes
+        assert "replace it with --force" in refused(
+            OutputExists, known.name, listener, source=str(tiny_file)
+        )
+
+    def test_another_folder_will_do(
+        self, known: KnownModel, listener: Listener, tmp_path: Path, cache: Path
+    ) -> None:
+        path = have(known.name, listener, folder=tmp_path / "a" / "b")
+        assert path == tmp_path / "a" / "b" / "joint-test.safetensors"
+        assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "kind", "said"),
+    [
+        pytest.param("../x", None, ConfigError, "no name for a model", id="name"),
+        pytest.param("joint-davs", None, WeightsNotFound, "there are joint-ytvos", id="unknown"),
+        pytest.param("joint-small", "x", ConfigError, "choose another", id="bundled"),
+        pytest.param("mine", "ftp://a/b", ConfigError, "with http or https", id="scheme"),
+        pytest.param("mine", "/absent", WeightsNotFound, "/absent is not there", id="absent"),
+        pytest.param("mine", "/", WeightsNotFound, "/ is not there, or no file", id="folder"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_first(
+    name: str,
+    source: str | None,
+    kind: type[JointVOSError],
+    said: str,
+    listener: Listener,
+    tmp_path: Path,
+) -> None:
+    assert said in refused(kind, name, listener, source=source)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_bundled_model_is_always_there(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert have("joint-small", listener, offline=True) == bundled()
+    monkeypatch.setattr("jointvos.checkpoints.locate.BUNDLED_FOLDERS", ())
+    assert "ships with jointvos" in refused(WeightsNotFound, "joint-small", listener)
+
+
+class TestStorage:
+    def test_a_cache_that_cannot_be_written_is_said(
+        self, server: Server, listener: Listener, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        source = f"{server.address}/good"
+        message = refused(
+            WeightsError, "mine", listener, source=source, folder=tmp_path / "file" / "cache"
+        )
+        assert "cannot be written: Not a directory" in message
+        assert "--dir or JOINTVOS_CACHE" in message
+        assert server.seen == []
+
+    @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+    def test_a_full_disk_at_the_end_leaves_the_old_file(
+        self,
+        code: int,
+        server: Server,
+        listener: Listener,
+        tiny_file: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        path = have("mine", listener, source=str(tiny_file))
+
+        def full(descriptor: int) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "fsync", full)
+        message = refused(
+            WeightsError, "mine", listener, source=f"{server.address}/good", force=True
+        )
+        assert f"cannot be written: {os.strerror(code)}" in message
+        monkeypatch.undo()
+        assert path.read_bytes() == tiny_file.read_bytes()
+
+    @pytest.mark.parametrize("ends_at", [1, 2, 3, 4])
+    def test_an_end_between_the_last_steps_leaves_something_that_loads(
+        self,
+        ends_at: int,
+        known: KnownModel,
+        server: Server,
+        listener: Listener,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Record without installed file, the file, the record: each is one replacement."""
+        path = have(known.name, listener)
+        record_path(path).unlink()
+        server.content += b"a new version"
+        steps = iter(range(1, 99))
+        original = Path.replace
+
+        def interrupt(self: Path, target: Path) -> Path:
+            if next(steps) == ends_at:
+                raise KeyboardInterrupt
+            return original(self, target)
+
+        monkeypatch.setattr(Path, "replace", interrupt)
+        if ends_at == 4:
+            have(known.name, listener, force=True)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                have(known.name, listener, force=True)
+        monkeypatch.setattr(Path, "replace", original)
+        assert path.read_bytes().endswith(b"a new version") == (ends_at > 2)
+        record = read_record(path)
+        assert (record is not None and record.installed is not None) == (ends_at == 4)
+        assert check_fully("x", path).state == ("ok" if ends_at == 4 else "unrecorded")
+
+    def test_without_locks_two_at_once_spoil_nothing(
+        self,
+        known: KnownModel,
+        server: Server,
+        cache: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def no_locks(file: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(locking, "_take", no_locks)
+        both = threading.Barrier(2)
+
+        def together(request: misbehaving.Request) -> None:
+            if request.number <= 2:
+                both.wait(10)
+            misbehaving.good(request)
+
+        server.behaviours["/first"] = together
+        ends: list[object] = []
+
+        def run() -> None:
+            try:
+                ends.append(have(known.name, Listener()))
+            except WeightsError as error:
+                ends.append(str(error))
+
+        threads = [threading.Thread(target=run) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        path = place(known.name, cache)
+        assert path in ends
+        assert path.read_bytes() == server.content
+        assert check_fully(known.name, path).state == "ok"
+
+
+class TestLaterLooks:
+    @pytest.fixture
+    def path(self, tiny_file: Path, listener: Listener) -> Path:
+        return have("mine", listener, source=str(tiny_file))
+
+    def test_another_size_is_seen_when_it_is_loaded(self, path: Path) -> None:
+        with path.open("ab") as file:
+            file.write(b"x")
+        with pytest.raises(IncompatibleWeights, match="not the file that was installed") as caught:
+            load_model("mine")
+        assert "`jointvos download-weights mine --force`" in str(caught.value)
+
+    def test_another_content_is_seen_when_its_time_tells(self, path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(IncompatibleWeights, match="not the file that was installed"):
+            load_model("mine")
+
+    def test_another_content_under_the_same_time_is_left_to_verify(self, path: Path) -> None:
+        time_ns, content = path.stat().st_mtime_ns, bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        os.utime(path, ns=(time_ns, time_ns))
+        load_model("mine")
+        assert check_fully("mine", path).state == "changed"
+
+    def test_a_copied_cache_is_as_good(self, path: Path) -> None:
+        os.utime(path, ns=(1, 1))
+        load_model("mine")
+        assert check_fully("mine", path).state == "ok"
+        record = read_record(path)
+        assert record is not None
+        assert record.installed is not None
+        assert record.installed.mtime_ns == 1
+
+    def test_nothing_is_hashed_when_nothing_tells_of_a_change(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def never(path: Path) -> str:
+            raise AssertionError(path)
+
+        monkeypatch.setattr("jointvos.checkpoints.record.sha256_of", never)
+        load_model("mine")
+
+    def test_the_bundled_model_is_hashed_every_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original = bundled()
+        assert original is not None
+        monkeypatch.setattr("jointvos.checkpoints.locate.BUNDLED_FOLDERS", (tmp_path,))
+        copy = tmp_path / original.name
+        content = bytearray(original.read_bytes())
+        copy.write_bytes(content)
+        load_model("joint-small")
+        content[-1] ^= 1
+        copy.write_bytes(content)
+        with pytest.raises(IncompatibleWeights, match="install jointvos again"):
+            load_model("joint-small")
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda text: text[:50], id="cut"),
+            pytest.param(lambda text: "[]", id="list"),
+            pytest.param(lambda text: json.dumps(json.loads(text) | {"published": {}}), id="hole"),
+        ],
+    )
+    def test_a_damaged_record_is_said(self, spoil: object, path: Path) -> None:
+        text = record_path(path).read_text()
+        record_path(path).write_text(spoil(text))  # type: ignore[operator]
+        with pytest.raises(WeightsError, match=r"mine\.installed\.json is damaged; delete it"):
+            load_model("mine")

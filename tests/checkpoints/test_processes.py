@@ -1,0 +1,110 @@
+"""Several processes at one cache, and processes that end where they should not."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import misbehaving
+import pytest
+from misbehaving import Server, serving
+
+from jointvos.checkpoints.record import check_fully
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
+
+
+@pytest.fixture
+def server(tiny_file: Path) -> Iterator[Server]:
+    with serving(tiny_file.read_bytes()) as server:
+        server.behaviours["/slow"] = misbehaving.slowly
+        server.behaviours["/good"] = misbehaving.good
+        yield server
+
+
+def start(cache: Path, *arguments: str, limit: int | None = None) -> "subprocess.Popen[str]":
+    def lower_limit() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JOINTVOS_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "jointvos", "download-weights", "mine", *arguments],
+        env={**environment, "JOINTVOS_CACHE": str(cache), "NO_COLOR": "1", "no_proxy": "*"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lower_limit,
+    )
+
+
+def wait_for_part(cache: Path, size: int) -> Path:
+    """The file in the making, once it has so many bytes."""
+    for _ in range(400):
+        for path in cache.glob("downloads/mine/*.part"):
+            if path.stat().st_size >= size:
+                return path
+        time.sleep(0.02)
+    raise AssertionError("nothing is being downloaded")
+
+
+def test_of_two_at_once_one_fetches_and_the_other_waits(server: Server, cache: Path) -> None:
+    first = start(cache, "--from", f"{server.address}/slow")
+    wait_for_part(cache, 1)
+    second = start(cache, "--from", f"{server.address}/slow")
+    ends = [process.communicate(timeout=100) for process in (first, second)]
+    path = cache / "mine.safetensors"
+    assert first.returncode == 0, ends[0]
+    assert ends[0][0] == f"{path}\n"
+    assert "waiting for another process that is installing mine" in ends[1][1]
+    assert second.returncode == 8  # an explicit source never replaces silently
+    assert "is there already; replace it with --force" in ends[1][1]
+    assert len(server.seen) == 1
+    assert path.read_bytes() == server.content
+    assert check_fully("mine", path).state == "ok"
+
+
+def test_a_killed_download_goes_on(server: Server, cache: Path) -> None:
+    process = start(cache, "--from", f"{server.address}/slow")
+    part = wait_for_part(cache, len(server.content) // 10)
+    process.kill()
+    process.communicate(timeout=100)
+    have = part.stat().st_size
+    assert 0 < have < len(server.content)
+    assert not (cache / "mine.safetensors").exists()
+
+    process = start(cache, "--from", f"{server.address}/slow")
+    output, errors = process.communicate(timeout=100)
+    assert process.returncode == 0, errors
+    assert server.ranges() == [None, f"bytes={have}-"]
+    path = cache / "mine.safetensors"
+    assert output == f"{path}\n"
+    assert path.read_bytes() == server.content
+    left = {str(found.relative_to(cache)) for found in cache.rglob("*") if found.is_file()}
+    assert left == {path.name, "mine.installed.json", "downloads/.mine.lock"}
+
+
+def test_ctrl_c_says_that_it_can_go_on(server: Server, cache: Path) -> None:
+    process = start(cache, "--from", f"{server.address}/slow")
+    part = wait_for_part(cache, len(server.content) // 10)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert output == ""
+    assert errors.splitlines()[-1] == "interrupted; the same command goes on from here"
+    assert part.exists()
+
+
+def test_a_file_that_may_not_grow_is_said(server: Server, cache: Path) -> None:
+    """What a full disk or a quota does, for real."""
+    process = start(cache, "--from", f"{server.address}/good", limit=100_000)
+    output, errors = process.communicate(timeout=100)
+    assert process.returncode == 5
+    assert output == ""
+    assert f"{cache}/downloads/mine cannot be written: File too large" in errors
+    assert errors.count("\n") == 2  # what it does, and why it cannot
+    assert not (cache / "mine.safetensors").exists()

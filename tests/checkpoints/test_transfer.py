@@ -1,0 +1,332 @@
+"""Fetching a file from servers that misbehave in every way we could think of."""
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import misbehaving
+import pytest
+import urllib3
+from misbehaving import Behaviour, Listener, Server, serving
+from urllib3 import exceptions
+
+import jointvos.checkpoints.web_request as web_request
+from jointvos.checkpoints.partial import Partial
+from jointvos.checkpoints.transfer import Unfetchable, fetch
+from jointvos.checkpoints.web_request import Patience
+from jointvos.errors import WeightsError
+
+CONTENT = b"PK\x03\x04" + os.urandom(300_000)
+QUICK = Patience(connect_s=2, stall_s=0.3, attempts=3, pause_s=0.01, longest_pause_s=0.05)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving(CONTENT) as server:
+        server.behaviours["/good"] = misbehaving.good
+        yield server
+
+
+def get(
+    server: Server,
+    folder: Path,
+    listener: Listener,
+    behaviour: Behaviour,
+    size: int | None = None,
+) -> Path:
+    server.behaviours["/file"] = behaviour
+    address = f"{server.address}/file"
+    path, used = fetch([address], folder, listener, size=size, patience=QUICK)
+    assert used == address
+    return path
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "ranges", "said"),
+    [
+        pytest.param("good", [None], "", id="good"),
+        pytest.param("without_length", [None], "", id="no-length"),
+        pytest.param("moved", [None, None], "", id="redirected"),
+        pytest.param("called_html", [None], "", id="wrongly-called-html"),
+        pytest.param("cut_once", [None, "bytes=150002-"], "was cut", id="cut"),
+        pytest.param("in_chunks", [None, "bytes=50000-"], "was cut", id="cut-in-chunks"),
+        pytest.param("stalled_once", [None, "bytes=5000-"], "has stalled", id="stalled"),
+        pytest.param(
+            "deaf_to_ranges", [None, "bytes=7000-"], "from its start again", id="200-to-a-range"
+        ),
+        pytest.param("other_range", [None, "bytes=7000-", None], "another part", id="other-range"),
+        pytest.param("replaced", [None, "bytes=9000-"], "from its start again", id="if-range"),
+        pytest.param(
+            "replaced_silently", [None, "bytes=9000-", None], "has changed", id="other-size"
+        ),
+        pytest.param(
+            "past_the_end", [None, "bytes=300003-", None], "does not fit any more", id="416"
+        ),
+        pytest.param("busy_once", [None, None], "says 503 Service Unavailable", id="503"),
+        pytest.param("confirmation", [None, None], "", id="confirmation"),
+    ],
+)
+def test_what_can_be_overcome_is(
+    behaviour: str,
+    ranges: list[str | None],
+    said: str,
+    server: Server,
+    listener: Listener,
+    tmp_path: Path,
+) -> None:
+    path = get(server, tmp_path, listener, getattr(misbehaving, behaviour))
+    assert path.read_bytes() == CONTENT
+    assert server.ranges() == ranges
+    assert said in "\n".join(listener.notes)
+    assert bool(said) == bool(listener.notes)
+    assert listener.steps[-1][0] == len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "size", "said", "requests"),
+    [
+        pytest.param("cut_always", None, "connection was cut, 3 times in a row", 3, id="cut"),
+        pytest.param("stalled_always", None, "has stalled, 3 times in a row", 3, id="stalled"),
+        pytest.param("no_http", None, "connection was cut, 3 times in a row", 3, id="no-http"),
+        pytest.param("busy_always", None, "says 429 Too Many Requests, 3 times", 3, id="429"),
+        pytest.param("missing", None, "says 404 Not Found", 1, id="404"),
+        pytest.param("forbidden", None, "says 403 Forbidden", 1, id="403"),
+        pytest.param("empty", None, "sent an empty file", 1, id="empty"),
+        pytest.param("half", 300_004, "offers 150002 bytes, the file has 300004", 1, id="size"),
+        pytest.param(
+            "without_length_and_cut", 300_004, "sent 9999 bytes, the file has", 1, id="cut-unseen"
+        ),
+        pytest.param("without_length", 9999, "sends more than 9999 bytes", 1, id="endless"),
+        pytest.param("moved_for_ever", None, "redirects without end", 6, id="redirects"),
+        pytest.param("page", None, "a web page ('Welcome to the hotel') instead", 1, id="html"),
+        pytest.param("disguised_page", None, "a web page ('Portal')", 1, id="disguised-html"),
+        pytest.param("quota", None, "Google Drive's download quota for this file", 1, id="quota"),
+        pytest.param("login", None, "Google Drive wants a login", 1, id="login"),
+        pytest.param(
+            "confirmation_for_ever", None, "confirmation that it did not accept", 2, id="confirm"
+        ),
+        pytest.param("confirmation_elsewhere", None, "did not accept", 1, id="form-elsewhere"),
+    ],
+)
+def test_what_cannot_be_overcome_is_said(
+    behaviour: str,
+    size: int | None,
+    said: str,
+    requests: int,
+    server: Server,
+    listener: Listener,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Unfetchable) as caught:
+        get(server, tmp_path, listener, getattr(misbehaving, behaviour), size)
+    message = str(caught.value)
+    assert message.startswith(f"127.0.0.1:{server.server_address[1]}: ")
+    assert said in message
+    assert "\n" not in message
+    assert caught.value.exit_code == 5
+    assert len(server.seen) == requests
+
+
+def test_the_confirmation_is_sent_as_the_form_says(
+    server: Server, listener: Listener, tmp_path: Path
+) -> None:
+    get(server, tmp_path, listener, misbehaving.confirmation)
+    assert server.seen[-1][0] == "/good?id=1UB&export=download&confirm=t&uuid=a+b%26c"
+
+
+def test_addresses_are_tried_in_turn(server: Server, listener: Listener, tmp_path: Path) -> None:
+    server.behaviours["/quota"] = misbehaving.quota
+    addresses = [f"{server.address}/{name}" for name in ("quota", "absent", "good", "unused")]
+    path, used = fetch(addresses, tmp_path, listener, patience=QUICK)
+    assert path.read_bytes() == CONTENT
+    assert used == addresses[2]
+    assert [seen[0] for seen in server.seen] == ["/quota", "/absent", "/good"]
+    with pytest.raises(Unfetchable, match=r"quota for this file is used up; .*404 Not Found"):
+        fetch(addresses[:2], tmp_path, listener, patience=QUICK)
+
+
+def test_a_later_call_goes_on_where_an_earlier_one_ended(
+    server: Server, listener: Listener, tmp_path: Path
+) -> None:
+    with pytest.raises(Unfetchable):
+        get(server, tmp_path, listener, misbehaving.cut_always)
+    left = list(tmp_path.glob("*.part"))
+    assert [path.stat().st_size for path in left] == [3000]
+    server.seen.clear()
+    path = get(server, tmp_path, listener, misbehaving.good)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges() == ["bytes=3000-"]
+    assert path not in left
+    assert list(tmp_path.glob("*.part")) == [path]
+
+
+@pytest.mark.parametrize("notes", ["", "[]", '{"address": "http://elsewhere/file"}'])
+def test_remains_of_something_else_are_left_alone(
+    notes: str, server: Server, listener: Listener, tmp_path: Path
+) -> None:
+    (tmp_path / "0.part").write_bytes(b"other")
+    (tmp_path / "0.json").write_text(notes)
+    path = get(server, tmp_path, listener, misbehaving.good)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges() == [None]
+
+
+def test_without_a_tag_the_size_must_be_the_same(
+    server: Server, listener: Listener, tmp_path: Path
+) -> None:
+    address = f"{server.address}/file"
+    for total, ranges in ((len(CONTENT), ["bytes=5-"]), (len(CONTENT) + 1, ["bytes=5-", None])):
+        partial = Partial(tmp_path, address)
+        partial.restart(None, total)
+        partial.path.write_bytes(CONTENT[:5])
+        server.seen.clear()
+        path = get(server, tmp_path, listener, misbehaving.without_tag)
+        assert path.read_bytes() == CONTENT
+        assert server.ranges() == ranges
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+
+
+def test_steady_progress_uses_up_no_attempts(
+    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jointvos.checkpoints.transfer.PROGRESS", 40_000)
+
+    def in_bits(request: misbehaving.Request) -> None:
+        request.part(request.start, request.start + 45_000, ETag='"one"')
+        request.hang_up()
+
+    path = get(server, tmp_path, listener, in_bits)
+    assert path.read_bytes() == CONTENT
+    assert len(server.seen) == 7 > QUICK.attempts
+
+
+def test_pauses_grow_and_servers_may_ask_for_longer_ones(
+    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    patience = Patience(attempts=5, pause_s=1, longest_pause_s=7)
+    for behaviour, expected in (
+        (misbehaving.no_http, [1, 2, 4, 7]),
+        (misbehaving.busy_always, [7, 7, 7, 7]),
+    ):
+        pauses.clear()
+        server.behaviours["/file"] = behaviour
+        with pytest.raises(Unfetchable):
+            fetch([f"{server.address}/file"], tmp_path, listener, patience=patience)
+        # The server sleeps as well, for its own purposes.
+        assert [pause for pause in pauses if pause >= 1] == expected
+
+
+def test_nobody_listening_is_said(listener: Listener, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/file"
+    with pytest.raises(Unfetchable, match="no connection, 3 times in a row"):
+        fetch([address], tmp_path, listener, patience=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        pytest.param("http://b.example/file", "b.example without encryption", id="downgrade"),
+        pytest.param("https://accounts.google.com/x", "Google Drive wants a login", id="login"),
+    ],
+)
+def test_redirections_that_are_not_followed(
+    target: str,
+    said: str,
+    listener: Listener,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Redirecting:
+        def request(self, method: str, url: str, **options: object) -> urllib3.HTTPResponse:
+            return urllib3.HTTPResponse(status=302, headers={"Location": target})
+
+    monkeypatch.setattr(web_request, "_manager", lambda url: Redirecting())
+    with pytest.raises(Unfetchable, match=said):
+        fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        pytest.param(
+            exceptions.NameResolutionError("a", cast(Any, None), socket.gaierror()),
+            "a.example: its name is not known; is there a network?",
+            id="name",
+        ),
+        pytest.param(exceptions.SSLError("self-signed"), "connection (self-signed)", id="tls"),
+        pytest.param(exceptions.LocationParseError("x"), "that is no address", id="address"),
+        pytest.param(
+            exceptions.ConnectTimeoutError(), "no connection in time, 3 times", id="timeout"
+        ),
+        pytest.param(
+            exceptions.ProxyError("x", OSError()), "the proxy refuses, 3 times", id="proxy"
+        ),
+    ],
+)
+def test_reasons_of_failed_connections_are_told_apart(
+    error: exceptions.HTTPError,
+    said: str,
+    listener: Listener,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Failing:
+        def request(self, method: str, url: str, **options: object) -> None:
+            raise error
+
+    monkeypatch.setattr(web_request, "_manager", lambda url: Failing())
+    with pytest.raises(Unfetchable) as caught:
+        fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
+    assert said in str(caught.value)
+
+
+def test_passwords_in_addresses_are_used_and_not_shown(
+    server: Server, listener: Listener, tmp_path: Path
+) -> None:
+    server.behaviours["/file"] = misbehaving.forbidden
+    address = f"http://me:secret@127.0.0.1:{server.server_address[1]}/file"
+    with pytest.raises(Unfetchable) as caught:
+        fetch([address], tmp_path, listener, patience=QUICK)
+    assert "secret" not in str(caught.value)
+    assert server.seen[0][2].get("Authorization") == "Basic bWU6c2VjcmV0"  # type: ignore[attr-defined]
+    assert server.seen[0][0] == "/file"
+
+
+def test_a_proxy_of_the_environment_is_used(
+    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.behaviours["http://models.example/file"] = misbehaving.good
+    monkeypatch.setenv("http_proxy", server.address)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    path, _ = fetch(["http://models.example/file"], tmp_path, listener, patience=QUICK)
+    assert path.read_bytes() == CONTENT
+
+
+def test_too_little_room_is_said_before_anything_is_fetched(
+    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(WeightsError, match="room for 1000 bytes, 300004 are needed") as caught:
+        get(server, tmp_path, listener, misbehaving.good)
+    assert not isinstance(caught.value, Unfetchable)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_said(
+    server: Server, listener: Listener, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match="cannot be written: Not a directory"):
+        get(server, tmp_path / "file", listener, misbehaving.good)
+    assert len(server.seen) == 1
