@@ -1,46 +1,81 @@
-"""`jointvos eval`: a model over a data set, scored as the official DAVIS toolkit does."""
+"""`jointvos eval`: a model, or masks that are there, on a data set: the numbers of its paper."""
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from jointvos.cli import options
-from jointvos.cli.console import Reporter, data
-from jointvos.cli.session import make_sessions
-from jointvos.errors import ConfigError, IncompleteRun, OutputError
-
-if TYPE_CHECKING:
-    from jointvos.datasets import VOSSequence
-    from jointvos.evaluation import EvaluationResult
-
-YEARS: dict[str, Literal[2016, 2017]] = {"davis2016": 2016, "davis2017": 2017}
+from jointvos.cli.console import Reporter
+from jointvos.cli.evaluation_data import SPLITS, DataRequest, open_data
+from jointvos.cli.evaluation_model import ModelRequest
+from jointvos.cli.evaluation_run import Masks, is_first, score_masks, segment_data, show
+from jointvos.errors import ConfigError, IncompleteRun
 
 
 def evaluate(
     dataset: Annotated[
-        str, typer.Option("--dataset", metavar="NAME", help="davis2016 or davis2017.")
-    ],
+        str | None, typer.Option("--dataset", metavar="NAME", help=f"{', '.join(SPLITS)}.")
+    ] = None,
     root: Annotated[
-        Path,
+        Path | None,
+        typer.Option("--root", metavar="DIR", help="The folder of the data set, or its zip."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Part of the data set; that of the papers by default."),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
         typer.Option(
-            "--root",
+            "--predictions",
             metavar="DIR",
-            help="The folder that holds ImageSets, JPEGImages and Annotations.",
+            help="Score these masks, SEQUENCE/FRAME.png, instead of running a model.",
         ),
-    ],
-    split: Annotated[str, typer.Option(metavar="NAME", help="A list under ImageSets.")] = "val",
+    ] = None,
+    gt: Annotated[
+        Path | None,
+        typer.Option(
+            "--gt", metavar="DIR", help="Score --predictions with these masks; no data set needed."
+        ),
+    ] = None,
     sequences: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these sequences.")
     ] = None,
     max_frames: Annotated[
-        int | None, typer.Option(metavar="N", help="Only the first N frames of each, from 3 up.")
+        int | None,
+        typer.Option(metavar="N", min=2, help="Only the first N frames of each sequence."),
     ] = None,
+    frames: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="YouTube-VOS: give the model the listed frames, all frames, or all if they are "
+            "there (auto).",
+        ),
+    ] = "auto",
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="Accept that single frames have no true mask.")
+    ] = False,
     results: Annotated[
         Path | None,
         typer.Option(
-            "--results", metavar="DIR", help="Write the official CSV files into this folder."
+            "--results",
+            metavar="DIR",
+            help="Keep the masks, the official CSV files, report.html and, if the data set has "
+            "a server, the zip for it.",
         ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --results.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout instead of tables.")
+    ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Processes that score; one per core by default."),
     ] = None,
     model: options.Model = None,
     weights: options.Weights = None,
@@ -53,61 +88,76 @@ def evaluate(
     verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
-    """Segment a data set and print J and F.
+    """Segment a data set and print the figures of its official evaluation.
 
-    Semi-supervised protocol: objects of the first frame, first and last frame not scored, void
-    counts as background.
+    DAVIS: objects of the first mask; first and last frame not scored; void is background.
+    YouTube-VOS: objects may come later; seen and unseen categories apart. Several GPUs share the
+    sequences with torchrun --nproc-per-node=N -m jointvos eval ... --results DIR
     """
-    from jointvos.datasets import open_davis
-    from jointvos.evaluation import evaluate as run_evaluation
-    from jointvos.evaluation import text_report
-
-    if dataset not in YEARS:
-        raise ConfigError(f"no data set {dataset!r}; expected {' or '.join(YEARS)}")
-    reporter = Reporter(quiet, verbose)
-    chosen = _choose(open_davis(root, YEARS[dataset], split), sequences)
-    make_session = make_sessions(
-        reporter,
-        model=model,
-        weights=weights,
-        preset_name=preset,
-        memory_size=memory_size,
-        template_interval=template_interval,
-        device=device,
-        precision=precision,
-        paper_preset="davis",
+    request = DataRequest(
+        dataset, root, split, predictions, gt, sequences, max_frames, frames, sparse
     )
-    result = run_evaluation(
-        reporter.track(chosen, len(chosen), "sequences"), make_session, max_frames=max_frames
+    model_request = ModelRequest(
+        model,
+        weights,
+        preset,
+        memory_size,
+        template_interval,
+        device,
+        precision,
+        request.preset,
     )
-    data(text_report(result).rstrip("\n"))
-    if results is not None:
-        _write_csv(results, split, result)
-    if result.failures:
-        names = ", ".join(failure.name for failure in result.failures)
-        raise IncompleteRun(f"not evaluated: {names}; the figures cover the other sequences only")
-
-
-def _choose(found: "list[VOSSequence]", names: str | None) -> "list[VOSSequence]":
-    if names is None:
-        return found
-    wanted = names.split(",")
-    by_name = {sequence.name: sequence for sequence in found}
-    if missing := [name for name in wanted if name not in by_name]:
+    request.check()
+    model_request.check()
+    if resume and results is None:
+        raise ConfigError("--resume needs --results, the folder of the run to go on with")
+    if predictions is not None and (model or weights or preset or resume):
         raise ConfigError(
-            f"no sequence {', '.join(missing)}; there are {', '.join(sorted(by_name))}"
+            "--predictions runs no model; drop --model, --weights, --preset, --resume"
         )
-    return [by_name[name] for name in wanted]
+    if predictions is not None and not is_first():
+        return  # scoring has processes of its own
+    reporter = Reporter(quiet or not is_first(), verbose)
+    with ExitStack() as stack:
+        chosen = open_data(request, stack)
+        if not chosen.dataset.scored and results is None:
+            raise ConfigError(
+                f"{chosen.dataset.name} {chosen.dataset.split} has no true masks to score with; "
+                "keep the masks for its server with --results DIR"
+            )
+        for broken in chosen.dataset.broken:
+            reporter.warn(str(broken.error))
+        if predictions is None:
+            masks = segment_data(
+                chosen,
+                model_request,
+                reporter,
+                stack,
+                results=results,
+                resume=resume,
+                max_frames=max_frames,
+            )
+            if masks is None:
+                return  # the first process reports
+        else:
+            from jointvos.datasets import as_folder
 
-
-def _write_csv(folder: Path, split: str, result: "EvaluationResult") -> None:
-    from jointvos.evaluation import GLOBAL_CSV, PER_SEQUENCE_CSV, global_csv, per_sequence_csv
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / GLOBAL_CSV.format(split=split)).write_text(global_csv(result), encoding="utf-8")
-        (folder / PER_SEQUENCE_CSV.format(split=split)).write_text(
-            per_sequence_csv(result), encoding="utf-8"
+            folder = stack.enter_context(as_folder(predictions))
+            masks = Masks(folder, {}, (), {"predictions": predictions.resolve().name})
+        for failure in masks.failures:
+            reporter.warn(str(failure.error))
+        run, result = score_masks(
+            chosen,
+            masks,
+            reporter,
+            results=results,
+            max_frames=max_frames,
+            processes=processes,
         )
-    except OSError as error:
-        raise OutputError(f"{folder}: the figures cannot be written: {error.strerror}") from error
+        show(run, result, reporter, as_json)
+    if run.failures:
+        names = ", ".join(failure.name for failure in run.failures)
+        raise IncompleteRun(
+            f"not evaluated: {names} ({run.failures[0].error}); the figures cover the other "
+            "sequences only"
+        )

@@ -38,12 +38,10 @@ def make_sessions(
     template_interval: int | None,
     device: str,
     precision: str,
-    paper_preset: str = "paper",
 ) -> "Callable[[], VideoSegmenter]":
     """Load the model once, say which, and return what makes a fresh session of it.
 
-    A model made for the paper's settings is run with `paper_preset`, any other with its own,
-    unless a preset is named.
+    The model's own preset is used unless another is named.
 
     Raises:
         ConfigError: Options contradict each other or are out of range.
@@ -56,8 +54,7 @@ def make_sessions(
 
     path = find_weights(weights if weights is not None else model)
     net = load_model(path)
-    own = net.config.inference
-    chosen = preset_name or (paper_preset if own == "paper" else own)
+    chosen = preset_name or net.config.inference
     config = preset(INFERENCE, chosen, memory_size=memory_size, template_interval=template_interval)
 
     def make() -> VideoSegmenter:

@@ -1,7 +1,25 @@
 """Data sets on disk as lists of sequences."""
 
-from jointvos.datasets.davis import open_davis
-from jointvos.datasets.reading import read_image, read_labels
-from jointvos.datasets.sequence import VOSSequence
+from jointvos.datasets.archive import as_folder
+from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.davis import davis_dataset, open_davis
+from jointvos.datasets.folders import open_folders, predicted_files
+from jointvos.datasets.reading import read_image, read_labels, read_size
+from jointvos.datasets.sequence import VOSObject, VOSSequence
+from jointvos.datasets.youtubevos import youtubevos_dataset
 
-__all__ = ["VOSSequence", "open_davis", "read_image", "read_labels"]
+__all__ = [
+    "BrokenSequence",
+    "VOSDataset",
+    "VOSObject",
+    "VOSSequence",
+    "as_folder",
+    "davis_dataset",
+    "open_davis",
+    "open_folders",
+    "predicted_files",
+    "read_image",
+    "read_labels",
+    "read_size",
+    "youtubevos_dataset",
+]

@@ -1,20 +1,26 @@
-"""DAVIS 2016 and 2017 on disk.
+"""DAVIS 2016 and 2017 on disk, and folders of that layout.
 
 ::
 
     ImageSets/2017/val.txt                names, one per line
-    JPEGImages/480p/<name>/00000.jpg      frames
+    JPEGImages/480p/<name>/00000.jpg      frames; also .png
     Annotations/480p/<name>/00000.png     masks: palette indices, or 0 and 255 in DAVIS 2016
+
+The folders 480p may be left out. Frames and masks belong together by their stems.
 """
 
 from pathlib import Path
 from typing import Literal
 
+from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.listing import MASKS, PICTURES, check_name, first_of, required_files
 from jointvos.datasets.sequence import VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
 
 FIRST_MASK_ONLY = ("test-dev", "test-challenge")
 """Splits whose masks are kept secret but for the first."""
+
+Gaps = Literal["never", "wide", "any"]
 
 
 def open_davis(
@@ -30,7 +36,35 @@ def open_davis(
     Raises:
         DatasetNotFound: The folder, the list of the split or a sequence is missing.
         SequenceIncomplete: A sequence lacks frames or masks.
-        DatasetError: The list of the split is empty.
+        DatasetError: The list of the split is empty or names no folder.
+    """
+    dataset = davis_dataset(root, year, split, resolution)
+    if dataset.broken:
+        raise dataset.broken[0].error
+    return list(dataset.sequences)
+
+
+def davis_dataset(
+    root: Path | str,
+    year: Literal[2016, 2017] = 2017,
+    split: str = "val",
+    resolution: str = "480p",
+    gaps: Gaps = "never",
+) -> VOSDataset:
+    """The same, but a sequence that cannot be used does not hide the others.
+
+    Args:
+        root: The folder.
+        year: 2016 or 2017.
+        split: A list under ImageSets.
+        resolution: The folders below JPEGImages and Annotations.
+        gaps: Which frames after the first may lack a mask: "never" any, except in the secret
+            splits; "wide": only where about every second or more of a sequence do, as people
+            annotate, while a few missing ones are an error; "any".
+
+    Raises:
+        DatasetNotFound: The folder or the list of the split is missing.
+        DatasetError: The list is empty or names no folder.
     """
     root = Path(root)
     listing = root / "ImageSets" / str(year) / f"{split}.txt"
@@ -39,41 +73,72 @@ def open_davis(
             f"{listing} is missing: expected the folder of DAVIS {year}, which holds ImageSets, "
             f"JPEGImages and Annotations"
         )
-    names = listing.read_text(encoding="utf-8").split()
+    try:
+        lines = listing.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{listing} cannot be read: {error}; restore it") from error
+    names = [check_name(line.strip(), listing) for line in lines if line.strip()]
     if not names:
         raise DatasetError(f"{listing} is empty: expected the name of a sequence per line")
-    return [
-        VOSSequence(name, *_files(root, name, split, resolution), single_object=year == 2016)
-        for name in names
-    ]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DatasetError(f"{listing} names {first_of(twice)} twice: expected each name once")
+    sequences: list[VOSSequence] = []
+    broken: list[BrokenSequence] = []
+    for name in names:
+        try:
+            files = _files(root, name, resolution, "any" if split in FIRST_MASK_ONLY else gaps)
+            sequences.append(VOSSequence(name, *files, single_object=year == 2016))
+        except DatasetError as error:
+            broken.append(BrokenSequence(name, error))
+    scored = any(mask is not None for each in sequences for mask in each.masks[1:])
+    notes = tuple(note for each in sequences if scored and (note := _gap_note(each)))
+    return VOSDataset(
+        f"DAVIS {year}",
+        split,
+        "davis",
+        tuple(sequences),
+        tuple(broken),
+        scored=scored,
+        notes=notes,
+    )
 
 
 def _files(
-    root: Path, name: str, split: str, resolution: str
+    root: Path, name: str, resolution: str, gaps: Gaps
 ) -> tuple[tuple[Path, ...], tuple[Path | None, ...]]:
-    frames = _listed(root / "JPEGImages" / resolution / name, "*.jpg")
-    masks = _listed(root / "Annotations" / resolution / name, "*.png")
-    required = list(frames)[:1] if split in FIRST_MASK_ONLY else list(frames)
-    if lost := sorted(set(required) - set(masks)):
-        raise SequenceIncomplete(_incomplete(name, "masks", lost))
-    if lost := sorted(set(masks) - set(frames)):
+    frames = required_files(_folder(root / "JPEGImages", resolution, name), PICTURES)
+    masks = required_files(_folder(root / "Annotations", resolution, name), MASKS)
+    stems = list(frames)
+    if lost := [stem for stem in masks if stem not in frames]:
         raise SequenceIncomplete(_incomplete(name, "frames", lost))
-    return tuple(frames.values()), tuple(masks.get(stem) for stem in frames)
+    lost = [stem for stem in stems if stem not in masks]
+    # A mask for every second frame is a way to annotate; a single missing one is an accident.
+    wide = len(lost) >= max(2, len(masks) - 1)
+    accepted = gaps == "any" or (gaps == "wide" and wide)
+    if lost and (not accepted or stems[0] in lost):
+        hint = "; or score what is there with --sparse" if gaps == "wide" else ""
+        raise SequenceIncomplete(_incomplete(name, "masks", lost) + hint)
+    return tuple(frames.values()), tuple(masks.get(stem) for stem in stems)
 
 
-def _listed(folder: Path, pattern: str) -> dict[str, Path]:
-    """Files by stem, in order."""
-    files = {path.stem: path for path in sorted(folder.glob(pattern))}
-    if not files:
-        raise DatasetNotFound(
-            f"{folder} is missing or holds no {pattern}: expected one file per frame"
-        )
-    return files
+def _folder(parent: Path, resolution: str, name: str) -> Path:
+    with_resolution = parent / resolution / name
+    without = parent / name
+    return without if without.is_dir() and not with_resolution.is_dir() else with_resolution
 
 
 def _incomplete(name: str, kind: str, lost: list[str]) -> str:
-    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
     return (
-        f"sequence {name} lacks {kind} for {lost[0]}{more}: "
-        "expected a .jpg and a .png for every frame; restore them from the data set"
+        f"sequence {name} lacks {kind} for {first_of(lost)}: "
+        "expected a picture and a mask for every frame; restore them from the data set"
+    )
+
+
+def _gap_note(sequence: VOSSequence) -> str:
+    there = sum(mask is not None for mask in sequence.masks)
+    if there == len(sequence):
+        return ""
+    return (
+        f"sequence {sequence.name} has masks for {there} of its {len(sequence)} frames; "
+        "only those are scored"
     )

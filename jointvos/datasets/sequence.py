@@ -1,11 +1,31 @@
 """One sequence of a data set: its pictures and masks, read when they are asked for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from jointvos.datasets.reading import read_image, read_labels
-from jointvos.errors import SequenceIncomplete
-from jointvos.types import Image, LabelMap
+from jointvos.errors import DatasetError, SequenceIncomplete
+from jointvos.types import VOID, Image, LabelMap
+
+
+@dataclass(frozen=True)
+class VOSObject:
+    """An object as a data set lists it.
+
+    Attributes:
+        id: Its value in the masks, 1-254.
+        frames: Indices of the frames that are listed for it; it is given in the first of them.
+        category: What it is; None if the data set does not say.
+        seen: Whether the training split has that category; None if unknown.
+    """
+
+    id: int
+    frames: tuple[int, ...]
+    category: str | None = None
+    seen: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -17,12 +37,14 @@ class VOSSequence:
         frames: The pictures.
         masks: The true mask of each frame; None where the data set has none.
         single_object: Whether all that is not background counts as one object with id 1.
+        objects: The objects, if the data set lists them; else they are those of the first mask.
     """
 
     name: str
     frames: tuple[Path, ...]
     masks: tuple[Path | None, ...]
     single_object: bool = False
+    objects: tuple[VOSObject, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.frames or len(self.frames) != len(self.masks):
@@ -33,6 +55,13 @@ class VOSSequence:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """Indices of the frames whose result counts: those listed for an object, else all."""
+        if not self.objects:
+            return tuple(range(len(self)))
+        return tuple(sorted({index for each in self.objects for index in each.frames}))
 
     def image(self, index: int) -> Image:
         """Picture of a frame, RGB uint8 [Hv,Wv,3].
@@ -55,3 +84,35 @@ class VOSSequence:
                 f"sequence {self.name} has no mask for {self.frames[index].name}: expected one"
             )
         return read_labels(path, single_object=self.single_object)
+
+    def given(self, index: int, known: Collection[int]) -> LabelMap | None:
+        """The ids that are given with a frame, uint8 [Hv,Wv]: those of objects new in it.
+
+        Args:
+            index: The frame.
+            known: Objects that were given with earlier frames.
+
+        Returns:
+            None if there are none.
+
+        Raises:
+            SequenceIncomplete: The mask of the first frame is missing.
+            DatasetError: The file is damaged, or the first mask of a sequence holds no object.
+        """
+        if not self.objects:
+            return self._first(index) if index == 0 else None
+        new = [each.id for each in self.objects if each.id not in known and each.frames[0] <= index]
+        if not new or self.masks[index] is None:
+            return None
+        labels = self.labels(index)
+        given = np.where(np.isin(labels, new), labels, np.uint8(0))
+        return given if given.any() else None
+
+    def _first(self, index: int) -> LabelMap:
+        labels = self.labels(index)
+        if not np.any((labels > 0) & (labels < VOID)):
+            raise DatasetError(
+                f"{self.masks[index]}, the first mask of sequence {self.name}, holds no object: "
+                "expected ids from 1 to 254"
+            )
+        return labels

@@ -1,11 +1,18 @@
 """What an evaluation found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jointvos.errors import JointVOSError
-from jointvos.metrics import DavisScore, ObjectScore, aggregate
+from jointvos.metrics import (
+    DavisScore,
+    ObjectScore,
+    YouTubeVOSScore,
+    aggregate,
+    aggregate_seen,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,14 +21,16 @@ class SequenceResult:
 
     Attributes:
         name: Name of the sequence.
-        objects: One score per object, in the order of the ids.
+        objects: One score per object, at least one, in the order of the ids.
         step_seconds: Time of each step of the session, float64 [N] for N frames, the first
-            included; reading files and scoring are not counted.
+            included; reading files and scoring are not counted. Empty if no session ran.
+        notes: What should be known of it, a sentence each.
     """
 
     name: str
     objects: tuple[ObjectScore, ...]
-    step_seconds: np.typing.NDArray[np.float64]
+    step_seconds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    notes: tuple[str, ...] = ()
 
     @property
     def score(self) -> DavisScore:
@@ -30,13 +39,13 @@ class SequenceResult:
 
     @property
     def frames(self) -> int:
-        """Number of frames that were segmented."""
-        return len(self.step_seconds)
+        """Number of frames that were segmented, or scored if no session ran."""
+        return len(self.step_seconds) or len({i for each in self.objects for i in each.frames})
 
     @property
-    def seconds_per_frame(self) -> float:
-        """Mean time of a step of the session."""
-        return float(self.step_seconds.mean())
+    def seconds_per_frame(self) -> float | None:
+        """Mean time of a step of the session; None if none ran."""
+        return float(self.step_seconds.mean()) if len(self.step_seconds) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +79,19 @@ class EvaluationResult:
         return aggregate(self.objects)
 
     @property
+    def seen_score(self) -> YouTubeVOSScore | None:
+        """The figures of YouTube-VOS; None if it is not known which objects were seen."""
+        if any(each.seen is None for each in self.objects):
+            return None
+        return aggregate_seen(self.objects)
+
+    @property
     def frames(self) -> int:
-        """Number of frames that were segmented."""
+        """Number of frames that were segmented, or scored if no session ran."""
         return sum(each.frames for each in self.sequences)
 
     @property
-    def seconds_per_frame(self) -> float:
-        """Mean time of a step of the session over all frames."""
-        return float(np.concatenate([each.step_seconds for each in self.sequences]).mean())
+    def seconds_per_frame(self) -> float | None:
+        """Mean time of a step of the session over all frames; None if none ran."""
+        seconds = np.concatenate([each.step_seconds for each in self.sequences])
+        return float(seconds.mean()) if len(seconds) else None

@@ -1,50 +1,34 @@
-"""Run a session over the sequences of a data set and score what it finds, frame by frame."""
+"""Run a session over sequences and score what it finds, frame by frame, without any files."""
 
 from collections.abc import Callable, Iterable, Iterator
-from time import perf_counter
-from typing import Protocol
 
 import numpy as np
 
 from jointvos.datasets import VOSSequence
-from jointvos.errors import (
-    DatasetError,
-    JointVOSError,
-    MaskError,
-    MediaError,
-    OutOfDeviceMemory,
-)
+from jointvos.errors import DatasetError, JointVOSError
 from jointvos.evaluation.result import EvaluationResult, SequenceFailure, SequenceResult
+from jointvos.evaluation.tracking import SEQUENCE_ERRORS, MakeSession, Session, track
 from jointvos.metrics.davis import check_frame_count, score_sequence
-from jointvos.types import FrameResult, Image, LabelMap
+from jointvos.types import FrameResult, LabelMap
 
 OnFrame = Callable[[VOSSequence, int, FrameResult], None]
 """Told the sequence, the index of the frame and what was found in it."""
 
-SEQUENCE_ERRORS = (DatasetError, MediaError, MaskError, OutOfDeviceMemory)
-"""What may be wrong with one sequence while the others are sound."""
-
-
-class Session(Protocol):
-    """What is evaluated: it is given the masks with the first frame and follows the objects."""
-
-    def step(self, image: Image, masks: LabelMap | None = None, /) -> FrameResult: ...
-
 
 def evaluate(
     sequences: Iterable[VOSSequence],
-    make_session: Callable[[], Session],
+    make_session: MakeSession,
     *,
     on_frame: OnFrame | None = None,
     max_frames: int | None = None,
 ) -> EvaluationResult:
-    """Evaluate sequences one after the other; one that cannot be used does not end the run.
+    """Evaluate sequences by the protocol of DAVIS; one that cannot be used does not end the run.
 
     Args:
         sequences: The sequences; frames without a true mask are segmented but not scored.
         make_session: Called once for every sequence.
         on_frame: Called after every frame.
-        max_frames: Use only so many frames from the start of each sequence, at least 3.
+        max_frames: Use only so many frames from the start of each sequence, at least 2.
 
     Raises:
         DatasetError: There are no sequences.
@@ -62,7 +46,7 @@ def evaluate(
         except SEQUENCE_ERRORS as error:
             failures.append(SequenceFailure(sequence.name, error))
     if not results:
-        raise _nothing_evaluated(failures)
+        raise nothing_evaluated(failures)
     return EvaluationResult(tuple(results), tuple(failures))
 
 
@@ -76,32 +60,29 @@ def evaluate_sequence(
     """Evaluate one sequence with a fresh session; only one frame is in memory at a time.
 
     Raises:
-        SequenceIncomplete: The first mask is missing or fewer than three frames have one.
+        SequenceIncomplete: The first mask is missing or fewer than two frames have one.
         DatasetError: A file is damaged or the first mask is empty.
     """
     count = len(sequence) if max_frames is None else min(max_frames, len(sequence))
-    scored = [index for index in range(count) if sequence.masks[index] is not None]
-    check_frame_count(sequence.name, len(scored))
+    masked = [index for index in range(count) if sequence.masks[index] is not None]
+    check_frame_count(sequence.name, len(masked))
     step_seconds: list[float] = []
 
     def predictions() -> Iterator[LabelMap]:
-        for index in range(count):
-            image = sequence.image(index)
-            masks = sequence.labels(0) if index == 0 else None
-            start = perf_counter()
-            result = session.step(image, masks)
-            step_seconds.append(perf_counter() - start)
+        for each in track(sequence, session, max_frames):
+            step_seconds.append(each.seconds)
             if on_frame is not None:
-                on_frame(sequence, index, result)
-            if sequence.masks[index] is not None:
-                yield result.labels
+                on_frame(sequence, each.index, each.result)
+            if sequence.masks[each.index] is not None:
+                yield each.result.labels
 
-    truth = (sequence.labels(index) for index in scored)
+    truth = (sequence.labels(index) for index in masked)
     objects = score_sequence(truth, predictions(), sequence.name)
     return SequenceResult(sequence.name, objects, np.asarray(step_seconds))
 
 
-def _nothing_evaluated(failures: list[SequenceFailure]) -> JointVOSError:
+def nothing_evaluated(failures: list[SequenceFailure]) -> JointVOSError:
+    """The error of a run without any result: that of the first sequence."""
     if failures:
         return failures[0].error
     return DatasetError("there are no sequences to evaluate: expected at least one")

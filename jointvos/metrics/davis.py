@@ -4,10 +4,15 @@ The first frame, whose mask is given, and the last are not scored; void pixels a
 The objects are those of the first mask. Scores are averaged per object, then over the objects of
 all sequences alike.
 
-Deviations from the official evaluation, none of which changes a number on DAVIS: the frames at
-which the decay is taken are kept as integers instead of 8 bit, which overflow beyond 256 frames;
-gaps between the object ids are no objects; an id that the first mask does not hold is nobody's
-instead of ending the evaluation.
+Deviations from the official evaluation, none of which changes a number on DAVIS:
+
+* The frames at which the decay is taken are kept as integers. The official 8 bit overflow if more
+  than 256 frames are scored (more than 255 with NumPy 2): with 257 the last bin begins at frame 192
+  and ends at frame 0, so it is empty and the official decay NaN; with 400 it is that of other
+  frames.
+* Gaps between the object ids are no objects.
+* An id that the first mask does not hold is nobody's instead of ending the evaluation.
+* A sequence of two frames keeps its last one, for nothing would be left to score.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,14 +20,10 @@ from dataclasses import dataclass, fields
 from itertools import zip_longest
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jointvos.errors import DatasetError, SequenceIncomplete
-from jointvos.metrics.boundary import contour_accuracy
-from jointvos.metrics.jaccard import region_similarity
+from jointvos.metrics.frame import Scores, score_frame
 from jointvos.types import VOID, LabelMap
-
-Scores = NDArray[np.float64]
 
 RECALL_THRESHOLD = 0.5
 DECAY_BINS = 4
@@ -61,14 +62,18 @@ class ObjectScore:
     Attributes:
         sequence: Name of the sequence.
         object_id: The object's id in the truth.
-        j: Region similarity per scored frame, float64 [N].
+        j: Region similarity per scored frame, float64 [N], N from 1 up.
         f: Contour accuracy per scored frame, float64 [N].
+        frames: Which frames of the sequence these are, from 0; () if nobody asked.
+        seen: Whether the training split of YouTube-VOS has its category; None if unknown.
     """
 
     sequence: str
     object_id: int
     j: Scores
     f: Scores
+    frames: tuple[int, ...] = ()
+    seen: bool | None = None
 
     @property
     def score(self) -> DavisScore:
@@ -127,46 +132,56 @@ def score_sequence(
         One score per object of the first true frame, in the order of the ids.
 
     Raises:
-        SequenceIncomplete: There are fewer than three frames, or not as many of both kinds.
+        SequenceIncomplete: There are fewer than two frames, or not as many of both kinds.
         DatasetError: The first mask is empty, or the sizes differ.
     """
     ids: list[int] = []
-    rows: list[list[tuple[float, float]]] = []
+    rows: list[Scores] = []
     count = 0
     for true_labels, labels in zip_longest(truth, predicted):
         _check_pair(sequence, count, true_labels, labels)
         if count == 0:
-            ids = _object_ids(sequence, true_labels)
+            ids = object_ids(sequence, true_labels)
         else:
-            rows.append([_score_frame(true_labels == each, labels == each) for each in ids])
+            rows.append(score_frame(true_labels, labels, ids))
         count += 1
     check_frame_count(sequence, count)
     # Only now it is known which frame was the last.
-    scores = np.asarray(rows[:-1], np.float64)  # [N,O,2]
+    kept = kept_frames(range(count))
+    scores = np.stack([rows[index - 1] for index in kept])  # [N,O,2]
     return tuple(
-        ObjectScore(sequence, object_id, j=scores[:, index, 0], f=scores[:, index, 1])
+        ObjectScore(sequence, object_id, scores[:, index, 0], scores[:, index, 1], tuple(kept))
         for index, object_id in enumerate(ids)
     )
+
+
+def kept_frames(frames: Sequence[int]) -> Sequence[int]:
+    """Those of the frames with a mask that are scored: all but the first and the last.
+
+    Of two frames it is the last.
+    """
+    return frames[1:] if len(frames) == 2 else frames[1:-1]
 
 
 def check_frame_count(sequence: str, count: int) -> None:
     """Refuse a sequence of which no frame would be scored.
 
     Raises:
-        SequenceIncomplete: There are fewer than three frames.
+        SequenceIncomplete: There are fewer than two frames.
     """
-    if count < 3:
+    if count < 2:
         raise SequenceIncomplete(
-            f"sequence {sequence} has {count} frame(s) with a mask, but at least 3 are needed: "
-            "the first and the last are not scored"
+            f"sequence {sequence} has {count} frame(s) with a mask, but at least 2 are needed: "
+            "the first is given, not scored"
         )
 
 
-def _score_frame(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> tuple[float, float]:
-    return region_similarity(truth, predicted), contour_accuracy(truth, predicted)
+def object_ids(sequence: str, labels: LabelMap) -> list[int]:
+    """The objects of a sequence's first mask, in order.
 
-
-def _object_ids(sequence: str, labels: LabelMap) -> list[int]:
+    Raises:
+        DatasetError: There is none.
+    """
     ids = [int(value) for value in np.unique(labels) if value not in (0, VOID)]
     if not ids:
         raise DatasetError(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jointvos.datasets import VOSSequence, open_davis, read_image, read_labels
+from jointvos.datasets import VOSSequence, davis_dataset, open_davis, read_image, read_labels
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
 
 IDS = np.zeros((6, 8), np.uint8)
@@ -139,3 +139,85 @@ def test_damaged_and_missing_files(tmp_path, read):
 def test_a_sequence_has_an_entry_for_every_mask(tmp_path, frames):
     with pytest.raises(SequenceIncomplete, match=f"clip has {frames} frames"):
         VOSSequence("clip", (tmp_path / "a.jpg",) * frames, (None,) * (frames // 2))
+
+
+def test_pictures_may_be_png_and_480p_left_out(tmp_path):
+    (tmp_path / "ImageSets/2017").mkdir(parents=True)
+    (tmp_path / "ImageSets/2017/val.txt").write_text("my clip\n")
+    for folder, suffix in (("JPEGImages", "png"), ("Annotations", "png")):
+        (tmp_path / folder / "my clip").mkdir(parents=True)
+        for index in (1, 2, 10):
+            path = tmp_path / folder / "my clip" / f"f{index}.{suffix}"
+            Image.fromarray(IDS).save(path)
+            (path.parent / f"._f{index}.png").write_text("left behind by another system")
+    (sequence,) = open_davis(tmp_path)
+    assert [path.stem for path in sequence.frames] == ["f1", "f2", "f10"]
+    np.testing.assert_array_equal(sequence.given(0, ()), IDS)
+    assert sequence.given(1, ()) is None
+
+
+def test_two_pictures_of_one_frame(davis):
+    Image.new("RGB", (8, 6)).save(davis / "JPEGImages/480p/bear/00001.png")
+    with pytest.raises(DatasetError, match=r"both 00001\.jpg and 00001\.png"):
+        open_davis(davis)
+
+
+def extend(root, name, count, masked):
+    for index in range(3, count):
+        Image.new("RGB", (8, 6)).save(root / f"JPEGImages/480p/{name}/{index:05d}.jpg")
+    for index in range(count):
+        path = root / f"Annotations/480p/{name}/{index:05d}.png"
+        write_palette(path, IDS)
+        if index not in masked:
+            path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("count", "masked", "gaps", "accepted"),
+    [
+        pytest.param(9, (0, 2, 4, 6, 8), "never", False, id="never"),
+        pytest.param(9, (0, 2, 4, 6, 8), "wide", True, id="every-second"),
+        pytest.param(11, (0, 5, 10), "wide", True, id="every-fifth"),
+        pytest.param(9, (0, 1, 2, 3, 5, 6, 7, 8), "wide", False, id="a-hole"),
+        pytest.param(3, (0, 2), "wide", False, id="a-hole-of-three"),
+        pytest.param(9, (0, 1, 2, 3, 5, 6, 7, 8), "any", True, id="a-hole-accepted"),
+        pytest.param(9, (4, 8), "any", False, id="no-first-mask"),
+    ],
+)
+def test_masks_for_some_frames_only(davis, count, masked, gaps, accepted):
+    extend(davis, "bear", count, masked)
+    dataset = davis_dataset(davis, gaps=gaps)
+    assert ("bear" in [each.name for each in dataset.sequences]) == accepted
+    if accepted:
+        (note,) = dataset.notes
+        assert note.startswith(f"sequence bear has masks for {len(masked)} of its {count} frames")
+    else:
+        assert [each.name for each in dataset.broken] == ["bear"]
+        assert ("--sparse" in str(dataset.broken[0].error)) == (gaps == "wide")
+
+
+@pytest.mark.parametrize("name", ["../../canary", "/etc", "a\\b", "..", "C:x"])
+def test_a_list_that_leads_elsewhere_is_refused(davis, name):
+    (davis / "ImageSets/2017/val.txt").write_text(f"bear\n{name}\n")
+    with pytest.raises(DatasetError, match=r"val\.txt names the sequence"):
+        davis_dataset(davis)
+
+
+def test_a_list_that_names_a_sequence_twice(davis):
+    (davis / "ImageSets/2017/val.txt").write_text("bear\nswan\nbear\n")
+    with pytest.raises(DatasetError, match="names bear twice"):
+        davis_dataset(davis)
+
+
+def test_a_sequence_that_is_not_there_does_not_hide_the_others(davis):
+    (davis / "ImageSets/2017/val.txt").write_text("bear\ngone\n  swan  \n")
+    dataset = davis_dataset(davis)
+    assert dataset.names == ("bear", "swan", "gone")
+    assert "gone is missing or holds no .jpg" in str(dataset.broken[0].error)
+
+
+def test_a_first_mask_without_objects(davis):
+    write_palette(davis / "Annotations/480p/bear/00000.png", np.full((6, 8), 255, np.uint8))
+    bear = open_davis(davis)[1]
+    with pytest.raises(DatasetError, match=r"00000\.png, the first mask .* holds no object"):
+        bear.given(0, ())

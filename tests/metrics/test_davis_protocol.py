@@ -2,6 +2,7 @@ import weakref
 
 import numpy as np
 import pytest
+import straightforward
 
 from jointvos.errors import DatasetError, SequenceIncomplete
 from jointvos.metrics import ObjectScore, aggregate, score_sequence
@@ -62,7 +63,13 @@ def test_first_and_last_frame_are_not_scored():
     assert (only.sequence, only.object_id) == ("clip", 1)
     assert only.j.tolist() == [1.0, 0.0, 1.0]
     assert only.f.tolist() == [1.0, 0.0, 1.0]
+    assert only.frames == (1, 2, 3)
     assert only.score.j_recall == pytest.approx(2 / 3)
+
+
+def test_of_two_frames_the_last_is_scored():
+    (only,) = score_sequence([labels(1)] * 2, [labels(None), labels(1)], "clip")
+    assert (only.j.tolist(), only.frames) == ([1.0], (1,))
 
 
 def test_void_is_background():
@@ -120,15 +127,27 @@ def test_aggregate_weighs_objects_not_sequences():
     assert total.j_decay == pytest.approx(0.4 / 3)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 255, 256])
+def test_statistics_equal_the_official_ones_up_to_256_frames(count):
+    values = np.random.default_rng(count).random(count)
+    assert (values.mean(), recall(values), decay(values)) == straightforward.statistics(values)
+
+
+def test_the_official_decay_overflows_beyond():
+    values = np.linspace(1, 0, 400)
+    _, _, overflown = straightforward.statistics(values)
+    assert abs(overflown - 0.75) > 0.1 > abs(decay(values) - 0.75)
+
+
 @pytest.mark.parametrize(
     ("truth", "predicted", "error", "message"),
     [
         pytest.param(
-            [labels(1)] * 2,
-            [labels(1)] * 2,
+            [labels(1)],
+            [labels(1)],
             SequenceIncomplete,
-            "has 2 frame.*at least 3",
-            id="two",
+            "has 1 frame.*at least 2",
+            id="one",
         ),
         pytest.param([], [], SequenceIncomplete, "has 0 frame", id="none"),
         pytest.param(

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from davis_reference import reference_boundary, reference_f, reference_j
+from davis_reference import reference_boundary, reference_dilation, reference_f, reference_j
 
-from jointvos.metrics.boundary import boundary_map, boundary_tolerance, contour_accuracy
-from jointvos.metrics.jaccard import region_similarity
+from jointvos.metrics import contour_accuracy, region_similarity, score_frame
+from jointvos.metrics.bits import WORD, boundaries, dilate, pack, unpack
+from jointvos.metrics.frame import boundary_tolerance
 
 # Heights and widths; the last three have tolerances of 2, 3 and 4 pixels, the others of 1.
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (7, 2), (24, 31), (90, 120), (372, 25), (30, 490)]
@@ -54,8 +55,41 @@ def test_the_pairs_are_not_all_trivial():
 @pytest.mark.parametrize("shape", SIZES, ids=str)
 def test_boundary_equals_the_definition_also_at_the_borders(shape):
     rng = np.random.default_rng(1)
-    for mask in [noise(rng, shape), blob(rng, shape), np.ones(shape, bool)]:
-        np.testing.assert_array_equal(boundary_map(mask), reference_boundary(mask))
+    masks = np.stack([noise(rng, shape), blob(rng, shape), np.ones(shape, bool)])
+    found = unpack(boundaries(pack(masks), shape[1]), shape[1])
+    for mask, boundary in zip(masks, found, strict=True):
+        np.testing.assert_array_equal(boundary, reference_boundary(mask))
+
+
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+def test_packing_is_undone_by_unpacking(shape):
+    masks = np.random.default_rng(5).random((3, *shape)) < 0.5
+    np.testing.assert_array_equal(unpack(pack(masks), shape[1]), masks)
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2, 8, 9, 18, 36, 70, 150])
+def test_dilation_equals_the_definition_also_across_words(radius):
+    rng = np.random.default_rng(radius)
+    masks = rng.random((2, 40, 3 * WORD + 5)) < 0.002
+    grown = unpack(dilate(pack(masks), radius), masks.shape[2])
+    for mask, found in zip(masks, grown, strict=True):
+        np.testing.assert_array_equal(found, reference_dilation(mask, radius))
+
+
+def test_many_objects_in_groups_score_as_one_by_one(monkeypatch):
+    rng = np.random.default_rng(4)
+    truth, predicted = rng.integers(0, 9, (2, 30, 70), np.uint8)
+    ids = (2, 3, 5, 8, 200)
+    monkeypatch.setattr("jointvos.metrics.frame.PIXELS_AT_ONCE", 2 * truth.size)
+    for each, (j, f) in zip(ids, score_frame(truth, predicted, ids), strict=True):
+        assert j == region_similarity(truth == each, predicted == each)
+        assert f == contour_accuracy(truth == each, predicted == each)
+    assert score_frame(truth, predicted, ()).shape == (0, 2)
+
+
+def test_sizes_must_agree():
+    with pytest.raises(ValueError, match=r"sizes differ: \(4, 4\) and \(4, 5\)"):
+        region_similarity(np.zeros((4, 4), bool), np.zeros((4, 5), bool))
 
 
 def test_memory_order_of_the_masks_does_not_matter():

@@ -1,0 +1,135 @@
+"""Which sequences `jointvos eval` works on."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from jointvos.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jointvos.datasets import VOSDataset
+
+SPLITS = {
+    "davis2016": "val",
+    "davis2017": "val",
+    "davis2017-test-dev": "test-dev",
+    "ytvos2018": "valid",
+    "ytvos2019": "valid",
+}
+"""The split of the papers, by data set."""
+FRAMES = ("auto", "listed", "all")
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """The options that say what is evaluated; see `jointvos eval --help`."""
+
+    dataset: str | None
+    root: Path | None
+    split: str | None
+    predictions: Path | None
+    gt: Path | None
+    sequences: str | None
+    max_frames: int | None
+    frames: str
+    sparse: bool
+
+    def check(self) -> None:
+        """What can be found wrong before anything is opened.
+
+        Raises:
+            ConfigError: Options are unknown, missing or contradict each other.
+        """
+        if self.gt is not None:
+            if self.dataset is not None or self.root is not None or self.split is not None:
+                raise ConfigError("--gt stands for a data set; drop --dataset, --root and --split")
+            if self.predictions is None:
+                raise ConfigError("--gt needs --predictions, the masks that are to be scored")
+            return
+        if self.dataset is None or self.root is None:
+            raise ConfigError(
+                "give --dataset NAME and --root DIR; or --gt DIR and --predictions DIR, to score "
+                "one folder with another"
+            )
+        if self.dataset not in SPLITS:
+            raise ConfigError(f"no data set {self.dataset!r}; expected {', '.join(SPLITS)}")
+        if self.frames not in FRAMES:
+            raise ConfigError(f"--frames is {self.frames!r}, expected {', '.join(FRAMES)}")
+        if self.frames != "auto" and not self.dataset.startswith("ytvos"):
+            raise ConfigError("--frames is for YouTube-VOS; DAVIS has one set of frames")
+
+    @property
+    def preset(self) -> str:
+        """The inference preset of the paper for this data set."""
+        return "ytvos" if (self.dataset or "").startswith("ytvos") else "davis"
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenData:
+    """What is evaluated.
+
+    Attributes:
+        dataset: With the chosen sequences only.
+        size: How many sequences the split has, sound or not.
+        partial: Why this is not the whole split; "" if it is.
+        key: Name of the benchmark.
+    """
+
+    dataset: "VOSDataset"
+    size: int
+    partial: str
+    key: str
+
+
+def open_data(request: DataRequest, stack: ExitStack) -> ChosenData:
+    """Open the data set and choose its sequences.
+
+    Args:
+        request: Checked options.
+        stack: Keeps a temporary folder for as long as it is needed, if the data set is a zip.
+
+    Raises:
+        DatasetError: The data set cannot be used.
+        ConfigError: There is no such sequence.
+    """
+    from jointvos.datasets import as_folder, open_folders
+
+    if request.gt is not None:
+        whole = open_folders(stack.enter_context(as_folder(request.gt)))
+    else:
+        whole = _open_dataset(request, stack.enter_context(as_folder(cast(Path, request.root))))
+    chosen = whole if request.sequences is None else _choose(whole, request.sequences.split(","))
+    reasons = []
+    if len(chosen.names) < len(whole.names):
+        reasons.append(f"{len(chosen.names)} of {len(whole.names)} sequences were chosen")
+    longest = max((len(each) for each in chosen.sequences), default=0)
+    if request.max_frames is not None and request.max_frames < longest:
+        reasons.append(f"only the first {request.max_frames} frames of each sequence were used")
+    return ChosenData(chosen, len(whole.names), ", and ".join(reasons), request.dataset or "")
+
+
+def _open_dataset(request: DataRequest, root: Path) -> "VOSDataset":
+    from jointvos.datasets import davis_dataset, youtubevos_dataset
+
+    name = cast(str, request.dataset)
+    split = request.split or SPLITS[name]
+    if name.startswith("ytvos"):
+        year: Literal[2018, 2019] = 2018 if name.endswith("2018") else 2019
+        frames = cast(Literal["auto", "listed", "all"], request.frames)
+        # Papers call it val, its folder is valid.
+        return youtubevos_dataset(root, year, "valid" if split == "val" else split, frames)
+    gaps: Literal["any", "wide"] = "any" if request.sparse else "wide"
+    return davis_dataset(root, 2016 if name == "davis2016" else 2017, split, gaps=gaps)
+
+
+def _choose(whole: "VOSDataset", wanted: list[str]) -> "VOSDataset":
+    if missing := [name for name in wanted if name not in whole.names]:
+        raise ConfigError(
+            f"no sequence {', '.join(missing)}; there are {', '.join(sorted(whole.names))}"
+        )
+    return replace(
+        whole,
+        sequences=tuple(each for each in whole.sequences if each.name in wanted),
+        broken=tuple(each for each in whole.broken if each.name in wanted),
+    )

@@ -1,0 +1,52 @@
+"""A split of a data set: its sequences, sound and not."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jointvos.datasets.sequence import VOSSequence
+from jointvos.errors import DatasetError
+
+
+@dataclass(frozen=True, eq=False)
+class BrokenSequence:
+    """A sequence that cannot be used, and why."""
+
+    name: str
+    error: DatasetError
+
+
+@dataclass(frozen=True, eq=False)
+class VOSDataset:
+    """What a folder holds.
+
+    Attributes:
+        name: For people, for example "DAVIS 2017".
+        split: Its name.
+        protocol: By whose rules it is scored, and submitted.
+        sequences: The usable ones, in the order of the data set.
+        broken: The others.
+        frames: Which frames of a video the model is given, where there is a choice.
+        scored: Whether there are true masks beyond those that are given.
+        pictures: Whether `VOSSequence.frames` are pictures; else they are the masks again.
+        notes: What should be known of it, a sentence each.
+    """
+
+    name: str
+    split: str
+    protocol: Literal["davis", "youtubevos"]
+    sequences: tuple[VOSSequence, ...]
+    broken: tuple[BrokenSequence, ...] = ()
+    frames: str = "all"
+    scored: bool = True
+    pictures: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def submitted(self) -> bool:
+        """Whether a server scores it."""
+        return self.protocol == "youtubevos" or not self.scored
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all sequences, the broken ones last."""
+        return (*(each.name for each in self.sequences), *(each.name for each in self.broken))

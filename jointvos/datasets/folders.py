@@ -1,0 +1,68 @@
+"""Folders of label PNGs: true ones as a data set, and predicted ones by frame."""
+
+from pathlib import Path
+
+from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.listing import MASKS, files_by_stem
+from jointvos.datasets.sequence import VOSSequence
+from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
+
+BELOW = ("", "Annotations", "480p", "Annotations/480p")
+"""Where sequences may lie in a folder of masks."""
+
+
+def open_folders(root: Path | str) -> VOSDataset:
+    """True masks, `<sequence>/<frame>.png`, or of one sequence right in the folder.
+
+    Raises:
+        DatasetNotFound: There are none.
+    """
+    root = Path(root)
+    folders = [root] if files_by_stem(root, MASKS) else _sequence_folders(root)
+    sequences: list[VOSSequence] = []
+    broken: list[BrokenSequence] = []
+    for folder in folders:
+        name = folder.resolve().name
+        try:
+            masks = tuple(files_by_stem(folder, MASKS).values())
+            sequences.append(VOSSequence(name, masks, masks))
+        except DatasetError as error:
+            broken.append(BrokenSequence(name, error))
+    return VOSDataset(
+        root.resolve().name, "all", "davis", tuple(sequences), tuple(broken), pictures=False
+    )
+
+
+def predicted_files(root: Path, name: str, *, alone: bool = False) -> dict[str, Path]:
+    """The predicted masks of a sequence, by stem of the frame.
+
+    Args:
+        root: The folder of all predictions.
+        name: The sequence.
+        alone: Whether the data set has just this sequence, so that its masks may lie in `root`.
+
+    Raises:
+        SequenceIncomplete: There are none.
+        DatasetError: The folder cannot be read.
+    """
+    for below in BELOW:
+        if files := files_by_stem(root / below / name, MASKS):
+            return files
+    if alone and (files := files_by_stem(root, MASKS)):
+        return files
+    raise SequenceIncomplete(
+        f"{root / name} is missing or holds no .png: expected the predicted masks of sequence "
+        f"{name}, one per frame"
+    )
+
+
+def _sequence_folders(root: Path) -> list[Path]:
+    for below in reversed(BELOW):
+        parent = root / below
+        if parent.is_dir():
+            folders = [path for path in sorted(parent.iterdir()) if files_by_stem(path, MASKS)]
+            if folders:
+                return folders
+    raise DatasetNotFound(
+        f"{root} is missing or holds no masks: expected <sequence>/<frame>.png in it"
+    )

@@ -1,0 +1,196 @@
+"""The folder of a run, from which it can be continued.
+
+::
+
+    RESULTS/
+      Annotations/<sequence>/<frame>.png   what was found, palette PNGs
+      manifest/<sequence>.json             written last: this sequence is whole
+      global_results-<split>.csv           the official tables, as are
+      per-sequence_results-<split>.csv
+      results.json                         all figures
+      report.html
+      submission.zip                       for a server, if the data set has one
+
+An entry of the manifest holds the hash of the settings (weights, preset, data set, split, ...),
+that of every file, and the seconds of every step. Only a sequence with an entry of the same
+settings whose files are all there and unchanged is taken over by a later run; that there are files
+says nothing. A sequence is built in a hidden folder and gets its name when it is whole; its entry
+is written after that, in one step.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jointvos.errors import OutputError, OutputExists
+from jointvos.media import write_mask_png
+from jointvos.media.png_mark import is_marked
+from jointvos.types import LabelMap
+
+MASKS = "Annotations"
+MANIFEST = "manifest"
+
+
+def hash_of(settings: Mapping[str, Any]) -> str:
+    """The hash of everything that the masks depend on; values must be fit for JSON."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass
+class SequenceWriter:
+    """A sequence in the making.
+
+    Attributes:
+        folder: Where its files are built.
+        files: Hash of each file that is written.
+        step_seconds: Time of each step of the session.
+    """
+
+    folder: Path
+    files: dict[str, str] = field(default_factory=dict)
+    step_seconds: list[float] = field(default_factory=list)
+
+    def write(self, stem: str, labels: LabelMap) -> None:
+        """Add the masks of a frame.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
+        path = self.folder / f"{stem}.png"
+        write_mask_png(path, labels)
+        self.files[path.name] = _file_hash(path)
+
+
+class ResultsFolder:
+    """Where a run keeps what is finished.
+
+    Attributes:
+        root: The folder.
+        masks: The folder of the masks.
+    """
+
+    def __init__(self, root: Path, *, resume: bool = False) -> None:
+        """Make the folder.
+
+        Raises:
+            OutputExists: It holds a run, and that is not to be continued.
+            OutputError: It cannot be made.
+        """
+        self.root = root
+        self.masks = root / MASKS
+        self._manifest = root / MANIFEST
+        if not resume and self._manifest.is_dir():
+            raise OutputExists(
+                f"{root} holds a run already; go on with it (--resume) or choose another folder"
+            )
+        if self.masks.is_dir() and not self._manifest.is_dir():
+            raise OutputExists(f"{self.masks} is there and not of a run; choose another folder")
+        with _writing(root):
+            self.masks.mkdir(parents=True, exist_ok=True)
+            self._manifest.mkdir(exist_ok=True)
+
+    def finished(self, name: str, settings: str) -> NDArray[np.float64] | None:
+        """Seconds of each step of a sequence that is whole and was made with these settings.
+
+        Returns:
+            None if it has to be made (again).
+        """
+        try:
+            entry = json.loads(self._entry(name).read_text(encoding="utf-8"))
+            if entry["settings"] != settings:
+                return None
+            folder = self.masks / name
+            found = {path.name for path in folder.iterdir()}
+            if found != set(entry["files"]):
+                return None
+            if any(_file_hash(folder / file) != entry["files"][file] for file in found):
+                return None
+            return np.asarray(entry["step_seconds"], np.float64)
+        except (OSError, ValueError, KeyError, TypeError):
+            # No entry, or a damaged one: nothing is known of the sequence.
+            return None
+
+    @contextmanager
+    def sequence(self, name: str, settings: str) -> Iterator[SequenceWriter]:
+        """Make a sequence: it is there, with its entry, when the block ends, or not at all.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        staging = self.masks / f".{name}.partial"
+        final = self.masks / name
+        with _writing(self.root):
+            self._entry(name).unlink(missing_ok=True)
+            for old in (staging, final):
+                _remove(old)
+            staging.mkdir()
+        try:
+            writer = SequenceWriter(staging)
+            yield writer
+            entry = {
+                "sequence": name,
+                "settings": settings,
+                "files": writer.files,
+                "step_seconds": writer.step_seconds,
+            }
+            with _writing(self.root):
+                staging.rename(final)
+            write_whole(self._entry(name), json.dumps(entry, indent=1) + "\n")
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _entry(self, name: str) -> Path:
+        return self._manifest / f"{name}.json"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that is never seen half.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with _writing(path):
+        try:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    """Take away masks that jointvos wrote, and never any others."""
+    if not folder.is_dir():
+        return
+    if foreign := [path.name for path in folder.iterdir() if not is_marked(path)]:
+        raise OutputError(
+            f"{folder} holds {foreign[0]}, which jointvos did not write; move it away"
+        )
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,102 @@
+"""The zip for a benchmark's server, checked file by file before it has its name."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+import numpy as np
+
+from jointvos.datasets import VOSDataset, VOSSequence, predicted_files, read_labels, read_size
+from jointvos.datasets.listing import first_of
+from jointvos.errors import DatasetError, OutputError, SequenceIncomplete
+from jointvos.types import VOID
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Time of every file in the zip, so that the same masks make the same zip."""
+
+
+def write_submission(path: Path, dataset: VOSDataset, predictions: Path) -> int:
+    """Write the wanted frames of all sequences into a zip as the server wants it.
+
+    YouTube-VOS: `Annotations/<video>/<frame>.png` for exactly the frames that meta.json lists.
+    DAVIS: `<sequence>/<frame>.png` for every frame.
+
+    Args:
+        path: The zip.
+        dataset: The data set, whole.
+        predictions: The folder of masks.
+
+    Returns:
+        How many files it holds.
+
+    Raises:
+        SequenceIncomplete: A mask is missing.
+        DatasetError: A mask has another size than the frame, or an id that no object has.
+        OutputError: The zip cannot be written, or does not hold what it should.
+    """
+    prefix = "Annotations/" if dataset.protocol == "youtubevos" else ""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    sequences = dataset.sequences
+    written: list[str] = []
+    try:
+        with ZipFile(partial, "w", ZIP_STORED) as archive:
+            for sequence in sequences:
+                for stem, file in _checked_files(sequence, predictions, len(sequences) == 1):
+                    written.append(f"{prefix}{sequence.name}/{stem}.png")
+                    archive.writestr(ZipInfo(written[-1], EPOCH), file.read_bytes())
+        expected = [
+            f"{prefix}{sequence.name}/{sequence.frames[index].stem}.png"
+            for sequence in sequences
+            for index in sequence.wanted
+        ]
+        with ZipFile(partial) as archive:
+            damaged = archive.testzip()
+            if damaged is not None or archive.namelist() != expected:
+                raise OutputError(
+                    f"{path} does not hold what it should ({damaged or 'its listing'}): is the "
+                    "disk sound? Write it again"
+                )
+        partial.replace(path)
+    except DatasetError:
+        raise
+    except (OSError, BadZipFile) as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{path} cannot be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return len(written)
+
+
+def _checked_files(
+    sequence: VOSSequence, predictions: Path, alone: bool
+) -> Iterator[tuple[str, Path]]:
+    files = predicted_files(predictions, sequence.name, alone=alone)
+    stems = [sequence.frames[index].stem for index in sequence.wanted]
+    if lost := [stem for stem in stems if stem not in files]:
+        raise SequenceIncomplete(
+            f"sequence {sequence.name} lacks predicted masks for {first_of(lost)}: expected one "
+            "for every frame that is to be submitted"
+        )
+    allowed = _ids(sequence)
+    height, width = read_size(sequence.frames[0])
+    for stem in stems:
+        labels = read_labels(files[stem])
+        if labels.shape != (height, width):
+            raise DatasetError(
+                f"{files[stem]} is {labels.shape[1]}x{labels.shape[0]} but the frame is "
+                f"{width}x{height}: predict at the size of the frames"
+            )
+        if strange := np.setdiff1d(labels, allowed).tolist():
+            raise DatasetError(
+                f"{files[stem]} holds the id {strange[0]}, which is no object of sequence "
+                f"{sequence.name}: expected {', '.join(map(str, allowed))}"
+            )
+        yield stem, files[stem]
+
+
+def _ids(sequence: VOSSequence) -> list[int]:
+    if sequence.objects:
+        return [0, *(each.id for each in sequence.objects)]
+    return [i for i in np.unique(sequence.labels(0)).tolist() if i != VOID] or [0]

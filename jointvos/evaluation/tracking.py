@@ -1,0 +1,72 @@
+"""A session led through one sequence of a data set."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+
+from jointvos.datasets import VOSSequence
+from jointvos.errors import DatasetError, MaskError, MediaError, OutOfDeviceMemory
+from jointvos.types import FrameResult, Image, LabelMap
+
+SEQUENCE_ERRORS = (DatasetError, MediaError, MaskError, OutOfDeviceMemory)
+"""What may be wrong with one sequence while the others are sound."""
+
+
+class Session(Protocol):
+    """What is evaluated: it is given masks in the frame where their objects are new."""
+
+    def step(self, image: Image, masks: LabelMap | None = None, /) -> FrameResult: ...
+
+
+MakeSession = Callable[[], Session]
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFrame:
+    """What a session found in a frame.
+
+    Attributes:
+        index: The frame.
+        result: What was found.
+        seconds: Time of the step; reading files is not counted.
+    """
+
+    index: int
+    result: FrameResult
+    seconds: float
+
+
+def track(
+    sequence: VOSSequence, session: Session, max_frames: int | None = None
+) -> Iterator[TrackedFrame]:
+    """Every frame of a sequence, or the first so many; only one is in memory at a time.
+
+    Raises:
+        SequenceIncomplete: A file is missing.
+        DatasetError: A file is damaged or of another size than the others.
+    """
+    count = len(sequence) if max_frames is None else min(max_frames, len(sequence))
+    known: set[int] = set()
+    size: tuple[int, ...] | None = None
+    for index in range(count):
+        image = sequence.image(index)
+        size = size or image.shape[:2]
+        _check_size(str(sequence.frames[index]), image.shape[:2], size)
+        given = sequence.given(index, known)
+        if given is not None:
+            _check_size(str(sequence.masks[index]), given.shape, size)
+            known.update(np.unique(given).tolist())
+        start = perf_counter()
+        result = session.step(image, given)
+        yield TrackedFrame(index, result, perf_counter() - start)
+
+
+def _check_size(path: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise DatasetError(
+            f"{path} is {found[1]}x{found[0]} but the first frame is {expected[1]}x{expected[0]}: "
+            "expected one size throughout; restore it from the data set"
+        )

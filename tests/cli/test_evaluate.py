@@ -1,0 +1,317 @@
+"""`jointvos eval` as users run it; with a model only where the model is the point."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from trees import files_below, labels_of, write_davis, write_youtubevos
+from typer.testing import CliRunner
+
+from jointvos.cli.app import app
+
+SEQUENCES = {"bear": (4, (1, 2)), "cow": (6, (3,)), "swan": (3, (1,))}
+
+
+@pytest.fixture
+def davis(tmp_path):
+    return write_davis(tmp_path / "davis", SEQUENCES)
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Predictions: the truth, but for the cow, which is one frame late."""
+    for name, (count, ids) in SEQUENCES.items():
+        (tmp_path / "masks" / name).mkdir(parents=True)
+        for index in range(count):
+            labels = labels_of(max(index - (name == "cow"), 0), ids)
+            Image.fromarray(labels).save(tmp_path / f"masks/{name}/{index:05d}.png")
+    return tmp_path / "masks"
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """In this process; exit code, stdout, stderr with the error's line."""
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def invoke(*arguments):
+        result = CliRunner().invoke(app, ["eval", *map(str, arguments)])
+        code = getattr(result.exception, "exit_code", None) or result.exit_code
+        assert code != 1, result.exception
+        return code, result.stdout, f"{result.stderr}{result.exception or ''}"
+
+    return invoke
+
+
+def test_masks_on_disk_in_tables(run, davis, masks, tmp_path):
+    arguments = ("--dataset", "davis2017", "--root", davis, "--predictions", masks)
+    code, out, err = run(*arguments, "--results", tmp_path / "out")
+    assert code == 0, err
+    lines = [line.split() for line in out.splitlines()]
+    order = [line[0] for line in lines if line and line[0] in SEQUENCES]
+    assert order == ["cow", "bear", "swan"]
+    assert ["JOINT", "83.5", "80.8", "/", "86.2", "0.25", "s/frame"] in [line[:7] for line in lines]
+    assert "this folder has 3" in out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {
+        "global_results-val.csv",
+        "per-sequence_results-val.csv",
+        "report.html",
+        "results.json",
+    }
+    assert run(*arguments, "--results", tmp_path / "again")[0] == 0
+    assert files_below(tmp_path / "out") == files_below(tmp_path / "again")
+
+
+def test_json_is_one_object_on_stdout(run, davis, masks):
+    code, out, _ = run("--dataset", "davis2017", "--root", davis, "--predictions", masks, "--json")
+    document = json.loads(out)
+    assert (code, document["complete"]) == (0, True)
+    assert document["sequences"][0]["J&F-Mean"] == 1.0
+    assert document["global"]["J-Mean"] < 1
+
+
+def test_any_two_folders(run, davis, masks):
+    code, out, _ = run("--gt", davis / "Annotations/480p", "--predictions", masks, "--json")
+    whole = json.loads(out)
+    code, out, _ = run("--gt", davis, "--predictions", masks, "--sequences", "cow", "--json")
+    part = json.loads(out)
+    assert code == 0
+    assert whole["sequences"][1] == part["sequences"][0]
+    assert part["partial"] == "1 of 3 sequences were chosen"
+    assert whole["published"] == []
+
+
+def test_one_bad_sequence_is_named_and_the_others_are_a_part(run, davis, masks, tmp_path):
+    (masks / "swan/00001.png").unlink()
+    code, out, err = run(
+        *("--dataset", "davis2017", "--root", davis, "--predictions", masks),
+        *("--results", tmp_path / "out"),
+    )
+    assert code == 9
+    assert "swan lacks predicted masks for 00001" in err
+    assert "not evaluated: swan" in err
+    assert "in part: 1 sequence could not be evaluated" in out
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.csv")) == [
+        "global_results-val-partial.csv",
+        "per-sequence_results-val-partial.csv",
+    ]
+    assert "nan" not in out.lower()
+
+
+def break_zip(root):
+    with zipfile.ZipFile(root / "trap.zip", "w") as archive:
+        archive.writestr("../canary", "x")
+
+
+def break_meta(root):
+    write_youtubevos(root / "y")
+    (root / "y/valid/meta.json").write_text("{")
+
+
+def nothing(root):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "code", "message"),
+    [
+        pytest.param(
+            nothing,
+            ["--dataset", "davis2017", "--root", "{}/gone"],
+            6,
+            "gone/ImageSets/2017/val.txt is missing",
+            id="root",
+        ),
+        pytest.param(
+            nothing,
+            ["--dataset", "davis2017", "--root", "{}/davis", "--split", "train"],
+            6,
+            "train.txt is missing",
+            id="split",
+        ),
+        pytest.param(
+            nothing,
+            ["--dataset", "davis2017", "--root", "{}/davis", "--sequences", "bear,ox"],
+            2,
+            "no sequence ox; there are bear, cow, swan",
+            id="sequence",
+        ),
+        pytest.param(
+            nothing, ["--dataset", "mose", "--root", "{}"], 2, "no data set 'mose'", id="dataset"
+        ),
+        pytest.param(nothing, ["--dataset", "davis2017"], 2, "--root DIR", id="no-root"),
+        pytest.param(nothing, ["--gt", "{}/davis"], 2, "--gt needs --predictions", id="gt-alone"),
+        pytest.param(
+            nothing,
+            ["--gt", "{}/davis", "--predictions", "{}/gone"],
+            6,
+            "gone is no folder",
+            id="predictions",
+        ),
+        pytest.param(
+            nothing,
+            ["--gt", "{}/d", "--predictions", "{}/masks", "--dataset", "davis2016"],
+            2,
+            "--gt stands for a data set",
+            id="gt-and-dataset",
+        ),
+        pytest.param(
+            nothing,
+            ["--gt", "{}/davis", "--predictions", "{}/masks", "--model", "joint-small"],
+            2,
+            "runs no model",
+            id="model-and-predictions",
+        ),
+        pytest.param(
+            nothing,
+            ["--dataset", "davis2017", "--root", "{}/davis", "--resume"],
+            2,
+            "--resume needs --results",
+            id="resume-what",
+        ),
+        pytest.param(
+            nothing,
+            ["--dataset", "davis2017", "--root", "{}/davis", "--frames", "all"],
+            2,
+            "--frames is for YouTube-VOS",
+            id="frames-of-davis",
+        ),
+        pytest.param(
+            break_meta,
+            ["--dataset", "ytvos2019", "--root", "{}/y"],
+            6,
+            "valid/meta.json cannot be read",
+            id="meta",
+        ),
+        pytest.param(
+            break_zip,
+            ["--dataset", "davis2017", "--root", "{}/trap.zip"],
+            6,
+            "trap.zip holds '../canary', which would be written outside",
+            id="zip",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(run, davis, masks, tmp_path, prepare, arguments, code, message):
+    prepare(tmp_path)
+    found, out, err = run(*(argument.format(tmp_path) for argument in arguments))
+    assert (found, out) == (code, "")
+    assert message in err
+    assert "\n" not in err.strip()
+
+
+def test_secret_masks_need_a_place_for_the_zip(run, tmp_path):
+    write_youtubevos(tmp_path / "y", truth=False)
+    code, _, err = run("--dataset", "ytvos2018", "--root", tmp_path / "y")
+    assert code == 2
+    assert "no true masks to score with" in err
+
+
+@pytest.fixture
+def command(tiny_weights, davis, tmp_path):
+    def make(*more, dataset=("davis2017", davis), launcher=()):
+        return [
+            *(launcher or (sys.executable,)),
+            *("-m", "jointvos", "eval", "--dataset", dataset[0], "--root", dataset[1]),
+            *("--weights", tiny_weights, "--device", "cpu", *more),
+        ]
+
+    return make
+
+
+def finish(command, environment, **options):
+    return subprocess.run(
+        list(map(str, command)),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+        **options,
+    )
+
+
+def csv_of(folder):
+    return {name: text for name, text in files_below(folder).items() if name.endswith(".csv")}
+
+
+def test_a_model_runs_and_a_finished_run_is_taken_over(command, environment, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("--results", out, "--sequences", "bear", "--max-frames", "3", "--json")
+    first = finish(command(*arguments), environment)
+    assert first.returncode == 0, first.stderr
+    assert "model tiny, preset small (a template every 5 frames), fp32 on cpu" in first.stderr
+    document = json.loads(first.stdout)
+    assert document["settings"]["preset"] == "small"
+    assert document["frames"] == 3
+    assert document["seconds_per_frame"] > 0
+    csv = csv_of(out)
+    assert len(csv) == 2
+    refused = finish(command(*arguments), environment)
+    assert (refused.returncode, refused.stdout) == (8, "")
+    assert "holds a run already; go on with it (--resume)" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_killed_and_resumed_it_writes_the_same_figures(command, environment, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert finish(command("--results", whole), environment).returncode == 0
+    with subprocess.Popen(
+        list(map(str, command("--results", killed))), env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        while not (killed / "manifest/bear.json").exists():
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert not csv_of(killed)
+    resumed = finish(command("--results", killed, "--resume"), environment)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "taken over" in resumed.stderr
+    assert len(csv_of(whole)) == 2
+    assert csv_of(killed) == csv_of(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_two_processes_write_the_same_as_one(command, environment, tmp_path):
+    assert finish(command("--results", tmp_path / "one"), environment).returncode == 0
+    launcher = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2")
+    launcher += ("--master-port=0", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0")
+    shared = finish(command("--results", tmp_path / "two", launcher=launcher), environment)
+    assert shared.returncode == 0, shared.stderr
+    one, two = files_below(tmp_path / "one"), files_below(tmp_path / "two")
+    assert set(one) == set(two)
+    same = [name for name in one if name.endswith((".csv", ".png"))]
+    assert len(same) == 2 + 13
+    assert all(one[name] == two[name] for name in same)
+    assert shared.stdout.count("DAVIS 2017 val") == 2, "one process reports"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_youtubevos_from_model_to_zip(command, environment, tmp_path):
+    root = write_youtubevos(tmp_path / "y", all_frames=True)
+    out = tmp_path / "out"
+    done = finish(command("--results", out, "--json", dataset=("ytvos2019", root)), environment)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert set(document["global"]) == {"G", "J-Seen", "F-Seen", "J-Unseen", "F-Unseen"}
+    assert document["notes"][0] == "all frames of every video are given to the model"
+    meta = json.loads((root / "valid/meta.json").read_text())
+    listed = {
+        f"Annotations/{name}/{frame}.png"
+        for name, video in meta["videos"].items()
+        for each in video["objects"].values()
+        for frame in each["frames"]
+    }
+    with zipfile.ZipFile(out / document["submission"]) as archive:
+        assert set(archive.namelist()) == listed
+        with Image.open(archive.open("Annotations/0a/00015.png")) as late:
+            assert {1, 3} & set(np.unique(late)) == {1, 3} & set(np.unique(labels_of(15, (1, 3))))
