@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jointvos.cli import options
+from jointvos.cli import output_options as outs
 from jointvos.cli.console import Reporter, data, plural
+from jointvos.cli.outputs import Outputs, close_stdout
 from jointvos.cli.session import check_options, make_sessions
-from jointvos.errors import ConfigError, OutputError, OutputExists
 
 if TYPE_CHECKING:
-    from jointvos.media import TwoPhaseSink
     from jointvos.types import Frame, FrameResult, LabelMap, VideoInfo
 
 INTERRUPTED = 130
@@ -33,37 +33,23 @@ def segment(
             "or a black and white picture.",
         ),
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", metavar="PATH", help="A folder means --png, a film --overlay."
-        ),
-    ] = None,
-    png: Annotated[
-        Path | None,
-        typer.Option("--png", metavar="DIR", help="One palette PNG per frame, ids as pixels."),
-    ] = None,
-    overlay: Annotated[
-        Path | None,
-        typer.Option(
-            "--overlay", metavar="FILE", help="The film with the objects tinted, sound copied."
-        ),
-    ] = None,
-    mask_video: Annotated[
-        Path | None,
-        typer.Option(
-            "--mask-video",
-            metavar="FILE",
-            help="A film of the masks: .mkv holds the ids exactly (grey, lossless), "
-            ".mp4 shows them in colour.",
-        ),
-    ] = None,
+    output: outs.Output = None,
+    png: outs.Png = None,
+    overlay: outs.Overlay = None,
+    mask_video: outs.MaskVideo = None,
+    alpha: outs.Alpha = None,
+    soft: outs.Soft = None,
+    soft_bits: outs.SoftBits = 8,
+    crop: outs.Crop = None,
+    stats: outs.Stats = None,
+    coco: outs.Coco = None,
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
             help="JSON Lines on stdout, one per frame: index, time, and of every object area, "
-            "box, centre and mean probability. No files then, unless they are named.",
+            "box, centre, mean probability and whether it is lost. No files then, unless they "
+            "are named.",
         ),
     ] = False,
     start: Annotated[
@@ -81,6 +67,15 @@ def segment(
     overwrite: Annotated[
         bool, typer.Option("-f", "--overwrite", help="Replace outputs that exist.")
     ] = False,
+    stream: outs.Stream = None,
+    background: outs.Behind = None,
+    audio: outs.Audio = "copy",
+    encoder: outs.Encoder = None,
+    crf: outs.Crf = None,
+    feather: outs.Feather = 0.0,
+    min_area: outs.MinArea = 0,
+    fill_holes: outs.FillHoles = 0,
+    lost_threshold: outs.LostThreshold = 0.0,
     model: options.Model = None,
     weights: options.Weights = None,
     preset: options.Preset = None,
@@ -97,22 +92,38 @@ def segment(
     Without any output named it writes NAME_overlay.mp4 and the folder NAME_masks into the current
     folder. Memory does not grow with the length of the video.
     """
-    from jointvos.media import FanOut, check_mask, open_source, read_ahead, read_mask
+    from jointvos.media import FanOut, Refinement, check_mask, open_source, read_ahead, read_mask
 
     reporter = Reporter(quiet, verbose)
     check_options(model, weights, preset, precision)
-    png, overlay = _sort_output(output, png, overlay)
+    refine = Refinement(min_area, fill_holes, feather, lost_threshold)
+    outputs = Outputs(
+        png=png,
+        overlay=overlay,
+        mask_video=mask_video,
+        alpha=alpha,
+        soft=soft,
+        crop=crop,
+        stats=stats,
+        coco=coco,
+        soft_bits=soft_bits,
+        stream=stream,
+        background=background,
+        audio=audio,
+        encoder=encoder,
+        crf=crf,
+        overwrite=overwrite,
+    ).with_output(output)
+    if not (outputs.named() or as_json):
+        outputs = outputs.with_defaults(source)
+    outputs.check(source, mask, as_json)
     with open_source(source, start=start, end=end) as frames:
         info = frames.info
-        if not (png or overlay or mask_video or as_json):
-            png, overlay = _default_outputs(info.path)
         first_mask = read_mask(mask, info)
         check_mask(first_mask, mask, info)
-        if png is not None and png.resolve() == mask.resolve().parent:
-            raise OutputError(f"{mask} lies in {png}, which would be replaced; name another folder")
-        sinks = _open_sinks(info, png, overlay, mask_video, overwrite)
+        sinks = outputs.sinks(info)
         reporter.note(_describe(info, first_mask))
-        if not info.is_video and overlay is not None:
+        if not info.is_video and outputs.overlay is not None:
             reporter.note(f"pictures become a film of {info.frame_rate} frames per second")
         make_session = make_sessions(
             reporter,
@@ -125,85 +136,36 @@ def segment(
             precision=precision,
         )
         session = make_session()
+        session.keep_probabilities = outputs.need_probabilities or refine.does_something
+        # Probabilities are large; fewer frames wait where there are some.
+        depth = 2 if session.keep_probabilities else 4
         begin, count = time.perf_counter(), 0
         try:
             with (
-                FanOut(sinks) if sinks else nullcontext() as out,
+                FanOut(sinks, depth) if sinks else nullcontext() as out,
                 closing(read_ahead(frames)) as ahead,
             ):
                 results = session.segment(ahead, first_mask)
                 for frame, result in reporter.track(results, info.frame_count, "frames"):
                     if count == 0 and start is not None:
                         reporter.note(f"first frame {frame.index}, at {frame.time_s:.3f} s")
+                    refined = refine(result) if refine.does_something else result
                     if out is not None:
-                        out.write(frame, result)
+                        out.write(frame, refined)
                     if as_json:
-                        data(_json_line(frame, result))
+                        data(_json_line(frame, refined))
                     count += 1
         except KeyboardInterrupt:
             reporter.note(f"interrupted after {plural(count, 'frame')}; no file was written")
             raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            close_stdout()
         rate = count / (time.perf_counter() - begin)
-        wrote = ", ".join(str(path) for path in (png, overlay, mask_video) if path) or "JSON"
+        wrote = ", ".join(map(str, outputs.named().values())) or "JSON"
         reporter.note(
             f"wrote {wrote}: {plural(count, 'frame')}, "
             f"{plural(len(session.object_ids), 'object')}, {rate:.1f} frames/s"
         )
-
-
-def _sort_output(
-    output: Path | None, png: Path | None, overlay: Path | None
-) -> tuple[Path | None, Path | None]:
-    """Let -o stand for --overlay or --png."""
-    if output is None:
-        return png, overlay
-    name, taken = ("overlay", overlay) if _is_film(output) else ("png", png)
-    if taken is not None:
-        raise ConfigError(f"-o {output} means --{name}, which is given too; drop one of them")
-    return (png, output) if name == "overlay" else (output, overlay)
-
-
-def _is_film(path: Path) -> bool:
-    from jointvos.media import FILM_FORMATS
-
-    if path.suffix.lower() in FILM_FORMATS:
-        return True
-    if path.suffix and not path.is_dir():
-        raise ConfigError(
-            f"-o {path}: expected a folder or a film ({', '.join(sorted(FILM_FORMATS))}); "
-            "use --png for a folder whose name has a dot"
-        )
-    return False
-
-
-def _default_outputs(source: Path) -> tuple[Path, Path]:
-    stem = source.resolve().name if source.is_dir() else source.stem
-    return Path(f"{stem}_masks"), Path(f"{stem}_overlay.mp4")
-
-
-def _open_sinks(
-    info: "VideoInfo",
-    png: Path | None,
-    overlay: Path | None,
-    mask_video: Path | None,
-    overwrite: bool,
-) -> "list[TwoPhaseSink]":
-    from jointvos.media import MaskVideoSink, OverlaySink, PngSequenceSink
-
-    films = [path.resolve() for path in (overlay, mask_video) if path is not None]
-    if len(set(films)) < len(films):
-        raise ConfigError(f"--overlay and --mask-video both name {overlay}; give each its own file")
-    sinks: list[TwoPhaseSink] = []
-    try:
-        if png is not None:
-            sinks.append(PngSequenceSink(png, overwrite=overwrite, source=info.path))
-        if overlay is not None:
-            sinks.append(OverlaySink(overlay, info, overwrite=overwrite))
-        if mask_video is not None:
-            sinks.append(MaskVideoSink(mask_video, info, overwrite=overwrite))
-    except OutputExists as error:
-        raise OutputExists(f"{str(error).split(';')[0]}; use -f to replace it") from error
-    return sinks
 
 
 def _describe(info: "VideoInfo", mask: "LabelMap") -> str:
@@ -220,19 +182,7 @@ def _describe(info: "VideoInfo", mask: "LabelMap") -> str:
 
 
 def _json_line(frame: "Frame", result: "FrameResult") -> str:
-    return json.dumps(
-        {
-            "frame": frame.index,
-            "time": round(frame.time_s, 6),
-            "objects": [
-                {
-                    "id": state.id,
-                    "area": state.area,
-                    "box": state.box,
-                    "centre": state.centre and [round(c, 2) for c in state.centre],
-                    "mean_probability": state.mean_probability and round(state.mean_probability, 4),
-                }
-                for state in result.objects
-            ],
-        }
-    )
+    from jointvos.media import object_record
+
+    objects = [{"id": state.id, **object_record(state)} for state in result.objects]
+    return json.dumps({"frame": frame.index, "time": round(frame.time_s, 6), "objects": objects})

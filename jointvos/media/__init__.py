@@ -1,34 +1,68 @@
 """Films and pictures in and out; knows nothing of networks."""
 
-from jointvos.media.encoder import FILM_FORMATS
+from jointvos.media.alpha_writer import AlphaFilmSink, AlphaFolderSink
+from jointvos.media.encoder import Picture
+from jointvos.media.formats import ALPHA_FORMATS, ENCODERS, FILM_FORMATS, STREAM_FORMATS
 from jointvos.media.image_reader import ImageFolderReader
 from jointvos.media.masks import check_mask, read_mask, write_mask_png
 from jointvos.media.overlay import draw_overlay
 from jointvos.media.palette import DAVIS_PALETTE, DISPLAY_COLOURS
 from jointvos.media.pipeline import FanOut, read_ahead
 from jointvos.media.png_writer import PngSequenceSink
+from jointvos.media.records import object_record
+from jointvos.media.refine import Refinement
 from jointvos.media.sinks import StagedFile, StagedSink, TwoPhaseSink
+from jointvos.media.soft import Background, cut_out, foreground, read_background
+from jointvos.media.soft_writer import CropSink, SoftFilmSink, SoftFolderSink
 from jointvos.media.sources import open_source
+from jointvos.media.stream_writer import Kind, StreamSink
+from jointvos.media.text_writer import CocoSink, StatsSink
 from jointvos.media.video_reader import VideoReader
-from jointvos.media.video_writer import MaskVideoSink, OverlaySink
+from jointvos.media.video_writer import (
+    CompositeSink,
+    MaskVideoSink,
+    OverlaySink,
+    draw_composite,
+)
 
 __all__ = [
+    "ALPHA_FORMATS",
     "DAVIS_PALETTE",
     "DISPLAY_COLOURS",
+    "ENCODERS",
     "FILM_FORMATS",
+    "STREAM_FORMATS",
+    "AlphaFilmSink",
+    "AlphaFolderSink",
+    "Background",
+    "CocoSink",
+    "CompositeSink",
+    "CropSink",
     "FanOut",
     "ImageFolderReader",
+    "Kind",
     "MaskVideoSink",
     "OverlaySink",
+    "Picture",
     "PngSequenceSink",
+    "Refinement",
+    "SoftFilmSink",
+    "SoftFolderSink",
     "StagedFile",
     "StagedSink",
+    "StatsSink",
+    "StreamSink",
     "TwoPhaseSink",
     "VideoReader",
     "check_mask",
+    "cut_out",
+    "draw_composite",
     "draw_overlay",
+    "foreground",
+    "object_record",
     "open_source",
     "read_ahead",
+    "read_background",
     "read_mask",
     "write_mask_png",
 ]

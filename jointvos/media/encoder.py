@@ -1,10 +1,9 @@
 """Coding pictures into a film with the times, shape and sound of its source."""
 
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 import av.container
@@ -16,52 +15,23 @@ from numpy.typing import NDArray
 
 from jointvos.errors import EncodeError
 from jointvos.media.containers import AV_ERRORS, reason
+from jointvos.media.formats import FilmFormat
 from jointvos.media.sound import SoundCopy
 from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
 
-
-@dataclass(frozen=True)
-class FilmFormat:
-    """A container with the codec that is used in it."""
-
-    container: str
-    codec: str
-    options: Mapping[str, str]
-    container_options: Mapping[str, str] = field(default_factory=dict)
-
-    def pixel_format(self, width: int, height: int) -> str:
-        if self.codec == "ffv1":
-            return "gray"
-        # H.264 with halved chroma needs even sides; full chroma keeps odd sizes as they are.
-        odd = width % 2 or height % 2
-        return "yuv444p" if self.codec == "libx264" and odd else "yuv420p"
-
+STDOUT = Path("-")
 
 _BT709, _SMPTE170M = 1, 6  # numbers of H.273, the same for matrix, primaries and transfer
 _MATRICES = {_BT709: Colorspace.ITU709, 5: Colorspace.SMPTE170M, _SMPTE170M: Colorspace.SMPTE170M}
 _UNKNOWN = (0, 2, 3)
+_TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
+_NOT_YUV = ("gray", "rgb24", "rgba", "bgr0", "bgra")
+_PICTURES = {(np.uint8, 3): "rgb24", (np.uint8, 4): "rgba", (np.uint16, 4): "rgba64le"}
 
-_H264 = {"crf": "18", "preset": "veryfast"}
-_FRONT = {"movflags": "+faststart"}  # the index first, so that browsers can start at once
-_MP4 = FilmFormat("mp4", "libx264", _H264, _FRONT)
-
-FILM_FORMATS: Mapping[str, FilmFormat] = {
-    ".mp4": _MP4,
-    ".m4v": _MP4,
-    ".mov": FilmFormat("mov", "libx264", _H264, _FRONT),
-    ".mkv": FilmFormat("matroska", "libx264", _H264),
-    ".webm": FilmFormat(
-        "webm",
-        "libvpx-vp9",
-        {"crf": "26", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"},
-    ),
-}
-"""Formats for looking at, by suffix."""
-
-LOSSLESS_GREY = FilmFormat("matroska", "ffv1", {"level": "3"})
-"""Grey values that come back exactly."""
+Picture: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+"""What is coded: RGB uint8 [Hv,Wv,3], RGBA uint8 or uint16 [Hv,Wv,4], or grey uint8 [Hv,Wv]."""
 
 
 class FilmEncoder:
@@ -73,7 +43,7 @@ class FilmEncoder:
         """Remember what to do.
 
         Args:
-            path: The file to make.
+            path: The file to make; "-" is stdout.
             name: What messages call it.
             info: The source: size, rate, time base and shape of pixels are taken from it.
             format: Container and codec.
@@ -88,14 +58,16 @@ class FilmEncoder:
         self._step = max(1, round(1 / (info.frame_rate * info.time_base)))
         self._shift = 0
         self._last = 0
+        self._given = self._coded = 0
 
-    def write(self, picture: NDArray[np.uint8], frame: Frame) -> None:
-        """Encode RGB [Hv,Wv,3] or grey [Hv,Wv] at the time of a frame.
+    def write(self, picture: Picture, frame: Frame) -> None:
+        """Encode a picture at the time of a frame.
 
         If the first frame is not the source's first, or before 0, the film starts at 0.
 
         Raises:
             EncodeError: The encoder or the disk refuses.
+            BrokenPipeError: The film goes to stdout, and nobody reads it any more.
         """
         try:
             if self._container is None:
@@ -103,7 +75,11 @@ class FilmEncoder:
             coded = self._convert(picture)
             coded.pts, coded.time_base = frame.pts - self._shift, self._info.time_base
             coded.duration = self._step
+            if not self._format.keeps_times:
+                coded.pts, coded.time_base = self._given, 1 / self._info.frame_rate
+                coded.duration = 1
             self._mux(coded)
+            self._given += 1
             self._last = frame.pts
             if self._sound is not None:
                 self._sound.copy_until(frame.pts * self._info.time_base)
@@ -114,7 +90,8 @@ class FilmEncoder:
         """Write what the encoder holds back, the rest of the sound and the index.
 
         Raises:
-            EncodeError: The encoder or the disk refuses.
+            EncodeError: The encoder or the disk refuses, or a frame was lost.
+            BrokenPipeError: The film goes to stdout, and nobody reads it any more.
         """
         if self._container is None:
             return
@@ -126,6 +103,10 @@ class FilmEncoder:
             self._container.close()
         except AV_ERRORS as error:
             raise self._failure(error) from error
+        if self._coded != self._given:
+            raise EncodeError(
+                f"{self._name}: the encoder made {self._coded} of {self._given} frames"
+            )
 
     def abort(self) -> None:
         """Let go of the file, whatever state it is in."""
@@ -139,7 +120,7 @@ class FilmEncoder:
     def _open(self, first: Frame) -> None:
         info, format = self._info, self._format
         self._container = av.open(
-            "file:" + str(self._path),
+            "pipe:1" if self._path == STDOUT else "file:" + str(self._path),
             "w",
             format=format.container,
             container_options=dict(format.container_options),
@@ -152,16 +133,21 @@ class FilmEncoder:
         context = self._stream.codec_context
         context.width, context.height = info.width, info.height
         context.pix_fmt = format.pixel_format(info.width, info.height)
-        context.time_base = self._stream.time_base = info.time_base
+        if format.container in ("mp4", "mov") and format.codec in ("libx265", "hevc_nvenc"):
+            context.codec_tag = "hvc1"  # without which Apple's players show nothing
+        if context.pix_fmt == "yuva420p":
+            stream.metadata["alpha_mode"] = "1"
+        time_base = info.time_base if format.keeps_times else 1 / info.frame_rate
+        context.time_base = stream.time_base = time_base
         if info.sample_aspect_ratio != 1:
             context.sample_aspect_ratio = info.sample_aspect_ratio
-            if format.codec != "libx264":  # only its own header can say it
+            if format.codec not in _TELL_SHAPE:  # only the picture's own header can say it
                 _log.warning(
                     "%s: the pixels of the source are %s times as wide as high, which this format "
                     "does not keep; players will show the film too narrow or too wide",
                     *(self._name, info.sample_aspect_ratio),
                 )
-        if context.pix_fmt == "gray":
+        if context.pix_fmt in _NOT_YUV:
             context.color_range = ColorRange.JPEG
         else:
             self._tag_colours()
@@ -182,12 +168,17 @@ class FilmEncoder:
         context.color_trc = matrix if transfer in _UNKNOWN else transfer
         self._matrix = _MATRICES[matrix]
 
-    def _convert(self, picture: NDArray[np.uint8]) -> VideoFrame:
-        if picture.ndim == 2:
-            return VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
+    def _convert(self, picture: Picture) -> VideoFrame:
+        known = "gray" if picture.ndim == 2 else _PICTURES[picture.dtype.type, picture.shape[2]]
+        frame = VideoFrame.from_ndarray(np.require(picture, requirements="C"), format=known)
+        pixels = self._stream.codec_context.pix_fmt
+        if pixels in _NOT_YUV:
+            if pixels == known:
+                return frame
+            return self._reformatter.reformat(frame, format=pixels, threads=1)
         return self._reformatter.reformat(
-            VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
-            format=self._stream.codec_context.pix_fmt,
+            frame,
+            format=pixels,
             dst_colorspace=self._matrix,
             dst_color_range=ColorRange.MPEG,
             threads=1,
@@ -197,8 +188,11 @@ class FilmEncoder:
         assert self._container is not None
         for packet in self._stream.encode(picture):
             self._container.mux(packet)
+            self._coded += 1
 
-    def _failure(self, error: BaseException) -> EncodeError:
+    def _failure(self, error: BaseException) -> BaseException:
         if isinstance(error, EncodeError):
             return error
+        if isinstance(error, BrokenPipeError) and self._path == STDOUT:
+            return BrokenPipeError(*error.args[:2])
         return EncodeError(f"{self._name}: writing the film failed: {reason(error)}")

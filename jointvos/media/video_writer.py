@@ -1,33 +1,41 @@
-"""Films of the result: masks drawn over the pictures, or the masks alone."""
+"""Films of the result: masks drawn over the pictures, new backgrounds, or the masks alone."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from jointvos.errors import ConfigError
-from jointvos.media.encoder import FILM_FORMATS, LOSSLESS_GREY, FilmEncoder, FilmFormat
+from jointvos.media.encoder import FilmEncoder, Picture
+from jointvos.media.formats import LOSSLESS_GREY, FilmFormat, choose_format
 from jointvos.media.overlay import colour_labels, draw_overlay
 from jointvos.media.palette import DAVIS_PALETTE
 from jointvos.media.sinks import StagedFile
+from jointvos.media.soft import Background, composite, foreground
 from jointvos.types import Frame, FrameResult, VideoInfo
 
 
-class _FilmSink(StagedFile):
+class FilmSink(StagedFile):
     """A film whose pictures come from `_picture`."""
 
-    _formats: Mapping[str, FilmFormat] = FILM_FORMATS
-
     def __init__(
-        self, path: Path, info: VideoInfo, *, overwrite: bool = False, sound: bool = False
+        self,
+        path: Path,
+        info: VideoInfo,
+        format: FilmFormat,
+        *,
+        overwrite: bool = False,
+        sound: bool = False,
     ) -> None:
-        format = self._formats.get(path.suffix.lower())
-        if format is None:
-            raise ConfigError(
-                f"{path}: films can be written to files ending in {', '.join(self._formats)}"
-            )
+        """Check that the film can be written; see `StagedSink`.
+
+        Args:
+            path: Where the film will stand.
+            info: The source.
+            format: Container and codec.
+            overwrite: Whether it may replace what is there.
+            sound: Whether the source's sound is copied.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
         super().__init__(path, overwrite=overwrite, source=info.path)
         self._encoder = FilmEncoder(self._staging, path, info, format, sound)
 
@@ -49,10 +57,10 @@ class _FilmSink(StagedFile):
         self._encoder.close()
 
     @abstractmethod
-    def _picture(self, frame: Frame, result: FrameResult) -> NDArray[np.uint8]: ...
+    def _picture(self, frame: Frame, result: FrameResult) -> Picture: ...
 
 
-class OverlaySink(_FilmSink):
+class OverlaySink(FilmSink):
     """The film with its objects tinted and outlined, and with its sound.
 
     H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm. Size, times and shape of pixels are the
@@ -68,6 +76,8 @@ class OverlaySink(_FilmSink):
         overwrite: bool = False,
         alpha: float = 0.45,
         sound: bool = True,
+        encoder: str | None = None,
+        crf: int | None = None,
     ) -> None:
         """Check that the film can be written; see `StagedSink`.
 
@@ -77,31 +87,68 @@ class OverlaySink(_FilmSink):
             overwrite: Whether it may replace what is there.
             alpha: Strength of the tint, 0 to 1.
             sound: Whether the source's sound is copied.
+            encoder: One of `ENCODERS` instead of those above.
+            crf: Quality, lower is better; the encoder's usual value by default.
 
         Raises:
-            ConfigError: The suffix is none of those above.
+            ConfigError: Suffix, encoder and quality do not fit or cannot be had.
             OutputError: It cannot be written there.
         """
-        super().__init__(path, info, overwrite=overwrite, sound=sound)
+        format = choose_format(path, info.width, info.height, encoder, crf)
+        super().__init__(path, info, format, overwrite=overwrite, sound=sound)
         self._alpha = alpha
 
-    def _picture(self, frame: Frame, result: FrameResult) -> NDArray[np.uint8]:
+    def _picture(self, frame: Frame, result: FrameResult) -> Picture:
         return draw_overlay(frame.image, result.labels, self._alpha)
 
 
-class MaskVideoSink(_FilmSink):
+class CompositeSink(FilmSink):
+    """The film with its objects before another background, and with its sound."""
+
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        background: Background,
+        *,
+        overwrite: bool = False,
+        sound: bool = True,
+        encoder: str | None = None,
+        crf: int | None = None,
+    ) -> None:
+        """Check that the film can be written; see `OverlaySink`."""
+        format = choose_format(path, info.width, info.height, encoder, crf)
+        super().__init__(path, info, format, overwrite=overwrite, sound=sound)
+        self._background = background
+
+    def _picture(self, frame: Frame, result: FrameResult) -> Picture:
+        return draw_composite(frame, result, self._background)
+
+
+class MaskVideoSink(FilmSink):
     """The masks as a film without sound.
 
     In .mkv it is lossless: FFV1, 8 bit grey, the grey value of a pixel is its id. In .mp4, .m4v,
     .mov and .webm it is a view in DAVIS colours, coded with loss.
     """
 
-    _formats: Mapping[str, FilmFormat] = {**FILM_FORMATS, ".mkv": LOSSLESS_GREY}
-
     def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
         """Check that the film can be written; see `OverlaySink`."""
-        super().__init__(path, info, overwrite=overwrite)
-        self._lossless = self._formats[path.suffix.lower()] is LOSSLESS_GREY
+        self._lossless = path.suffix.lower() == ".mkv"
+        format = choose_format(path, info.width, info.height)
+        super().__init__(
+            path, info, LOSSLESS_GREY if self._lossless else format, overwrite=overwrite
+        )
 
-    def _picture(self, frame: Frame, result: FrameResult) -> NDArray[np.uint8]:
+    def _picture(self, frame: Frame, result: FrameResult) -> Picture:
         return result.labels if self._lossless else colour_labels(result.labels, DAVIS_PALETTE)
+
+
+def draw_composite(frame: Frame, result: FrameResult, background: Background) -> Picture:
+    """The objects before another background, RGB uint8 [Hv,Wv,3].
+
+    Raises:
+        ConfigError: The result carries no probabilities.
+    """
+    soft = foreground(result)
+    return composite(frame.image, soft, background(frame.image, soft))

@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import subprocess
@@ -14,22 +15,36 @@ from PIL import Image
 from jointvos.errors import ConfigError, EncodeError, OutputError, OutputExists
 from jointvos.media import (
     DAVIS_PALETTE,
+    AlphaFilmSink,
+    AlphaFolderSink,
+    CocoSink,
+    CropSink,
     FanOut,
     MaskVideoSink,
     OverlaySink,
     PngSequenceSink,
+    SoftFilmSink,
+    SoftFolderSink,
+    StatsSink,
     VideoReader,
     draw_overlay,
     open_source,
     write_mask_png,
 )
-from jointvos.types import Frame, FrameResult, VideoInfo
+from jointvos.media.folders import StagedFolder
+from jointvos.types import Frame, FrameResult, ObjectState, VideoInfo
 
 
 def result(frame, labels=None):
+    """Labels, and one object that is all of the frame's upper half."""
+    size = frame.image.shape[:2]
     if labels is None:
-        labels = np.zeros(frame.image.shape[:2], dtype=np.uint8)
-    return FrameResult(frame.index, labels, ())
+        labels = np.zeros(size, dtype=np.uint8)
+    soft = np.zeros((2, *size), dtype=np.float32)
+    soft[0, size[0] // 2 :] = soft[1, : size[0] // 2] = 1
+    half = (size[1], size[0] // 2)
+    state = ObjectState(1, half[0] * half[1], (0, 0, *half), (half[0] / 2, half[1] / 2), 1.0)
+    return FrameResult(frame.index, labels, (state,), soft)
 
 
 def copy(source, sink):
@@ -288,13 +303,20 @@ SINKS = [
     pytest.param(lambda path, **kw: OverlaySink(path.with_suffix(".mp4"), ODD, **kw), id="overlay"),
     pytest.param(lambda path, **kw: MaskVideoSink(path.with_suffix(".mkv"), ODD, **kw), id="masks"),
     pytest.param(PngSequenceSink, id="png"),
+    pytest.param(lambda path, **kw: AlphaFilmSink(path.with_suffix(".mov"), ODD, **kw), id="alpha"),
+    pytest.param(AlphaFolderSink, id="alpha png"),
+    pytest.param(lambda path, **kw: SoftFilmSink(path.with_suffix(".mkv"), ODD, **kw), id="soft"),
+    pytest.param(SoftFolderSink, id="soft png"),
+    pytest.param(CropSink, id="crop"),
+    pytest.param(lambda path, **kw: StatsSink(path.with_suffix(".jsonl"), ODD, **kw), id="stats"),
+    pytest.param(lambda path, **kw: CocoSink(path.with_suffix(".json"), ODD, **kw), id="coco"),
 ]
 
 
 def place(sink_of, path):
     """An earlier output where a sink will want to write; returns its name and how to read it."""
     sink = sink_of(path)
-    if isinstance(sink, PngSequenceSink):
+    if isinstance(sink, StagedFolder):
         sink.path.mkdir()
         write_mask_png(sink.path / "old.png", np.full((4, 4), 7, dtype=np.uint8))
         old = (sink.path / "old.png").read_bytes()
@@ -312,6 +334,14 @@ def test_outputs_are_not_overwritten_by_chance(tmp_path, sink_of):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def count_frames(path):
+    if path.is_dir():
+        return len(list(path.rglob("*.png")))
+    if path.suffix == ".json":
+        return len(json.loads(path.read_text())["images"])
+    return len(path.read_text().splitlines() if path.suffix == ".jsonl" else read(path)[1])
+
+
 @pytest.mark.parametrize("sink_of", SINKS)
 def test_an_old_output_stays_until_the_new_one_is_complete(tmp_path, sink_of):
     path, content = place(sink_of, tmp_path / "out")
@@ -323,10 +353,7 @@ def test_an_old_output_stays_until_the_new_one_is_complete(tmp_path, sink_of):
     assert content() == "old"
     sink.commit()
     sink.abort()
-    if path.is_dir():
-        assert len(list(path.iterdir())) == 6
-    else:
-        assert len(read(path)[1]) == 6
+    assert count_frames(path) == 6
     assert list(tmp_path.iterdir()) == [path]
 
 

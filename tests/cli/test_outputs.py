@@ -1,0 +1,197 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from jointvos.cli.outputs import Outputs
+from jointvos.errors import ConfigError, JointVOSError, OutputError, OutputExists
+from jointvos.media import write_mask_png
+
+FRAMES = 12
+
+
+def rgba_film(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        pictures = container.decode(video=0)
+        return [picture.to_ndarray(format="rgba64le") / 65535 for picture in pictures]
+
+
+def test_everything_in_one_pass_agrees(jointvos, inputs, tiny_weights):
+    run = jointvos(
+        *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "-q"),
+        *("--png", "ids", "--soft", "soft", "--soft-bits", "16", "--alpha", "cut.mov"),
+        *("--crop", "crops", "--stats", "stats.csv", "--coco", "masks.json"),
+        *("--overlay", "film.mp4", "--background", "blur", "--encoder", "h265", "--crf", "30"),
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == run.stdout == ""
+    with (inputs / "stats.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    coco = json.loads((inputs / "masks.json").read_text())
+    film = rgba_film(inputs / "cut.mov")
+    assert len(rows) == len(coco["images"]) == len(film) == FRAMES
+    areas = {a["image_id"]: (a["area"], a["bbox"]) for a in coco["annotations"]}
+    for i, row in enumerate(rows):
+        mask = np.asarray(Image.open(inputs / "ids" / f"{i:05d}.png")) == 1
+        assert int(row["area"]) == mask.sum()
+        soft = np.asarray(Image.open(inputs / "soft" / "1" / f"{i:05d}.png")) / 65535
+        # one object against the background: it has the pixels where it is likelier
+        assert np.array_equal(soft > 0.5, mask)
+        assert np.abs(film[i][..., 3] - soft).max() < 0.004
+        if row["lost"] == "0":
+            assert areas[i + 1][0] == mask.sum()
+            assert areas[i + 1][1] == [int(row[k]) for k in ("x", "y", "width", "height")]
+            assert float(row["mean_probability"]) == pytest.approx(soft[mask].mean(), abs=2e-4)
+        assert (inputs / "crops" / "1" / f"{i:05d}.png").exists() == (row["lost"] == "0")
+    with av.open(str(inputs / "film.mp4")) as container:
+        assert container.streams.video[0].codec.canonical_name == "hevc"
+        assert sum(1 for _ in container.decode(video=0)) == FRAMES
+
+
+def test_a_film_on_stdout_of_an_object_that_is_lost(inputs, environment, tiny_weights):
+    command = ["segment", "clip.mp4", "--mask", "first.png", "--weights", str(tiny_weights)]
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "jointvos", *command, "--mask-video", "-", "--png", "ids"),
+            *("--stats", "stats.jsonl", "--lost-threshold", "0.9999"),
+        ],
+        cwd=inputs,
+        env=environment,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    with av.open(io.BytesIO(run.stdout)) as container:
+        assert container.format.name == "nut"
+        film = [picture.to_ndarray(format="gray") for picture in container.decode(video=0)]
+    assert len(film) == FRAMES
+    for i, ids in enumerate(film):
+        assert np.array_equal(ids, np.asarray(Image.open(inputs / "ids" / f"{i:05d}.png")))
+        assert ids.any() == (i == 0)
+    rows = [json.loads(line) for line in (inputs / "stats.jsonl").read_text().splitlines()]
+    assert [row["lost"] for row in rows] == [False] + [True] * (FRAMES - 1)
+    assert [row["area"] for row in rows] == [900] + [0] * (FRAMES - 1)
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(inputs, environment, tiny_weights):
+    command = [sys.executable, "-m", "jointvos", "segment", "clip.mp4", "--mask", "first.png"]
+    with subprocess.Popen(
+        [
+            *command,
+            "--weights",
+            str(tiny_weights),
+            "-q",
+            "-o",
+            "-",
+            "--format",
+            "raw",
+            "--png",
+            "ids",
+        ],
+        cwd=inputs,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert len(process.stdout.read(1000)) == 1000
+        process.stdout.close()
+        assert process.wait(timeout=120) == 141
+        assert process.stderr.read() == b""
+    assert not [path for path in inputs.iterdir() if path.name.startswith((".", "ids"))]
+
+
+PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "coco": "c.json"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "says"),
+    [
+        pytest.param({"alpha": "a.mp4"}, ConfigError, r"MP4.*no transparency; use \.mov", id="mp4"),
+        pytest.param({"alpha": "a.xyz"}, ConfigError, r"use \.mov \(ProRes", id="alpha suffix"),
+        pytest.param({"soft": "s.mp4"}, ConfigError, r"ending in \.mkv", id="soft suffix"),
+        pytest.param({"soft_bits": 10}, ConfigError, "8 or 16 bits, not 10", id="soft bits"),
+        pytest.param({"stats": "s.txt"}, ConfigError, r"\.csv or \.jsonl", id="stats suffix"),
+        pytest.param({"coco": "c.csv"}, ConfigError, r"ending in \.json", id="coco suffix"),
+        pytest.param({"mask_video": "m.xyz"}, ConfigError, r"m\.xyz: films", id="mask suffix"),
+        pytest.param({"stats": "no/s.csv"}, OutputError, "no does not exist", id="no folder"),
+        pytest.param({"coco": "old.json"}, OutputExists, "use -f to replace it", id="exists"),
+        pytest.param({"soft": "crop"}, ConfigError, "--soft and --crop both name", id="same"),
+        pytest.param({"soft": "crop/in"}, ConfigError, "--soft lies in .* --crop", id="inside"),
+        pytest.param({"crop": "given"}, OutputError, r"m\.png lies in .*given", id="mask"),
+        pytest.param({"stats": "-"}, ConfigError, "only films go to stdout", id="stats piped"),
+        pytest.param({"alpha": "-", "overlay": "-"}, ConfigError, "both go to stdout", id="twice"),
+        pytest.param({"alpha": "-", "stream": "y4m"}, ConfigError, "transparency", id="y4m alpha"),
+        pytest.param({"overlay": "-", "stream": "avi"}, ConfigError, "expected y4m", id="format"),
+        pytest.param({"overlay": "-", "crf": 3}, ConfigError, "for files", id="crf piped"),
+        pytest.param({"stream": "y4m"}, ConfigError, "with -o -", id="format alone"),
+        pytest.param({"audio": "loud"}, ConfigError, "copy or none", id="audio"),
+        pytest.param({"background": "blur"}, ConfigError, "--background is for", id="no overlay"),
+        pytest.param(
+            {"background": "bleu", "overlay": "o.mp4"}, ConfigError, "a colour such", id="colour"
+        ),
+        pytest.param(
+            {"encoder": "h264", "overlay": "o.webm"}, ConfigError, "does not go into", id="encoder"
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_input_is_read(tmp_path, changes, kind, says):
+    (tmp_path / "old.json").write_text("precious")
+    (tmp_path / "given").mkdir()
+    write_mask_png(tmp_path / "given" / "m.png", np.ones((4, 4), np.uint8))
+    fields = {
+        name: tmp_path / value
+        if name in {*PATHS, "overlay", "mask_video"} and value != "-"
+        else value
+        for name, value in {**PATHS, **changes}.items()
+    }
+    fields |= {name: Path("-") for name, value in fields.items() if value == "-"}
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(JointVOSError, match=says) as caught:
+        Outputs(**fields).check(tmp_path / "gone.mp4", tmp_path / "given" / "m.png", False)
+    assert type(caught.value) is kind
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_terminal_gets_no_film(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(ConfigError, match="would fill the terminal"):
+        Outputs(overlay=Path("-")).check(tmp_path / "in.mp4", tmp_path / "m.png", False)
+
+
+def test_json_and_a_film_do_not_share_stdout(tmp_path):
+    with pytest.raises(ConfigError, match="--overlay and --json would both go to stdout"):
+        Outputs(overlay=Path("-")).check(tmp_path / "in.mp4", tmp_path / "m.png", True)
+
+
+@pytest.mark.parametrize(
+    ("output", "name"), [("o.mp4", "overlay"), ("-", "overlay"), ("folder", "png")]
+)
+def test_o_stands_for_what_it_looks_like(output, name):
+    assert Outputs().with_output(Path(output)) == Outputs(**{name: Path(output)})
+    with pytest.raises(ConfigError, match=f"means --{name}, which is given too"):
+        Outputs(**{name: Path("other")}).with_output(Path(output))
+
+
+@pytest.mark.parametrize(
+    ("source", "background", "expected"),
+    [
+        ("film.mp4", None, {"--png": "film_masks", "--overlay": "film_overlay.mp4"}),
+        ("film.mp4", "blur", {"--overlay": "film_overlay.mp4"}),
+        ("-", None, {"--png": "stdin_masks", "--overlay": "stdin_overlay.mp4"}),
+    ],
+)
+def test_what_is_written_when_nothing_is_named(source, background, expected):
+    outputs = Outputs(background=background).with_defaults(Path(source))
+    assert outputs.named() == {name: Path(path) for name, path in expected.items()}
+    assert outputs.need_probabilities == (background is not None)

@@ -1,0 +1,132 @@
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from soft_scene import info, results
+
+from jointvos.errors import ConfigError
+from jointvos.media import StreamSink, VideoReader, cut_out, foreground
+
+KINDS = {
+    "rgb": lambda frame, result: frame.image,
+    "grey": lambda frame, result: result.labels,
+    "rgba": lambda frame, result: cut_out(frame.image, foreground(result)),
+}
+PIXELS = {"rgb": "rgb24", "grey": "gray", "rgba": "rgba"}
+
+
+@contextmanager
+def stdout_is(descriptor: int) -> Iterator[None]:
+    """What goes to file descriptor 1 goes elsewhere."""
+    kept = os.dup(1)
+    os.dup2(descriptor, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def write(sink, given):
+    for frame, result in given:
+        sink.write(frame, result)
+    sink.finish()
+
+
+def sent(tmp_path, given, kind, **options) -> bytes:
+    source = options.pop("info", info())
+    with (tmp_path / "sent").open("wb") as file, stdout_is(file.fileno()):
+        sink = StreamSink(source, KINDS[kind], kind=kind, **options)
+        write(sink, given)
+    return (tmp_path / "sent").read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("format", ["nut", "mkv"])
+def test_exact_streams(tmp_path, format, kind):
+    given = list(results(4))
+    data = sent(tmp_path, given, kind, format=format)
+    with av.open(io.BytesIO(data)) as film:
+        got = list(film.decode(video=0))
+    assert [p.time for p in got] == pytest.approx([f.time_s for f, _ in given], abs=0.0006)
+    for (frame, result), picture in zip(given, got, strict=True):
+        pixels = picture.to_ndarray(format=PIXELS[kind])
+        assert np.array_equal(pixels, KINDS[kind](frame, result))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_raw_streams_are_pixels_only(tmp_path, kind):
+    given = list(results(3))
+    expected = b"".join(KINDS[kind](f, r).tobytes() for f, r in given)
+    assert sent(tmp_path, given, kind, format="raw") == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "layout"), [((64, 48), b"C420"), ((53, 39), b"C444")], ids=["even", "odd"]
+)
+def test_y4m(tmp_path, size, layout):
+    given = list(results(3, *size))
+    ntsc = Fraction(30000, 1001)
+    source = replace(info(*size), frame_rate=ntsc, time_base=Fraction(1, 90000))
+    given = [(replace(f, pts=3003 * i), r) for i, (f, r) in enumerate(given)]
+    data = sent(tmp_path, given, "rgb", format="y4m", info=source)
+    head = data.split(b"\n")[0].split(b" ")
+    assert head[:4] == [b"YUV4MPEG2", b"W%d" % size[0], b"H%d" % size[1], b"F30000:1001"]
+    assert any(word.startswith(layout) for word in head)
+    assert data.count(b"FRAME\n") == 3
+    with av.open(io.BytesIO(data)) as film:
+        got = [p.to_ndarray(format="rgb24") for p in film.decode(video=0)]
+    for (frame, _), picture in zip(given, got, strict=True):
+        assert np.abs(picture[30:, 5:25].astype(int) - frame.image[30:, 5:25]).max() <= 4
+
+
+def test_y4m_of_masks_holds_the_ids(tmp_path):
+    given = list(results(2))
+    data = sent(tmp_path, given, "grey", format="y4m")
+    assert b"Cmono" in data.split(b"\n")[0]
+    frames = data.split(b"FRAME\n")[1:]
+    assert frames == [r.labels.tobytes() for _, r in given]
+
+
+def test_uneven_times_are_kept(tmp_path):
+    source = replace(info(), time_base=Fraction(1, 1000))
+    times = [0, 40, 41, 900]
+    given = [(replace(f, pts=t), r) for t, (f, r) in zip(times, results(4), strict=True)]
+    with av.open(io.BytesIO(sent(tmp_path, given, "rgb", format="nut", info=source))) as film:
+        assert [p.time for p in film.decode(video=0)] == pytest.approx([t / 1000 for t in times])
+
+
+def test_sound_goes_with_nut(make_clip, tmp_path):
+    with VideoReader(make_clip(sound_s=0.4, frames=6)) as source:
+        given = [(f, r) for f, (_, r) in zip(source, results(6), strict=True)]
+        data = sent(tmp_path, given, "rgb", info=source.info, sound=True)
+    with av.open(io.BytesIO(data)) as film:
+        assert len(film.streams.audio) == 1
+        assert sum(packet.size for packet in film.demux(audio=0)) > 500
+
+
+@pytest.mark.parametrize("format", ["nut", "y4m", "mkv", "raw"])
+def test_a_closed_pipe_is_told(format):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with stdout_is(writing):
+        sink = StreamSink(info(), KINDS["rgb"], kind="rgb", format=format)
+        with pytest.raises(BrokenPipeError):
+            write(sink, results(18))
+        sink.abort()
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("format", "kind", "says"),
+    [("y4m", "rgba", "no transparency"), ("mp4", "rgb", "expected y4m, nut, mkv, raw")],
+)
+def test_what_does_not_fit_is_refused(format, kind, says):
+    with pytest.raises(ConfigError, match=says):
+        StreamSink(info(), KINDS[kind], kind=kind, format=format)

@@ -1,0 +1,144 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from soft_scene import info, result_of, results
+
+from jointvos.errors import ConfigError, EncodeError
+from jointvos.media import CocoSink, StatsSink
+from jointvos.media.rle import compressed_rle
+from jointvos.types import Frame
+
+# pycocotools and numpy of different ages
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def write(sink, given):
+    for frame, result in given:
+        sink.write(frame, result)
+    sink.finish()
+
+
+def test_statistics_as_a_table(tmp_path):
+    given = list(results(5, gone_from=3))
+    write(StatsSink(tmp_path / "s.csv", info()), given)
+    with (tmp_path / "s.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["frame"], row["object"]) for row in rows] == [
+        (str(i), str(k)) for i in range(5) for k in (3, 7)
+    ]
+    states = [(f, s) for f, r in given for s in r.objects]
+    for row, (frame, state) in zip(rows, states, strict=True):
+        assert float(row["time"]) == pytest.approx(frame.time_s, abs=1e-6)
+        assert int(row["area"]) == state.area
+        assert row["lost"] == ("1" if state.area == 0 else "0")
+        if state.area == 0:
+            assert row["x"] == row["centre_x"] == row["mean_probability"] == ""
+            continue
+        assert tuple(int(row[k]) for k in ("x", "y", "width", "height")) == state.box
+        assert float(row["centre_y"]) == pytest.approx(state.centre[1], abs=0.006)
+        assert float(row["mean_probability"]) == pytest.approx(state.mean_probability, abs=1e-4)
+    assert [row["lost"] for row in rows if row["object"] == "7"] == ["0", "0", "0", "1", "1"]
+
+
+def test_statistics_as_lines(tmp_path):
+    given = list(results(4, gone_from=2))
+    write(StatsSink(tmp_path / "s.jsonl", info()), given)
+    lines = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    states = [(f, s) for f, r in given for s in r.objects]
+    for line, (frame, state) in zip(lines, states, strict=True):
+        assert (line["frame"], line["object"], line["area"]) == (frame.index, state.id, state.area)
+        assert line["box"] == (None if state.box is None else list(state.box))
+        assert line["lost"] is (state.area == 0)
+
+
+def masks():
+    rng = np.random.default_rng(0)
+    noise = rng.random((48, 64)) < 0.5
+    yield pytest.param(noise, id="noise")
+    yield pytest.param(~np.zeros((37, 1), dtype=bool), id="full column")
+    yield pytest.param(np.zeros((3, 5), dtype=bool), id="empty")
+    yield pytest.param(np.eye(300, 200, dtype=bool), id="long runs")
+    yield pytest.param(np.ones((1, 1), dtype=bool), id="pixel")
+    blob = np.zeros((1080, 1920), dtype=bool)
+    blob[200:900, 300:1500] = True
+    blob[400:500, 700:801] = False
+    yield pytest.param(blob, id="large")
+
+
+@pytest.mark.parametrize("mask", list(masks()))
+def test_run_lengths_are_those_of_pycocotools(mask):
+    coco = pytest.importorskip("pycocotools.mask")
+    rle = compressed_rle(mask)
+    expected = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    assert rle == {"size": expected["size"], "counts": expected["counts"].decode()}
+    assert np.array_equal(coco.decode(rle), mask)
+
+
+def test_known_run_lengths():
+    # column by column: 2 out, 3 in, 1 out; then text by hand: the fourth differs from the second
+    mask = np.array([[0, 1], [0, 1], [1, 0]], dtype=bool)
+    assert compressed_rle(mask) == {"size": [3, 2], "counts": "231"}
+    assert compressed_rle(np.ones((1, 40), dtype=bool)) == {"size": [1, 40], "counts": "0X1"}
+
+
+def test_pycocotools_reads_the_masks(tmp_path, capsys):
+    coco = pytest.importorskip("pycocotools.coco")
+    given = list(results(5, gone_from=3))
+    write(CocoSink(tmp_path / "c.json", info()), given)
+    found = coco.COCO(str(tmp_path / "c.json"))
+    capsys.readouterr()
+    assert len(found.imgs) == 5
+    assert len(found.anns) == 5 + 3
+    for annotation in found.anns.values():
+        frame, result = given[annotation["image_id"] - 1]
+        image = found.imgs[annotation["image_id"]]
+        assert (image["frame_id"], image["file_name"]) == (frame.index, frame.name)
+        mask = result.labels == annotation["track_id"]
+        assert np.array_equal(found.annToMask(annotation), mask)
+        assert annotation["area"] == mask.sum()
+        state = next(s for s in result.objects if s.id == annotation["track_id"])
+        assert tuple(annotation["bbox"]) == state.box
+
+
+def test_coco_layout(tmp_path):
+    write(CocoSink(tmp_path / "c.json", info()), results(2))
+    content = json.loads((tmp_path / "c.json").read_text())
+    assert content["videos"] == [{"id": 1, "name": "none", "width": 64, "height": 48}]
+    assert {a["category_id"] for a in content["annotations"]} == {
+        c["id"] for c in content["categories"]
+    }
+    assert len({a["id"] for a in content["annotations"]}) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
+
+
+def test_coco_without_any_object_is_still_json(tmp_path):
+    frame = Frame(0, 0, 0.0, np.zeros((48, 64, 3), dtype=np.uint8), "00000")
+    write(CocoSink(tmp_path / "c.json", info()), [(frame, result_of(np.zeros((2, 48, 64))))])
+    content = json.loads((tmp_path / "c.json").read_text())
+    assert content["annotations"] == []
+    assert len(content["images"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("sink_of", "name"), [(StatsSink, "s.txt"), (StatsSink, "s"), (CocoSink, "c.jsonl")]
+)
+def test_unknown_suffixes_are_refused(tmp_path, sink_of, name):
+    with pytest.raises(ConfigError, match=r"files ending in \."):
+        sink_of(tmp_path / name, info())
+
+
+@pytest.mark.parametrize(("sink_of", "name"), [(StatsSink, "s.jsonl"), (CocoSink, "c.json")])
+def test_a_full_disk_leaves_nothing(tmp_path, sink_of, name):
+    resource = pytest.importorskip("resource")
+    sink = sink_of(tmp_path / name, info())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(EncodeError, match="cannot be written"):
+            write(sink, results(30))
+        sink.abort()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
