@@ -5,15 +5,15 @@ video is run through it. Both check themselves when they are made and name every
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from jointvos.errors import ConfigError
 
-Config = TypeVar("Config", bound="_Checked")
+Config = TypeVar("Config", bound="Checked")
 
 
-class _Checked:
+class Checked:
     """Shared by the configurations: `problems` lists what is wrong, in the user's words."""
 
     def __post_init__(self) -> None:
@@ -25,7 +25,7 @@ class _Checked:
 
 
 @dataclass(frozen=True)
-class ModelConfig(_Checked):
+class ModelConfig(Checked):
     """Shape of the network; JOINT_R50 is the paper's.
 
     Attributes:
@@ -90,7 +90,7 @@ class ModelConfig(_Checked):
 
 
 @dataclass(frozen=True)
-class InferenceConfig(_Checked):
+class InferenceConfig(Checked):
     """How a video is run (Sec. 3.5); the defaults are the paper's and its code's.
 
     Attributes:
@@ -129,88 +129,6 @@ class InferenceConfig(_Checked):
         return found
 
 
-@dataclass(frozen=True)
-class Phase(_Checked):
-    """A part of a training run.
-
-    Attributes:
-        share: Part of all steps that it takes.
-        crop_size: Height and width of the crops, multiples of 16.
-        frames: Frames of a mini-sequence, the given one included.
-        batch_size: Mini-sequences per step.
-        mix: How often each kind of data is drawn, as (kind, weight) pairs.
-    """
-
-    share: float
-    crop_size: tuple[int, int]
-    frames: int
-    batch_size: int
-    mix: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class TrainConfig(_Checked):
-    """How a network is trained from scratch (Sec. 3.6 with the changes that needs).
-
-    Attributes:
-        model: Preset of the network.
-        steps: Optimiser steps of the whole run.
-        phases: What the data looks like as the run proceeds; shares sum to 1.
-        learning_rate: Peak, reached after `warmup_steps`, then falling as a cosine to 2 %.
-        warmup_steps: Steps of linear warm-up.
-        weight_decay: Of matrices and kernels; vectors have none.
-        label_encoder_rate: Factor on the label encoder's learning rate.
-        filter_reg_rate: Factor on the learned regularisation's, which else drifts through zero.
-        clip_norm: Greatest norm of the gradient.
-        initial_steps: Steepest-descent steps on the first frame.
-        update_steps: Steepest-descent steps after every further frame.
-        lovasz_start: Share of the run after which Lovasz begins to replace cross-entropy and soft
-            IoU; from scratch it would stay on a plateau at probability one half.
-        lovasz_full: Share of the run from which Lovasz is the main loss.
-        cosine_weight: lambda of Eq. 10.
-        auxiliary_weight: Of the cross-entropy on the mask encoding at stride 16.
-        ema_decay: Of the averaged weights, which are the ones that are kept.
-        bf16: Whether the network (not the learner) runs in bfloat16.
-        seed: Of weights and data.
-    """
-
-    model: str
-    steps: int
-    phases: tuple[Phase, ...]
-    learning_rate: float = 1e-3
-    warmup_steps: int = 50
-    weight_decay: float = 0.01
-    label_encoder_rate: float = 0.3
-    filter_reg_rate: float = 0.02
-    clip_norm: float = 1.0
-    initial_steps: int = 5
-    update_steps: int = 2
-    lovasz_start: float = 0.42
-    lovasz_full: float = 0.58
-    cosine_weight: float = 0.01
-    auxiliary_weight: float = 0.3
-    ema_decay: float = 0.99
-    bf16: bool = False
-    seed: int = 1
-
-    def problems(self) -> list[str]:
-        found = []
-        if self.steps < 1:
-            found.append(f"steps is {self.steps}, expected 1 or more")
-        if abs(sum(phase.share for phase in self.phases) - 1) > 1e-6:
-            found.append("the shares of the phases must sum to 1")
-        return found
-
-    def phase(self, step: int) -> Phase:
-        """The phase that a step (from 0) belongs to."""
-        end = 0.0
-        for phase in self.phases:
-            end += phase.share
-            if step < end * self.steps:
-                return phase
-        return self.phases[-1]
-
-
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """What the network can compute in; "auto" is fp32."""
 
@@ -246,22 +164,6 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "small": InferenceConfig(crop_size=(384, 672), memory_size=5, initial_steps=10, update_steps=3),
 }
 
-FIRST_VIDEO = (("video", 1.0),)
-MIXED = (("video", 0.6), ("stills", 0.2), ("people", 0.15), ("static", 0.05))
-MOSTLY_VIDEO = (("video", 0.85), ("people", 0.15))
-
-TRAINING: Mapping[str, TrainConfig] = {
-    "joint-small": TrainConfig(
-        model="joint-small",
-        steps=800,
-        phases=(
-            Phase(0.12, (160, 288), 4, 8, FIRST_VIDEO),
-            Phase(0.73, (160, 288), 4, 8, MIXED),
-            Phase(0.15, (240, 416), 4, 8, MOSTLY_VIDEO),
-        ),
-    ),
-}
-
 
 def preset(table: Mapping[str, Config], name: str, **changes: Any) -> Config:
     """The named preset, with those fields replaced whose value is not None.
@@ -275,24 +177,51 @@ def preset(table: Mapping[str, Config], name: str, **changes: Any) -> Config:
     return replace(table[name], **given)  # type: ignore[type-var]
 
 
-def to_dict(config: _Checked) -> dict[str, Any]:
+def to_dict(config: Checked) -> dict[str, Any]:
     """Plain values, fit for JSON or TOML."""
     return asdict(config)  # type: ignore[call-overload,no-any-return]
 
 
 def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """The inverse of `to_dict`; lists become tuples.
+    """The inverse of `to_dict`; lists become tuples, tables configurations.
 
     Raises:
-        ConfigError: A key is unknown or missing, or a value is out of range.
+        ConfigError: A key is unknown or missing, a value of the wrong type or out of range.
     """
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(values) - known):
-        raise ConfigError(
-            f"{kind.__name__}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-        )
-    plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    return _convert(kind, values, kind.__name__)  # type: ignore[no-any-return]
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """A plain value as what the annotation says."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _convert_table(hint, value, where)
+    if origin is Literal and value in arguments:
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        if arguments[-1] is Ellipsis:
+            arguments = arguments[:1] * len(value)
+        if len(arguments) == len(value):
+            pairs = zip(arguments, value, strict=True)
+            return tuple(_convert(each, v, f"{where}[{i}]") for i, (each, v) in enumerate(pairs))
+    if origin is Mapping and isinstance(value, Mapping):
+        return {key: _convert(arguments[1], v, f"{where}.{key}") for key, v in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin is None and type(value) is hint:
+        return value
+    expected = hint.__name__ if isinstance(hint, type) and not arguments else str(hint)
+    raise ConfigError(f"{where} is {value!r}, expected {expected.replace('typing.', '')}")
+
+
+def _convert_table(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} is {values!r}, expected a table")
+    hints = get_type_hints(kind)
+    if unknown := sorted(set(values) - set(hints)):
+        raise ConfigError(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(hints)}")
+    plain = {key: _convert(hints[key], v, f"{where}.{key}") for key, v in values.items()}
     try:
         return kind(**plain)
-    except TypeError as error:
-        raise ConfigError(f"{kind.__name__}: {error}") from None
+    except TypeError as error:  # a field without default is not there
+        raise ConfigError(f"{where}: {error}") from None

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
@@ -75,12 +75,26 @@ class Reporter:
         if self.verbose:
             stderr().print(message)
 
-    def track(self, items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
-        """Pass items on while showing how far it is: a bar on a terminal, else a line at times."""
+    def warn(self, message: str) -> None:
+        """A line that must not be overlooked, unless quiet."""
+        if not self.quiet:
+            stderr().print(message, style="bold yellow")
+
+    def track(
+        self,
+        items: Iterable[Item],
+        total: int | None,
+        unit: str,
+        describe: Callable[[Item], str] | None = None,
+    ) -> Iterator[Item]:
+        """Pass items on while showing how far it is: a bar on a terminal, else a line at times.
+
+        The bar shows what `describe` says of the last item.
+        """
         if self.quiet:
             return iter(items)
         if sys.stderr.isatty():
-            return _bar(items, total, unit)
+            return _bar(items, total, unit, describe)
         return _lines(items, total, unit)
 
 
@@ -94,7 +108,12 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else _pace(speed, self.unit))
 
 
-def _bar(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
+def _bar(
+    items: Iterable[Item],
+    total: int | None,
+    unit: str,
+    describe: Callable[[Item], str] | None,
+) -> Iterator[Item]:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -102,14 +121,15 @@ def _bar(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
         _Rate(unit),
         TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[last]}"),
         console=stderr(),
         transient=True,
     )
     with progress:
-        task = progress.add_task(unit, total=total)
+        task = progress.add_task(unit, total=total, last="")
         for item in items:
             yield item
-            progress.advance(task)
+            progress.update(task, advance=1, last=describe(item) if describe else "")
 
 
 def _lines(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:

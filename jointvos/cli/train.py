@@ -1,94 +1,248 @@
 """`jointvos train`: a network from data."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jointvos.cli import console, options
-from jointvos.cli.console import Reporter
-from jointvos.config import TRAINING
-from jointvos.config import preset as look_up
+from jointvos.cli.console import Reporter, plural
 from jointvos.errors import ConfigError, OutputExists
 
+if TYPE_CHECKING:
+    from jointvos.training.recipes import TrainConfig
+    from jointvos.training.run import StepReport
+
 INTERRUPTED = 130
+SAID_EVERY = 20  # steps
 
 
 def train(
     data: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--data",
             metavar="PATH",
-            help="Pictures with label maps: a tar, a folder, or a data set in DAVIS layout; "
-            "repeat it for several.",
+            help="Pictures with masks: a tar, a folder, or a data set in DAVIS or YouTube-VOS "
+            "layout; repeat it for several.",
         ),
-    ],
+    ] = None,
     preset: Annotated[
-        str, typer.Option("--preset", metavar="NAME", help="The recipe: joint-small.")
-    ] = "joint-small",
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="The recipe: joint-small (default), joint-r50 (the paper's), "
+            "joint-r50-as-printed or joint-r50-davis.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="A recipe of your own, in TOML."),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the recipe as TOML and end.")
+    ] = False,
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Checkpoint, log and weights.")
-    ] = Path("runs/joint-small"),
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Checkpoint, logs, pictures and weights; runs/MODEL by default.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")
     ] = False,
     steps: Annotated[
-        int | None, typer.Option("--steps", metavar="N", help="Steps of the whole run.")
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", min=1, help="Steps of the whole run, stages in proportion."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Of weights and data.")
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="PART",
+            help="Ablation: transduction, induction, two-head or cosine; repeat it for several.",
+        ),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            "--validation",
+            metavar="DIR",
+            help="Track these sequences now and then (DAVIS 2016 layout, list val); the best "
+            "weights are kept.",
+        ),
+    ] = None,
+    train_list: Annotated[
+        Path | None,
+        typer.Option("--train-list", metavar="FILE", help="Video names to train on, one a line."),
+    ] = None,
+    val_list: Annotated[
+        Path | None,
+        typer.Option("--val-list", metavar="FILE", help="Video names never to train on."),
+    ] = None,
+    stop_after: Annotated[
+        float,
+        typer.Option("--stop-after", metavar="MINUTES", help="Stop then, to be resumed later."),
+    ] = float("inf"),
+    show_batch: Annotated[
+        Path | None,
+        typer.Option(
+            "--show-batch", metavar="FILE", help="Draw the next batch into a PNG and end."
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=1, help="Threads that make data.")
+    ] = 1,
     device: options.Device = "auto",
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train a network from scratch.
+    """Train a network.
 
-    Ctrl-C saves a checkpoint that --resume goes on from.
+    Ctrl-C saves a checkpoint that --resume goes on from. Several GPUs share a run with
+    torchrun --nproc-per-node=N -m jointvos train ...
     """
-    reporter = Reporter(quiet, verbose)
-    config = look_up(TRAINING, preset, steps=steps, seed=seed)
-    if not resume and (out / "last.ckpt").exists():
+    from jointvos.training.recipes import recipe_text
+
+    config = _recipe(preset, recipe, steps, seed, without)
+    if print_config:
+        for line in recipe_text(config).splitlines():
+            console.data(line)
+        return
+    if not data:
+        raise ConfigError("there is nothing to train on; give --data PATH")
+    out = out or Path("runs") / config.model
+    if not resume and not show_batch and (out / "last.ckpt").exists():
         raise OutputExists(f"{out} holds a run already; use --resume or another --out")
 
     import cv2
 
-    from jointvos.checkpoints import save_model
+    from jointvos.checkpoints import load_backbone, save_model
+    from jointvos.datasets import open_davis
+    from jointvos.distributed import joined_processes
     from jointvos.inference.device import choose_device
-    from jointvos.training.packs import load_packs
-    from jointvos.training.recipe import Run
-    from jointvos.training.recipe import train as run_training
-    from jointvos.training.synthesis import MiniSequenceSynthesizer
+    from jointvos.training.data.sources import open_data
+    from jointvos.training.pictures.contact_sheet import draw_batch
+    from jointvos.training.run import Run
+    from jointvos.training.trainer import Trainer
+    from jointvos.training.validation import Validator
 
     cv2.setNumThreads(0)  # its threads would compete with the network's
-    pack = load_packs(data)
-    reporter.note(f"{len(pack.videos)} videos, {len(pack.stills)} stills")
-    if not pack.videos:
-        raise ConfigError("--data holds no video sequence; at least one is needed")
-    synthesizer = MiniSequenceSynthesizer(pack.videos, pack.stills, seed=config.seed)
-    run = Run(config, synthesizer, choose_device(device))
-    if resume:
-        run.resume(out / "last.ckpt")
+    validator = Validator(open_davis(validation, 2016)) if validation else None
+    with joined_processes(device) as (processes, own_device):
+        reporter = Reporter(quiet or not processes.first, verbose)
+        where = choose_device(own_device)
+        source = open_data(
+            config,
+            data,
+            train_list=train_list,
+            val_list=val_list,
+            workers=workers,
+            device=where,
+        )
+        reporter.note(f"{source.description}; {plural(config.steps, 'step')} on {where}")
+        run = Run(config, source.data, where, processes)
+        if config.initial_weights and not resume:
+            if (name := load_backbone(run.net, config.initial_weights)) is not None:
+                reporter.note(f"the backbone starts with {name}")
+            else:
+                reporter.warn(
+                    "THE BACKBONE STARTS WITH RANDOM NUMBERS: none of "
+                    f"{', '.join(config.initial_weights)} is installed; the recipe counts on one"
+                )
+        trainer = Trainer(
+            run,
+            out,
+            save=lambda net, path: save_model(net, path, half=True),
+            validate=validator,
+            stop=(stop := Event()),
+            seconds=60 * stop_after,
+            on_validation=lambda found: reporter.note(str(found)),
+        )
+        if resume:
+            trainer.resume()
+        if show_batch is not None:
+            batch = run.draw(run.step)
+            draw_batch(batch.images.numpy(), batch.masks.numpy(), show_batch)
+            console.data(str(show_batch))
+            return
+        with _asked_to_stop(stop):
+            remaining = config.steps - run.step
+            for report in reporter.track(trainer.train(), remaining, "steps", _shown):
+                if report.step % SAID_EVERY == 0:
+                    reporter.note(_line(report))
+        if run.step < config.steps:
+            reporter.note(f"stopped after step {run.step}; go on with --resume --out {out}")
+            if stop.is_set():
+                raise typer.Exit(INTERRUPTED)
+        elif processes.first:
+            console.data(str(out / f"{config.model}.safetensors"))
 
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    reports = run_training(
-        run, out, stop=stop, save=lambda net, path: save_model(net, path, half=True)
+
+def _recipe(
+    preset: str | None,
+    recipe: Path | None,
+    steps: int | None,
+    seed: int | None,
+    without: list[str] | None,
+) -> "TrainConfig":
+    from jointvos.config import from_dict, to_dict
+    from jointvos.config import preset as look_up
+    from jointvos.training.recipes import ABLATIONS, RECIPES, TrainConfig, read_recipe, shortened
+
+    if recipe is not None and preset is not None:
+        raise ConfigError("--config and --preset exclude each other; give one of them")
+    config = read_recipe(recipe) if recipe else look_up(RECIPES, preset or "joint-small")
+    if unknown := sorted(set(without or ()) - set(ABLATIONS)):
+        raise ConfigError(f"--without {unknown[0]}: expected one of {', '.join(ABLATIONS)}")
+    if without:
+        config = from_dict(TrainConfig, {**to_dict(config), "without": tuple(without)})
+    if seed is not None:
+        config = replace(config, seed=seed)
+    return config if steps is None else shortened(config, steps)
+
+
+@contextmanager
+def _asked_to_stop(stop: Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set the event; a second one ends the process as ever."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {int(number): signal.getsignal(number) for number in numbers}
+
+    def ask(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, before[number])
+
+    for number in numbers:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
+
+
+def _shown(report: "StepReport") -> str:
+    return f"loss {report.loss:.3f}, {report.sequences / report.seconds:.2f} mini-sequences/s"
+
+
+def _line(report: "StepReport") -> str:
+    return (
+        f"step {report.step}: loss {report.loss:.3f}, soft IoU {report.iou:.3f}, learning rate "
+        f"{report.rate:.1e}, {report.sequences / report.seconds:.2f} mini-sequences/s, "
+        f"{100 * report.wait / report.seconds:.0f} % of the time waiting for data, "
+        f"{100 * report.compute / report.seconds:.0f} % in the network"
     )
-    remaining = config.steps - run.step
-    for report in reporter.track(reports, remaining, "steps"):
-        if report.step % 50 == 0:
-            reporter.note(
-                f"step {report.step}: loss {report.loss:.3f}, soft IoU {report.iou:.3f}, "
-                f"{report.sequences / report.seconds:.2f} mini-sequences/s, "
-                f"{100 * report.wait / report.seconds:.0f} % of the time waiting for data"
-            )
-    if run.step < config.steps:
-        reporter.note(f"stopped after step {run.step}; go on with --resume --out {out}")
-        raise typer.Exit(INTERRUPTED)
-    console.data(str(out / f"{config.model}.safetensors"))

@@ -5,21 +5,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def lovasz_loss(probabilities: Tensor, masks: Tensor) -> Tensor:
+def lovasz_loss(probabilities: Tensor, masks: Tensor, *, per_frame: bool = False) -> Tensor:
     """Lovasz extension of the Jaccard loss for one class (Eq. 9).
 
-    Taken over all pixels of all frames and sequences together, as the paper's code does (Eq. 10
-    averages over frames). Shapes: any, both alike; masks are exactly 0 or 1.
+    Shapes: any, both alike; masks are exactly 0 or 1.
+
+    Args:
+        probabilities: Predicted.
+        masks: The truth.
+        per_frame: Whether it is averaged over frames, shapes [...,H,W], as in Eq. 10; else it is
+            taken over all pixels of all frames and sequences together, as the paper's code does.
     """
-    errors = (masks - probabilities).abs().flatten()
-    errors, order = errors.sort(descending=True)
-    labels = masks.flatten()[order]
-    total = labels.sum()
-    intersection = total - labels.cumsum(0)
-    union = total + (1 - labels).cumsum(0)
+    rows = -1 if per_frame else 1
+    frame = masks.shape[-2:].numel() if per_frame else masks.numel()
+    masks = masks.reshape(rows, frame)
+    errors = (masks - probabilities.reshape(rows, frame)).abs()
+    errors, order = errors.sort(dim=1, descending=True)
+    labels = masks.gather(1, order)
+    total = labels.sum(1, keepdim=True)
+    intersection = total - labels.cumsum(1)
+    union = total + (1 - labels).cumsum(1)
     jaccard = 1 - intersection / union
-    gradient = torch.cat((jaccard[:1], jaccard[1:] - jaccard[:-1]))
-    return errors @ gradient.detach()
+    gradient = torch.cat((jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]), 1)
+    return (errors * gradient.detach()).sum(1).mean()
 
 
 def cosine_loss(transduction: Tensor, induction: Tensor) -> Tensor:

@@ -1,42 +1,52 @@
-"""Parameter groups and how learning rate and losses change over a run."""
+"""Parameter groups and how learning rate and losses change over a stage."""
 
 import math
+from collections.abc import Mapping
 
 from torch import nn
 
-from jointvos.config import TrainConfig
+from jointvos.training.recipes import Stage
 
 
-def parameter_groups(net: nn.Module, config: TrainConfig) -> list[dict[str, object]]:
-    """Groups for AdamW: weight decay for kernels only, gentler rates where the recipe says so."""
+def rate_of(name: str, rates: Mapping[str, float]) -> float:
+    """Factor on the learning rate of a parameter: of the longest beginning of its name."""
+    fitting = [beginning for beginning in rates if name.startswith(beginning)]
+    return rates[max(fitting, key=len)] if fitting else 1.0
+
+
+def parameter_groups(
+    net: nn.Module, rates: Mapping[str, float], weight_decay: float
+) -> list[dict[str, object]]:
+    """Groups for AdamW, weight decay for kernels only; what has rate 0 is frozen instead."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
-        rate = 1.0
-        if name.startswith("label_encoder."):
-            rate = config.label_encoder_rate
-        elif name.endswith("filter_reg"):
-            rate = config.filter_reg_rate
-        decay = config.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
+        rate = rate_of(name, rates)
+        parameter.requires_grad_(rate > 0)
+        if rate > 0:
+            decay = weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rate, decay), []).append(parameter)
     return [
         {"params": parameters, "weight_decay": decay, "rate": rate}
         for (rate, decay), parameters in groups.items()
     ]
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to 2 % of the peak."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * min(1, progress))) / 2)
+def learning_rate(stage: Stage, step: int) -> float:
+    """Linear warm-up, then a cosine down to 2 % of the peak, or drops at given points."""
+    if step < stage.warmup_steps:
+        return stage.learning_rate * (step + 1) / stage.warmup_steps
+    if stage.schedule == "drops":
+        passed = sum(step >= round(drop * stage.steps) for drop in stage.drops)
+        return stage.learning_rate * stage.drop_factor**passed
+    progress = (step - stage.warmup_steps) / max(1, stage.steps - stage.warmup_steps)
+    return stage.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * min(1, progress))) / 2)
 
 
-def lovasz_share(config: TrainConfig, step: int) -> float:
+def lovasz_share(stage: Stage, step: int) -> float:
     """How far Lovasz has replaced cross-entropy and soft IoU, from 0 to 1."""
-    progress = step / config.steps
-    if progress < config.lovasz_start:
-        return 0.0
-    if progress >= config.lovasz_full:
+    progress = step / stage.steps
+    if progress >= stage.lovasz_full:
         return 1.0
-    return (progress - config.lovasz_start) / (config.lovasz_full - config.lovasz_start)
+    if progress < stage.lovasz_start:
+        return 0.0
+    return (progress - stage.lovasz_start) / (stage.lovasz_full - stage.lovasz_start)

@@ -33,13 +33,72 @@ def test_mistakes(jointvos, inputs):
     assert not (inputs / "run").exists()
 
 
+def test_the_recipe_is_printed_and_read_again(jointvos, inputs):
+    printed = jointvos("train", "--print-config", "--seed", "7", "--without", "cosine")
+    assert printed.returncode == 0
+    assert {"seed = 7", 'without = ["cosine"]'} <= set(printed.stdout.splitlines())
+    (inputs / "own.toml").write_text(printed.stdout)
+    again = jointvos("train", "--config", "own.toml", "--print-config")
+    assert again.stdout == printed.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(["--quiet"], "--data PATH", id="no-data"),
+        pytest.param(["--without", "decoder"], "transduction, induction", id="part"),
+        pytest.param(["--config", "gone.toml"], "gone.toml", id="no-file"),
+        pytest.param(["--config", "bad.toml"], "unknown learning_rate", id="key"),
+        pytest.param(["--config", "bad.toml", "--preset", "joint-r50"], "exclude", id="both"),
+    ],
+)
+def test_mistakes_in_the_recipe(jointvos, inputs, options, said):
+    (inputs / "bad.toml").write_text('model = "joint-small"\nlearning_rate = 1.0\n')
+    found = jointvos("train", *options)
+    assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+    assert said in found.stderr
+
+
+def test_a_data_set_that_the_recipe_needs_is_asked_for(jointvos, inputs, pictures):
+    found = jointvos("train", "--preset", "joint-r50", "--data", "films", "--device", "cpu")
+    assert (found.returncode, len(found.stderr.splitlines())) == (6, 1)
+    assert "JPEGImages" in found.stderr
+
+
 @pytest.mark.slow
 def test_a_short_run_makes_a_model(jointvos, inputs, pictures):
-    command = ["train", "--data", "films", "--steps", "1", "--device", "cpu", "--out", "run"]
-    run = jointvos(*command, timeout=280)
-    assert run.returncode == 0, run.stderr
-    weights = inputs / run.stdout.strip()
-    assert load_model(weights).config.name == "joint-small"
+    shown = jointvos("train", "--data", "films", "--show-batch", "batch.png", timeout=280)
+    assert shown.stdout.strip() == "batch.png"
+    assert Image.open(inputs / "batch.png").width > 300
+
+    recipe = jointvos("train", "--print-config", "--preset", "joint-small-short", "--steps", "2")
+    (inputs / "own.toml").write_text(
+        recipe.stdout.replace("[112, 192]", "[64, 96]").replace("batch_size = 6", "batch_size = 2")
+    )
+    command = [
+        "train",
+        "--data",
+        "films",
+        "--config",
+        "own.toml",
+        "--device",
+        "cpu",
+        "--out",
+        "run",
+    ]
+    part = jointvos(*command, "--stop-after", "0", timeout=280)
+    assert part.returncode == 0, part.stderr
+    assert "--resume" in part.stderr
     again = jointvos(*command)
     assert again.returncode == 8
     assert "--resume" in again.stderr
+    rest = jointvos(*command, "--resume", timeout=280)
+    assert rest.returncode == 0, rest.stderr
+    assert load_model(inputs / rest.stdout.strip()).config.name == "joint-small"
+    assert {path.name for path in (inputs / "run").iterdir()} == {
+        "curves.png",
+        "joint-small.safetensors",
+        "last.ckpt",
+        "log.csv",
+        "recipe.toml",
+    }

@@ -10,10 +10,10 @@ import torch
 from PIL import Image as PILImage
 
 from jointvos.errors import ConfigError, DatasetError, DatasetNotFound, SequenceIncomplete
-from jointvos.training import augment, scenes, synthesis
-from jointvos.training.augment import training_region
-from jointvos.training.packs import Still, VideoClip, load_pack, load_packs
-from jointvos.training.synthesis import KINDS, MiniSequenceSynthesizer
+from jointvos.training.data import augment, scenes, synthesis
+from jointvos.training.data.augment import training_region
+from jointvos.training.data.packs import Still, VideoClip, load_pack, load_packs
+from jointvos.training.data.synthesis import KINDS, MiniSequenceSynthesizer
 
 CROP = (96, 160)
 RED, GREEN = (230, 10, 10), (20, 200, 40)
@@ -43,7 +43,8 @@ def _clip(frames: int = 20) -> VideoClip:
 
 
 @pytest.fixture
-def synthesizer() -> MiniSequenceSynthesizer:
+def synthesizer(monkeypatch: pytest.MonkeyPatch) -> MiniSequenceSynthesizer:
+    monkeypatch.setattr(synthesis, "PROCEDURAL", 10)
     stills = [_still(i, source) for i, source in enumerate(["ccp", "feral_cat", "bsds500"])]
     return MiniSequenceSynthesizer([_clip()], stills, seed=5)
 
@@ -83,7 +84,51 @@ def test_is_a_function_of_seed_and_step(synthesizer: MiniSequenceSynthesizer) ->
         assert not torch.equal(wanted.images, different.images)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_may_be_shared_out(synthesizer: MiniSequenceSynthesizer) -> None:
+    mix = {"video": 1.0, "stills": 1.0}
+    whole = synthesizer.batch(4, 8, mix, CROP, 3)
+    parts = [synthesizer.batch(4, 4, mix, CROP, 3, first=first) for first in (0, 4)]
+    assert torch.equal(whole.images, torch.cat([part.images for part in parts]))
+    assert torch.equal(whole.masks, torch.cat([part.masks for part in parts]))
+
+
+def _box(outside: int, inside: int) -> np.ndarray:
+    labels = np.full((60, 90), outside, np.uint8)
+    labels[20:40, 30:60] = inside
+    return labels
+
+
+@pytest.mark.parametrize("source", ["ccp", "feral_cat", "bsds500"])
+@pytest.mark.parametrize(
+    ("labels", "usable"),
+    [
+        pytest.param(_box(0, 0), False, id="empty"),
+        pytest.param(_box(3, 3), False, id="one label everywhere"),
+        pytest.param(_box(255, 255), False, id="void everywhere"),
+        pytest.param(_box(0, 255), True, id="void only"),
+        pytest.param(_box(255, 2), True, id="void around"),
+        pytest.param(_box(0, 9).astype(np.uint16) * 7000, True, id="16 bits"),
+        pytest.param(np.ones((1, 1), np.uint8), False, id="one pixel"),
+        pytest.param(np.indices((60, 90)).sum(axis=0).astype(np.uint8) % 2, None, id="chequered"),
+        pytest.param(np.eye(4, dtype=np.uint8), None, id="tiny"),
+    ],
+)
+def test_odd_label_maps(source: str, labels: np.ndarray, usable: bool | None) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*labels.shape, 3), dtype=np.uint8)
+    still = Still("odd", source, image, labels)
+    rng = np.random.default_rng(2)
+    drawn = [scenes.moving_still([still], [still], 3, 2000, rng) for _ in range(30)]
+    drawn += [scenes.static_scene([], [still], 3, rng) for _ in range(30)]
+    if usable is not None:
+        assert any(drawn) == usable
+    for frame in (frame for scene in drawn if scene for frame in scene):
+        target = next(layer for layer in frame.layers if layer.is_target)
+        assert target.mask is not None
+        assert target.mask.any()
+        assert np.isfinite(frame.box).all()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "procedural"])
 def test_mask_lies_on_the_target(
     synthesizer: MiniSequenceSynthesizer, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,7 +136,7 @@ def test_mask_lies_on_the_target(
     # pixels must be the mask.
     plain = np.hstack([np.eye(3), np.zeros((3, 1))])
     monkeypatch.setattr(augment, "colour_change", lambda rng: plain)
-    monkeypatch.setattr(augment, "degrade", lambda image, rng: image)
+    monkeypatch.setattr(augment, "draw_fault", lambda crop_size, rng: None)
     empty = np.full((150, 200, 3), GREEN, np.uint8)
     monkeypatch.setattr(scenes, "paint_over", lambda image, mask: empty)
     monkeypatch.setattr(scenes, "wide_picture", lambda stills, rng: empty)

@@ -120,11 +120,30 @@ def render(layers: Sequence[Layer], to_scene: Floats, crop_size: Size) -> tuple[
             )
             picture[part] = blend(piece, picture[part], alpha[part])
         if alpha is not None:
-            if layer.is_target:
-                target = to_mask(alpha > 127)
-            elif layer.cut:
-                target[alpha > 127] = 0
+            target = _uncovered(target, layer, alpha)
     return picture, target
+
+
+def visible_target(layers: Sequence[Layer], to_scene: Floats, crop_size: Size) -> Mask:
+    """The mask that `render` draws, [H,W], without the picture."""
+    target: Mask = np.zeros(crop_size, np.uint8)
+    start = next((i for i, layer in enumerate(layers) if layer.is_target), len(layers))
+    for layer in layers[start:]:
+        if layer.mask is not None:
+            matrix = layer.to_source @ to_scene
+            grid = None if layer.waves is None else _grid(matrix, layer.waves, crop_size)
+            alpha = _warp(layer.mask, matrix, grid, crop_size, cv2.BORDER_CONSTANT)
+            target = _uncovered(target, layer, alpha)
+    return target
+
+
+def _uncovered(target: Mask, layer: Layer, alpha: Mask) -> Mask:
+    """What is visible of the target [H,W] after one layer more, whose object is at alpha [H,W]."""
+    if layer.is_target:
+        return to_mask(alpha > 127)
+    if layer.cut:
+        target[alpha > 127] = 0
+    return target
 
 
 def _warp(
@@ -135,10 +154,12 @@ def _warp(
     border: int,
 ) -> NDArray[np.uint8]:
     """Sample a source [H,W] or [H,W,3] at the grid or, without one, where the matrix points."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     if grid is not None:
         warped = cv2.remap(source, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=border)
+    elif matrix[2, 0] or matrix[2, 1]:
+        warped = cv2.warpPerspective(source, matrix, size[::-1], flags=flags, borderMode=border)
     else:
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         warped = cv2.warpAffine(source, matrix[:2], size[::-1], flags=flags, borderMode=border)
     return np.asarray(warped, np.uint8)
 
@@ -220,5 +241,6 @@ def inverse(matrix: Floats) -> Floats:
 
 def transform(matrix: Floats, points: Floats) -> Floats:
     """Points [...,2] after a map [3,3]."""
-    moved: Floats = points @ matrix[:2, :2].T + matrix[:2, 2]
+    depth = points @ matrix[2, :2] + matrix[2, 2]
+    moved: Floats = (points @ matrix[:2, :2].T + matrix[:2, 2]) / depth[..., None]
     return moved

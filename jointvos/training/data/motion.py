@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jointvos.training.layers import (
+from jointvos.training.data.layers import (
     Floats,
     Layer,
     Mask,
@@ -30,6 +30,7 @@ class Pose:
         angle: Turn, radians.
         stretch: Logarithm of the factor on x, and of its inverse on y.
         shear: Shift of x per y.
+        tilt: [2], perspective: by how much of itself depth changes per source pixel.
     """
 
     centre: Floats
@@ -37,16 +38,22 @@ class Pose:
     angle: float = 0.0
     stretch: float = 0.0
     shear: float = 0.0
+    tilt: tuple[float, float] = (0.0, 0.0)
 
     def to_source(self, pivot: Floats) -> Floats:
         """Scene to source [3,3], where `pivot` [2] is the object's centre in its source."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         shape = np.array([[np.exp(self.stretch), self.shear], [0.0, np.exp(-self.stretch)]])
-        linear = self.scale * np.array([[cos, -sin], [sin, cos]]) @ shape
         forward = np.eye(3)
-        forward[:2, :2] = linear
-        forward[:2, 2] = self.centre - linear @ pivot
-        return inverse(forward)
+        forward[:2, :2] = self.scale * np.array([[cos, -sin], [sin, cos]]) @ shape
+        forward[2, :2] = self.tilt
+        return inverse(_shift(self.centre) @ forward @ _shift(-pivot))
+
+
+def _shift(offset: Floats) -> Floats:
+    matrix = np.eye(3)
+    matrix[:2, 2] = offset
+    return matrix
 
 
 def place(extent: float, size: Size, rng: np.random.Generator, scale: float | None = None) -> Pose:
@@ -130,8 +137,15 @@ def camera_path(
     drift = np.cumsum(rng.normal(0, 0.4 * spare * vigour, (count, 2)), axis=0)
     drift = np.clip(drift, -spare, spare) * (width, height)
     middle = np.array([width, height]) / 2
+    tilt = np.cumsum(rng.normal(0, 0.03 * vigour, (count, 2)), axis=0) / (width, height)
+    shake = rng.normal(0, 0.015, (count, 2)) * (width, height) * (rng.random() < 0.3)
     return [
-        Pose(middle + drift[t], max(float(zoom[t]), 1.0), turn[t]).to_source(middle)
+        Pose(
+            middle + drift[t] + shake[t],
+            max(float(zoom[t]), 1.0),
+            turn[t],
+            tilt=(tilt[t, 0], tilt[t, 1]),
+        ).to_source(middle)
         for t in range(count)
     ]
 
@@ -139,16 +153,21 @@ def camera_path(
 def _wander(
     start: Pose, extent: float, size: Size, count: int, vigour: float, rng: np.random.Generator
 ) -> list[Pose]:
-    """A random walk from `start`, its centre kept in the scene."""
+    """A random walk from `start`; one in eight may leave the scene and come back."""
     height, width = size
     steps = rng.normal(size=(count, 6)) * vigour * [0.35, 0.35, 0.12, 0.2, 0.08, 0.06]
     steps[0] = 0
     x, y, grow, turn, stretch, shear = np.cumsum(steps, axis=0).T
     reach = extent * start.scale
+    margin = -0.2 if rng.random() < 0.125 else 0.1
     centres = np.clip(
         start.centre + reach * np.stack([x, y], axis=1),
-        np.minimum(start.centre, (0.1 * width, 0.1 * height)),
-        np.maximum(start.centre, (0.9 * width, 0.9 * height)),
+        np.minimum(start.centre, (margin * width, margin * height)),
+        np.maximum(start.centre, ((1 - margin) * width, (1 - margin) * height)),
     )
     scales = start.scale * np.exp(np.clip(grow, -0.6, 0.6))
-    return [Pose(centres[t], scales[t], turn[t], stretch[t], shear[t]) for t in range(count)]
+    tilt = np.cumsum(rng.normal(0, 0.12 * vigour, (count, 2)), axis=0).clip(-0.4, 0.4) / extent
+    return [
+        Pose(centres[t], scales[t], turn[t], stretch[t], shear[t], (tilt[t, 0], tilt[t, 1]))
+        for t in range(count)
+    ]

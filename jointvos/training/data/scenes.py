@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.training.layers import (
+from jointvos.training.data.layers import (
     Floats,
     Layer,
     Mask,
@@ -28,15 +28,24 @@ from jointvos.training.layers import (
     to_mask,
     transform,
 )
-from jointvos.training.motion import Pose, bending, camera_path, passing_cut, place, wandering_cut
-from jointvos.training.packs import Labels, Still, VideoClip
+from jointvos.training.data.motion import (
+    Pose,
+    bending,
+    camera_path,
+    passing_cut,
+    place,
+    wandering_cut,
+)
+from jointvos.training.data.packs import Labels, Still, VideoClip
 from jointvos.types import Image
 
 Item = TypeVar("Item")
 
 CLOTHES = "ccp"  # its labels are clothes and body parts: all of them together are the person
-PEOPLE = frozenset({CLOTHES, "feral_cat"})
+CATS = "feral_cat"  # whole animals
+PEOPLE = frozenset({CLOTHES, CATS})
 WINDOW = 50  # frames of a clip that a mini-sequence spans at most
+TWINS = 0.3  # share of moving cut-outs that meet their look-alike
 
 
 def video_scene(
@@ -58,7 +67,7 @@ def video_scene(
     ids = _usable_ids(clip.labels[chosen[0]])
     if not len(ids):
         return None
-    target = rng.choice(ids)
+    target = int(rng.choice(ids))
     frames: list[SceneFrame] = []
     for index in chosen:
         mask = to_mask(clip.labels[index] == target)
@@ -126,10 +135,11 @@ def moving_still(
     boxes = [scene_box(mask, layer, size) for layer in target]
 
     below: list[list[Layer]] = []
-    if rng.random() < 0.15 * min(1.0, step / 1000):  # a twin of the target, not early
-        twin = place(extent, size, rng, scale=pose.scale)
+    if rng.random() < TWINS * min(1.0, step / 1000):  # not early
+        twin = place(extent, size, rng, scale=pose.scale * rng.uniform(0.8, 1.25))
         if np.abs(twin.centre - pose.centre).max() > 0.8 * extent * pose.scale:
-            below.append(wandering_cut(still.image, mask, twin, size, count, vigour, rng))
+            image = recolour(still.image, rng)
+            below.append(wandering_cut(image, mask, twin, size, count, vigour, rng))
     below += _distractors(others, size, count, vigour, rng)
     above = _occluder(others, boxes, rng)
     frames = []
@@ -179,9 +189,16 @@ def _occluder(
     return [None] * len(boxes)
 
 
+def _areas(labels: Labels) -> NDArray[np.float32]:
+    """Pixels of each id that the type of a label map [H,W] allows."""
+    bins = int(np.iinfo(labels.dtype).max) + 1
+    counts = cv2.calcHist([labels], [0], None, [bins], [0, bins])
+    return np.asarray(counts, np.float32).ravel()
+
+
 def _usable_ids(labels: Labels) -> NDArray[np.intp]:
     """The objects of a frame of a clip that are large enough to be followed."""
-    areas = np.bincount(labels.ravel())
+    areas = _areas(labels)
     ids = np.flatnonzero((areas > 100) | (areas >= 0.002 * labels.size))
     ids = ids[ids > 0]
     if len(ids) > 1:
@@ -192,25 +209,39 @@ def _usable_ids(labels: Labels) -> NDArray[np.intp]:
 def _pick_target(still: Still, rng: np.random.Generator) -> Mask | None:
     """One object of a still, or None if the draw is too small, too large or mostly cut off."""
     labels = still.labels
-    ids = np.flatnonzero(np.bincount(labels.ravel()) > 0.003 * labels.size)
+    ids = np.flatnonzero(_areas(labels) > 0.003 * labels.size)
     ids = ids[ids > 0]
     if not len(ids):
         return None
     if still.source == CLOTHES and rng.random() < 0.5:
         mask = to_mask(labels > 0)
     else:
-        mask = to_mask(labels == rng.choice(ids))
-        if still.source == CLOTHES:
-            for _ in range(rng.integers(3)):
-                around = np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8))) > mask
-                mask |= to_mask((labels > 0) & (labels == rng.choice(labels[around])))
-        elif still.source not in PEOPLE:
+        mask = to_mask(labels == int(rng.choice(ids)))
+        if still.source != CATS:
+            mask = _with_neighbours(mask, labels, rng)
+        if still.source not in PEOPLE:
             _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
             mask = to_mask(parts == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     share = np.count_nonzero(mask) / mask.size
     rim = sum(np.count_nonzero(edge) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
     cut_off = rim > 1.2 * np.sqrt(share * mask.size)
     return mask if 0.004 < share < 0.6 and not (cut_off and still.source not in PEOPLE) else None
+
+
+def _with_neighbours(mask: Mask, labels: Labels, rng: np.random.Generator) -> Mask:
+    """Up to two adjoining regions more: real things have more than one colour."""
+    for _ in range(rng.integers(3)):
+        around = np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8))) > mask
+        if len(near := labels[around & (labels > 0)]):
+            mask = mask | to_mask(labels == rng.choice(near))
+    return mask
+
+
+def recolour(image: Image, rng: np.random.Generator) -> Image:
+    """The picture [H,W,3] in slightly other colours: what makes a look-alike."""
+    mixing = np.eye(3) * rng.uniform(0.8, 1.2, 3) + rng.normal(0, 0.06, (3, 3))
+    shift = rng.uniform(-20, 20, (3, 1))
+    return np.asarray(cv2.transform(image, np.hstack([mixing, shift])), np.uint8)
 
 
 def wide_picture(stills: Sequence[Still], rng: np.random.Generator) -> Image:

@@ -1,0 +1,151 @@
+"""Mini-sequences for training from scratch: batches of T search regions around one target."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from jointvos.errors import ConfigError, DatasetError
+from jointvos.training.data.augment import Shot, develop, film
+from jointvos.training.data.layers import SceneFrame, Size
+from jointvos.training.data.mini_sequences import MiniSequences
+from jointvos.training.data.packs import Still, VideoClip
+from jointvos.training.data.procedural import draw_stills
+from jointvos.training.data.rendering import DevicePictures, render_batch
+from jointvos.training.data.scenes import PEOPLE, moving_still, static_scene, video_scene
+
+Item = TypeVar("Item")
+
+KINDS = ("video", "stills", "people", "static", "procedural")
+PROCEDURAL = 100  # drawn once; motion and company differ every time
+ATTEMPTS = 30
+
+
+class MiniSequenceSynthesizer:
+    """Draws mini-sequences from pictures in memory; safe to call from several threads.
+
+    Args:
+        videos: Annotated sequences.
+        stills: Photographs with label maps.
+        seed: Together with the arguments of `batch` it decides everything.
+        workers: Threads that share the mini-sequences of one batch.
+        device: Where batches are drawn, and where they then are. On the CPU with OpenCV, on others
+            with `rendering`, at most a level or so from it.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[VideoClip],
+        stills: Sequence[Still],
+        *,
+        seed: int = 0,
+        workers: int = 1,
+        device: torch.device | None = None,
+    ) -> None:
+        self.videos = tuple(videos)
+        self.stills = tuple(stills)
+        self.people = tuple(still for still in stills if still.source in PEOPLE)
+        self.seed = seed
+        self.workers = workers
+        self._pictures = None if device is None or device.type == "cpu" else DevicePictures(device)
+
+    @cached_property
+    def procedural(self) -> tuple[Still, ...]:
+        """Stills drawn from numbers alone."""
+        return draw_stills(PROCEDURAL, np.random.default_rng([self.seed, PROCEDURAL]))
+
+    def batch(
+        self,
+        step: int,
+        size: int,
+        mix: Mapping[str, float],
+        crop_size: Size,
+        frames: int,
+        *,
+        first: int = 0,
+    ) -> MiniSequences:
+        """A batch, a function of the seed and the arguments and of nothing else.
+
+        Args:
+            step: Of the training run.
+            size: B, mini-sequences.
+            mix: How often each of `KINDS` is drawn, relative to the others.
+            crop_size: H, W of the search regions in pixels.
+            frames: T, the template frame included.
+            first: Number of its first mini-sequence within the step, if several share the step.
+
+        Raises:
+            ConfigError: `mix` names an unknown kind or its weights are no weights.
+            DatasetError: A kind was asked for of which there are no usable pictures.
+        """
+        plans = self.plan(step, size, mix, crop_size, frames, first=first)
+        if self._pictures is not None:
+            return render_batch(plans, crop_size, self._pictures)
+        images = np.empty((size, frames, 3, *crop_size), np.uint8)
+        masks = np.empty((size, frames, 1, *crop_size), np.float32)
+
+        def fill(index: int) -> None:
+            for t, shot in enumerate(plans[index]):
+                image, mask = develop(shot, crop_size)
+                images[index, t] = image.transpose(2, 0, 1)
+                masks[index, t, 0] = mask > 127
+
+        self._share(fill, range(size))
+        return MiniSequences(torch.from_numpy(images), torch.from_numpy(masks))
+
+    def plan(
+        self,
+        step: int,
+        size: int,
+        mix: Mapping[str, float],
+        crop_size: Size,
+        frames: int,
+        *,
+        first: int = 0,
+    ) -> list[list[Shot]]:
+        """What `batch` draws: B times T shots; its arguments and errors are the same."""
+        weights = np.array([mix.get(kind, 0.0) for kind in KINDS])
+        if unknown := sorted(set(mix) - set(KINDS)):
+            raise ConfigError(f"mix: unknown {', '.join(unknown)}; expected {', '.join(KINDS)}")
+        if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
+            raise ConfigError(f"mix: weights {dict(mix)}; expected some above 0, none below")
+
+        def draw(index: int) -> list[Shot]:
+            rng = np.random.default_rng([self.seed, step, index])
+            kind = KINDS[rng.choice(len(KINDS), p=weights / weights.sum())]
+            return self._draw(kind, step, crop_size, frames, rng)
+
+        return self._share(draw, range(first, first + size))
+
+    def _share(self, task: Callable[[int], Item], indices: range) -> list[Item]:
+        """Results of a task, shared by the threads."""
+        if self.workers == 1:
+            return [task(index) for index in indices]
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(task, indices))
+
+    def _draw(
+        self, kind: str, step: int, crop_size: Size, frames: int, rng: np.random.Generator
+    ) -> list[Shot]:
+        """T shots, after up to `ATTEMPTS` draws of a scene."""
+        scenes: dict[str, Callable[[], list[SceneFrame] | None]] = {
+            "video": lambda: video_scene(self.videos, frames, rng),
+            "stills": lambda: moving_still(self.stills, self.stills, frames, step, rng),
+            "people": lambda: moving_still(self.people, self.stills, frames, step, rng),
+            "static": lambda: static_scene(self.videos, self.stills, frames, rng),
+            "procedural": lambda: moving_still(
+                self.procedural, (*self.stills, *self.procedural), frames, step, rng
+            ),
+        }
+        for _ in range(ATTEMPTS):
+            if (scene := scenes[kind]()) is None:
+                continue
+            if shots := film(scene, crop_size, rng):
+                return shots
+        raise DatasetError(
+            f"mix: no usable target for '{kind}' in {len(self.videos)} videos and"
+            f" {len(self.stills)} stills; add pictures or set its weight to 0"
+        )

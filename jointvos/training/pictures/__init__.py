@@ -1,0 +1,1 @@
+"""Charts and contact sheets that a training run draws."""

@@ -1,0 +1,276 @@
+"""A training run step by step: what changes, and how it is kept.
+
+Every step is a function of the recipe, its number and the state in `Run`: data, learning rate and
+losses are looked up by step number, so a run that was stopped goes on as if it had not.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from jointvos.config import to_dict
+from jointvos.distributed import Processes
+from jointvos.errors import NonFiniteLoss, TrainingError
+from jointvos.model import JointNet
+from jointvos.training.checkpoint import load_checkpoint
+from jointvos.training.data.mini_sequences import Data, MiniSequences
+from jointvos.training.objective import Objective, objective
+from jointvos.training.recipes import TrainConfig
+from jointvos.training.schedule import learning_rate, lovasz_share, parameter_groups
+from jointvos.training.unroll import Unrolled, unroll
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step did, over all processes.
+
+    Attributes:
+        step: Number of the step, from 0.
+        stage: Number of its stage, from 1.
+        rate: Learning rate.
+        loss: Total loss.
+        segmentation: Segmentation loss, not weighted.
+        cosine: Similarity of the two mask encodings (Eq. 8), not weighted.
+        auxiliary: Cross-entropy of the mask encodings, not weighted.
+        iou: Mean soft IoU of the predictions with the truth.
+        foreground: Predicted foreground relative to the true one.
+        gradient_norm: Before clipping.
+        seconds: Wall time of the step, waiting for data included.
+        wait: Seconds of those spent waiting for data.
+        compute: Seconds of those in which the device was at work on the network.
+        sequences: Mini-sequences in the step.
+    """
+
+    step: int
+    stage: int
+    rate: float
+    loss: float
+    segmentation: float
+    cosine: float
+    auxiliary: float
+    iou: float
+    foreground: float
+    gradient_norm: float
+    seconds: float
+    wait: float
+    compute: float
+    sequences: int
+
+
+class Unrolling(nn.Module):
+    """The network over whole mini-sequences, as one module that can be shared by processes."""
+
+    def __init__(self, net: JointNet, config: TrainConfig) -> None:
+        super().__init__()
+        self.net = net
+        self.initial_steps = config.initial_steps
+        self.update_steps = config.update_steps
+        dim = net.config.encoding_dim
+        self.auxiliary = nn.Conv2d(dim, 1, 1) if config.auxiliary_weight > 0 else None
+
+    def forward(self, images: Tensor, first_mask: Tensor) -> tuple[Unrolled, Tensor | None]:
+        """`unroll`, and the masks as guessed from the encodings alone, [B*(T-1),1,h,w]."""
+        out = unroll(self.net, images, first_mask, self.initial_steps, self.update_steps)
+        guess = None
+        if self.auxiliary is not None:
+            guess = self.auxiliary(out.search_encodings.flatten(0, 1))
+        return out, guess
+
+
+class Run:
+    """A training run: network, averaged weights, optimiser and the number of the next step.
+
+    Args:
+        config: The recipe.
+        data: Where mini-sequences come from.
+        device: Of the network.
+        processes: That share every batch.
+
+    Attributes:
+        step: Number of the next step, from 0.
+        net: The network as the optimiser sees it.
+        batch: The last batch that went through the network.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Data,
+        device: torch.device,
+        processes: Processes | None = None,
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.data = data
+        self.device = device
+        self.processes = processes or Processes()
+        self.step = 0
+        self.batch: MiniSequences | None = None
+        self.net = JointNet(config.network()).to(device).train()
+        self.net.to(memory_format=torch.channels_last)
+        self.unrolling = Unrolling(self.net, config).to(device)
+        decay = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(self.net, multi_avg_fn=decay)
+        if config.compile:
+            self.net.backbone.compile()
+            self.net.decoder.compile()
+        self.forward: nn.Module = self.unrolling
+        if self.processes.count > 1:
+            # Made while nothing is frozen yet; what a stage freezes it then finds unused.
+            self.forward = DistributedDataParallel(self.unrolling, find_unused_parameters=True)
+        self._enter(0)
+
+    @property
+    def kept(self) -> JointNet:
+        """The averaged network, the one that is shipped."""
+        net = self.averaged.module
+        assert isinstance(net, JointNet)
+        return net
+
+    def _enter(self, stage: int) -> None:
+        """Begin a stage: what is frozen in it, and an optimiser of its own."""
+        self.stage = stage
+        config = self.config
+        groups = parameter_groups(self.net, config.stages[stage].rates, config.weight_decay)
+        if self.unrolling.auxiliary is not None:
+            own = list(self.unrolling.auxiliary.parameters())
+            groups.append({"params": own, "weight_decay": 0.0, "rate": 1.0})
+        self.optimiser = torch.optim.AdamW(groups, lr=config.stages[stage].learning_rate)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed run needs."""
+        return {
+            "config": to_dict(self.config),
+            "step": self.step,
+            "stage": self.stage,
+            "weights": self.unrolling.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            TrainingError: It is missing, damaged, or of a run with another recipe.
+        """
+        state = load_checkpoint(path)
+        recipe = to_dict(self.config)
+        if state["config"] != recipe:
+            changed = [key for key in recipe if state["config"].get(key) != recipe[key]]
+            raise TrainingError(
+                f"{path} belongs to another configuration ({', '.join(changed)} differ); "
+                "use another --out"
+            )
+        self.step = state["step"]
+        self._enter(state["stage"])
+        self.unrolling.load_state_dict(state["weights"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"])
+
+    def draw(self, step: int) -> MiniSequences:
+        """This process's part of a step's batch.
+
+        Raises:
+            TrainingError: The batch cannot be divided among the processes.
+        """
+        stage, own_step = self.config.stage(step)
+        phase = self.config.stages[stage].phase(own_step)
+        part, rest = divmod(phase.batch_size, self.processes.count)
+        if rest or not part:
+            raise TrainingError(
+                f"batch_size is {phase.batch_size}, expected a multiple of the "
+                f"{self.processes.count} processes"
+            )
+        return self.data.batch(
+            step,
+            part,
+            phase.mix,
+            phase.crop_size,
+            phase.frames,
+            first=part * self.processes.rank,
+        )
+
+    def _backward(self, batch: MiniSequences, share: float) -> Objective:
+        """Gradients of a batch that is already on the device."""
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"
+        ):
+            out, guess = self.forward(batch.images.float(), batch.masks[:, :1])
+        found = objective(out, guess, batch.masks[:, 1:], self.config, share, self.processes)
+        if not torch.isfinite(found.loss):
+            raise NonFiniteLoss(f"the loss is {found.loss.item()} at step {self.step}")
+        (found.total / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+        return found
+
+    def advance(self, batch: MiniSequences) -> dict[str, float]:
+        """One step of the optimiser.
+
+        Raises:
+            NonFiniteLoss: The loss or its gradient is NaN or infinite; nothing was changed.
+        """
+        stage, step = self.config.stage(self.step)
+        if stage != self.stage:
+            self._enter(stage)
+        self.batch = batch
+        recipe = self.config.stages[stage]
+        rate = learning_rate(recipe, step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["rate"]
+        self.optimiser.zero_grad(set_to_none=True)
+        pieces = self.config.accumulate
+        images, masks = batch.images.chunk(pieces), batch.masks.chunk(pieces)
+        found: list[Objective] = []
+        for number, part in enumerate(map(MiniSequences, images, masks), start=1):
+            waits = self.processes.count > 1 and number < len(images)
+            with self.forward.no_sync() if waits else nullcontext():  # type: ignore[operator]
+                found.append(self._backward(part, lovasz_share(recipe, step)))
+        norm = nn.utils.clip_grad_norm_(
+            [p for group in self.optimiser.param_groups for p in group["params"]],
+            self.config.clip_norm or float("inf"),
+        )
+        if not torch.isfinite(norm):
+            raise NonFiniteLoss(f"the gradient's norm is {norm.item()} at step {self.step}")
+        self.optimiser.step()
+        self.averaged.update_parameters(self.net)
+        shown = ("loss", "segmentation", "cosine", "auxiliary", "iou", "foreground")
+        means = torch.stack(
+            [torch.stack([getattr(each, name) for name in shown]) for each in found]
+        ).mean(0)
+        numbers = dict(zip(shown, means.tolist(), strict=True))
+        return {"rate": rate, "gradient_norm": norm.item(), **numbers}
+
+    def steps(self) -> Iterator[StepReport]:
+        """Train to the end, one report per step; data of the next step is made meanwhile."""
+        with ThreadPoolExecutor(1) as pool:
+            upcoming: Future[MiniSequences] = pool.submit(self.draw, self.step)
+            while self.step < self.config.steps:
+                begin = time.perf_counter()
+                batch = upcoming.result().to(self.device)
+                ready = time.perf_counter()
+                if self.step + 1 < self.config.steps:
+                    upcoming = pool.submit(self.draw, self.step + 1)
+                numbers = self.advance(batch)  # ends with a value from the device: all is done
+                done = time.perf_counter()
+                report = StepReport(
+                    step=self.step,
+                    stage=self.stage + 1,
+                    seconds=done - begin,
+                    wait=ready - begin,
+                    compute=done - ready,
+                    sequences=len(batch.images) * self.processes.count,
+                    **numbers,
+                )
+                self.step += 1
+                yield report

@@ -1,0 +1,137 @@
+"""The recipes: presets, files, and what they say of a step."""
+
+from dataclasses import replace
+
+import pytest
+from torch import nn
+
+from jointvos.config import from_dict, to_dict
+from jointvos.errors import ConfigError
+from jointvos.training.recipes import (
+    RECIPES,
+    Phase,
+    Stage,
+    TrainConfig,
+    read_recipe,
+    recipe_text,
+    shortened,
+)
+from jointvos.training.schedule import learning_rate, lovasz_share, parameter_groups, rate_of
+
+STAGE = Stage(1000, 1.0, (Phase(1.0, (64, 96), 3, 1, {"video": 1.0}),))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_comes_back_from_its_file(name, tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_text(RECIPES[name]))
+    assert read_recipe(path) == RECIPES[name]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param("sedd = 1", "unknown sedd", id="unknown"),
+        pytest.param('seed = "one"', "seed is 'one', expected int", id="type"),
+        pytest.param("seed = true", "seed is True, expected int", id="bool"),
+        pytest.param('precision = "fp8"', "precision is 'fp8'", id="choice"),
+        pytest.param("accumulate = 0", "accumulate is 0", id="range"),
+        pytest.param('model = "joint-huge"', "model is 'joint-huge'", id="model"),
+        pytest.param('without = ["decoder"]', "without[0] is 'decoder'", id="list"),
+        pytest.param("seed = ", "is not TOML", id="syntax"),
+    ],
+)
+def test_every_key_is_checked(line, said, tmp_path):
+    path = tmp_path / "recipe.toml"
+    key = line.split(" = ")[0]
+    lines = recipe_text(RECIPES["joint-small"]).splitlines()
+    others = [row for row in lines if not row.startswith(f"{key} =")]
+    path.write_text("\n".join([line, *others]))
+    with pytest.raises(ConfigError) as error:
+        read_recipe(path)
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_nested_keys_are_checked_and_named():
+    values = to_dict(RECIPES["joint-small"])
+    stages = [dict(stage) for stage in values["stages"]]
+    stages[1]["learning_rat"] = 1.0
+    with pytest.raises(ConfigError, match=r"stages\[1\]: unknown learning_rat"):
+        from_dict(TrainConfig, {**values, "stages": stages})
+    del stages[1]["learning_rat"], stages[1]["steps"]
+    with pytest.raises(ConfigError, match=r"stages\[1\].*steps"):
+        from_dict(TrainConfig, {**values, "stages": stages})
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        read_recipe(tmp_path / "gone.toml")
+
+
+def test_rates_follow_the_step():
+    stage = replace(STAGE, warmup_steps=100)
+    assert learning_rate(stage, 0) == pytest.approx(0.01)
+    assert learning_rate(stage, 100) == pytest.approx(1.0)
+    assert learning_rate(stage, 1000) == pytest.approx(0.02)
+
+
+def test_the_paper_drops_its_rate_by_five_after_40k_80k_115k_and_165k():
+    config = RECIPES["joint-r50"]
+    assert config.steps == 180_000
+
+    def rate(step):
+        stage, own = config.stage(step)
+        return learning_rate(config.stages[stage], own) / config.stages[stage].learning_rate
+
+    rates = [1, 0.2, 0.04, 1, 0.2, 0.04]
+    edges = [0, 40_000, 80_000, 90_000, 115_000, 165_000, 180_000]
+    for value, begin, end in zip(rates, edges[:-1], edges[1:], strict=True):
+        assert rate(begin) == pytest.approx(value)
+        assert rate(end - 1) == pytest.approx(value)
+
+
+def test_the_losses_cross_over():
+    stage = replace(STAGE, lovasz_start=0.42, lovasz_full=0.58)
+    assert lovasz_share(stage, 419) == 0
+    assert lovasz_share(stage, 500) == pytest.approx(0.5)
+    assert lovasz_share(stage, 580) == 1
+    assert lovasz_share(STAGE, 0) == 1  # the paper's: Lovasz alone from the start
+
+
+def test_the_longest_beginning_of_a_name_gives_the_rate():
+    rates = {"a.": 0.5, "a.b.": 0.0}
+    assert [rate_of(name, rates) for name in ("a.x", "a.b.x", "ab", "c")] == [0.5, 0.0, 1.0, 1.0]
+
+
+def test_frozen_parts_are_in_no_group_and_vectors_do_not_decay():
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    groups = parameter_groups(net, {"0.": 0.0}, 0.1)
+    assert [p.requires_grad for p in net.parameters()] == [False, False, True, True]
+    decays = {tuple(p.shape): group["weight_decay"] for group in groups for p in group["params"]}
+    assert decays == {(1, 3): 0.1, (1,): 0.0}
+
+
+def test_stages_and_phases_by_step():
+    config = RECIPES["joint-small"]
+    first, second = config.stages
+    assert config.stage(first.steps - 1) == (0, first.steps - 1)
+    assert config.stage(first.steps) == (1, 0)
+    assert first.phase(0) is first.phases[0]
+    assert second.phase(second.steps - 1) is second.phases[-1]
+
+
+def test_shortened_keeps_the_stages_in_proportion():
+    short = shortened(RECIPES["joint-r50"], 10)
+    assert [stage.steps for stage in short.stages] == [5, 5]
+    assert short.steps == 10
+
+
+def test_phases_must_cover_the_stage():
+    with pytest.raises(ConfigError, match="sum to 1"):
+        replace(STAGE, phases=(Phase(0.5, (64, 96), 3, 1, {"video": 1.0}),))
+
+
+def test_without_both_branches_nothing_is_left():
+    with pytest.raises(ConfigError, match="nothing is left"):
+        replace(RECIPES["joint-small"], without=("transduction", "induction"))

@@ -1,0 +1,247 @@
+"""A run on a handful of generated pictures: resuming, stopping, sharing, what it leaves behind."""
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing as mp
+
+from jointvos.checkpoints import load_model, save_model
+from jointvos.distributed import Processes, joined_processes
+from jointvos.errors import NonFiniteLoss, TrainingError
+from jointvos.training.data.packs import VideoClip
+from jointvos.training.data.synthesis import MiniSequenceSynthesizer
+from jointvos.training.recipes import Phase, Stage, TrainConfig
+from jointvos.training.run import Run, StepReport
+from jointvos.training.trainer import Trainer
+from jointvos.training.validation import Validation
+
+PHASES = (Phase(1.0, (64, 96), 3, 2, {"video": 1.0}),)
+CONFIG = TrainConfig(
+    model="joint-small",
+    data="synthesis",
+    stages=(
+        Stage(2, 1e-3, PHASES, {"learner.filter_reg": 0.02}, lovasz_start=0.5, lovasz_full=1.0),
+        Stage(2, 5e-4, PHASES, {"backbone.": 0.0}, schedule="drops", drops=(0.5,)),
+    ),
+    weight_decay=0.01,
+    clip_norm=1.0,
+    segmentation_weight=1.0,
+    cosine_weight=0.01,
+    auxiliary_weight=0.3,
+    ema_decay=0.9,
+    checkpoint_steps=1,
+    validation_steps=2,
+    seed=3,
+)
+
+
+def clip() -> VideoClip:
+    """A bright square that wanders over noise."""
+    rng = np.random.default_rng(0)
+    images, labels = [], []
+    for t in range(6):
+        image = rng.integers(0, 90, (90, 120, 3), dtype=np.uint8)
+        label = np.zeros((90, 120), np.uint8)
+        image[20 + 4 * t : 50 + 4 * t, 30 + 6 * t : 60 + 6 * t] = (240, 200, 40)
+        label[20 + 4 * t : 50 + 4 * t, 30 + 6 * t : 60 + 6 * t] = 1
+        images.append(image)
+        labels.append(label)
+    return VideoClip("square", tuple(images), tuple(labels))
+
+
+def new_run(config: TrainConfig = CONFIG, processes: Processes | None = None) -> Run:
+    data = MiniSequenceSynthesizer([clip()], [], seed=config.seed)
+    return Run(config, data, torch.device("cpu"), processes)
+
+
+def save(net, path):
+    save_model(net, path, half=True)
+
+
+def finish(run: Run, out: Path, **options) -> list[StepReport]:
+    return list(Trainer(run, out, save=save, **options).train())
+
+
+def assert_same_weights(ours: Run, theirs: Run, **tolerance) -> None:
+    for part in ("weights", "averaged"):
+        a, b = ours.state()[part], theirs.state()[part]
+        assert a.keys() == b.keys()
+        for name in a:
+            torch.testing.assert_close(a[name], b[name], **tolerance, msg=lambda m, n=name: n + m)
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3])
+def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(tmp_path, stopped_after):
+    whole = new_run()
+    reports = finish(whole, tmp_path / "whole")
+
+    stop = Event()
+    first = Trainer(new_run(), tmp_path / "parts", save=save, stop=stop).train()
+    for _ in range(stopped_after):
+        next(first)
+    stop.set()
+    assert list(first) == []
+    assert not (tmp_path / "parts" / "joint-small.safetensors").exists()
+
+    second = Trainer(new_run(), tmp_path / "parts", save=save)
+    second.resume()
+    assert second.run.step == stopped_after
+    rest = list(second.train())
+    assert [report.step for report in rest] == list(range(stopped_after, 4))
+    assert [report.loss for report in rest] == [report.loss for report in reports[stopped_after:]]
+    assert_same_weights(second.run, whole, rtol=0, atol=0)
+    log = (tmp_path / "parts" / "log.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in log] == ["step", "0", "1", "2", "3"]
+
+
+def test_rows_after_the_last_checkpoint_are_done_again(tmp_path):
+    finish(new_run(replace(CONFIG, checkpoint_steps=3)), tmp_path / "whole")
+    steps = Trainer(new_run(replace(CONFIG, checkpoint_steps=3)), tmp_path, save=save).train()
+    for _ in range(4):
+        next(steps)  # killed after step 3, its checkpoint not yet written
+    steps.close()
+    again = Trainer(new_run(replace(CONFIG, checkpoint_steps=3)), tmp_path, save=save)
+    again.resume()
+    assert [report.step for report in again.train()] == [3]
+    rows = (tmp_path / "log.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["0", "1", "2", "3"]
+
+
+def test_a_stage_has_its_own_rates_and_frozen_parts(tmp_path):
+    run = new_run()
+    before = run.net.backbone.conv1.weight.clone()
+    reports = []
+    for report in run.steps():
+        reports.append(report)
+        if run.step == 2:
+            between = run.net.backbone.conv1.weight.clone()
+    assert [report.stage for report in reports] == [1, 1, 2, 2]
+    assert [report.rate for report in reports][2:] == pytest.approx([5e-4, 1e-4])
+    assert not torch.equal(before, between)
+    assert torch.equal(between, run.net.backbone.conv1.weight)
+
+
+def _part_of_a_run(rank: int, folder: Path) -> None:
+    import os
+
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    torch.set_num_threads(1)
+    with joined_processes("cpu") as (processes, _):
+        run = new_run(processes=processes)
+        reports = finish(run, folder)
+        torch.save([report.loss for report in reports], folder.parent / f"losses{rank}.pt")
+
+
+def test_two_processes_equal_one(tmp_path, monkeypatch):
+    whole = new_run()
+    reports = finish(whole, tmp_path / "one")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(20_000 + np.random.default_rng().integers(20_000)))
+    mp.spawn(_part_of_a_run, (tmp_path / "two",), nprocs=2)
+    shared = new_run()
+    shared.resume(tmp_path / "two" / "last.ckpt")
+    # AdamW's first steps divide a gradient by its own size, so where it is nearly nothing the order
+    # of a sum decides: the way from the start is compared, not every number.
+    start = new_run()
+    way, gap = (
+        sum(
+            (a - b).square().sum()
+            for a, b in zip(one.parameters(), other.parameters(), strict=True)
+        )
+        for one, other in ((whole.net, start.net), (whole.net, shared.net))
+    )
+    assert way > 0
+    assert (gap / way).sqrt() < 0.01
+    losses = [torch.load(tmp_path / f"losses{rank}.pt") for rank in (0, 1)]
+    assert losses[0] == pytest.approx([report.loss for report in reports], rel=1e-4)
+    assert losses[1] == losses[0]
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole():
+    # Cross-entropy and soft IoU are means over sequences; Lovasz is not, so it is left out.
+    stage = replace(CONFIG.stages[0], lovasz_start=1.0, lovasz_full=1.0)
+    config = replace(CONFIG, stages=(stage,), clip_norm=0.0)
+    norms = [
+        next(new_run(replace(config, accumulate=parts)).steps()).gradient_norm for parts in (1, 2)
+    ]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+
+
+def test_bfloat16_changes_little():
+    losses = [
+        next(new_run(replace(CONFIG, precision=precision)).steps()).loss
+        for precision in ("fp32", "bf16")
+    ]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+@pytest.mark.parametrize("without", ["transduction", "induction", "two-head", "cosine"])
+def test_every_ablation_trains(without):
+    run = new_run(replace(CONFIG, without=(without,)))
+    report = next(run.steps())
+    assert np.isfinite(report.loss)
+    assert run.net.config.transduction == (without != "transduction")
+    assert run.net.config.induction == (without != "induction")
+    assert run.net.config.two_head == (without == "cosine")
+    one_branch = without in ("transduction", "induction")
+    assert (report.cosine == 0) == (one_branch or without == "two-head")
+
+
+def test_another_seed_is_another_run():
+    one, other = new_run(), new_run(replace(CONFIG, seed=4))
+    assert not torch.equal(one.net.heads.weight, other.net.heads.weight)
+
+
+def test_the_kept_file_is_the_averaged_network(tmp_path):
+    run = new_run()
+    finish(run, tmp_path)
+    net = load_model(tmp_path / "joint-small.safetensors")
+    kept = run.kept.decoder.upsample1.weight
+    torch.testing.assert_close(net.decoder.upsample1.weight, kept, rtol=1e-3, atol=1e-6)
+    assert not torch.equal(kept, run.net.decoder.upsample1.weight)
+
+
+def test_the_best_by_validation_and_the_last_are_kept(tmp_path):
+    scores = iter([40.0, 30.0])
+    said = []
+    run = new_run()
+    weights = []
+
+    def validate(net):
+        weights.append(net.decoder.upsample1.weight.clone())
+        return Validation(next(scores), {"a": (50.0, 30.0)}, ())
+
+    finish(run, tmp_path, validate=validate, on_validation=said.append)
+    assert [validation.j_and_f for validation in said] == [40.0, 30.0]
+    best = load_model(tmp_path / "best.safetensors").decoder.upsample1.weight
+    torch.testing.assert_close(best, weights[0], rtol=1e-3, atol=1e-6)
+    rows = (tmp_path / "validation.csv").read_text().split()
+    assert rows == ["step,j_and_f", "2,40.0", "4,30.0"]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):
+    run = new_run()
+    with torch.no_grad():
+        run.net.decoder.upsample2.weight.fill_(float("nan"))
+    with pytest.raises(NonFiniteLoss, match=r"step 0.*nonfinite\.pt"):
+        finish(run, tmp_path)
+    kept = torch.load(tmp_path / "nonfinite.pt", weights_only=True)
+    assert kept["step"] == 0
+    assert torch.equal(kept["images"], run.draw(0).images)
+
+
+def test_resuming_another_configuration_or_nothing_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="not there"):
+        new_run().resume(tmp_path / "last.ckpt")
+    finish(new_run(), tmp_path)
+    with pytest.raises(TrainingError, match=r"another configuration \(ema_decay differ"):
+        new_run(replace(CONFIG, ema_decay=0.5)).resume(tmp_path / "last.ckpt")
+    (tmp_path / "last.ckpt").write_bytes(b"nonsense")
+    with pytest.raises(TrainingError, match="damaged"):
+        new_run().resume(tmp_path / "last.ckpt")
