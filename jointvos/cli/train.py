@@ -15,8 +15,8 @@ from jointvos.cli.console import Reporter, plural
 from jointvos.errors import ConfigError, OutputExists
 
 if TYPE_CHECKING:
-    from jointvos.training.recipes import TrainConfig
     from jointvos.training.run import StepReport
+    from jointvos.training.train_config import TrainConfig
 
 INTERRUPTED = 130
 SAID_EVERY = 20  # steps
@@ -116,7 +116,7 @@ def train(
     Ctrl-C saves a checkpoint that --resume goes on from. Several GPUs share a run with
     torchrun --nproc-per-node=N -m jointvos train ...
     """
-    from jointvos.training.recipes import recipe_text
+    from jointvos.training.train_config import recipe_text
 
     config = _recipe(preset, recipe, steps, seed, without)
     if print_config:
@@ -202,7 +202,8 @@ def _recipe(
 ) -> "TrainConfig":
     from jointvos.config import from_dict, to_dict
     from jointvos.config import preset as look_up
-    from jointvos.training.recipes import ABLATIONS, RECIPES, TrainConfig, read_recipe, shortened
+    from jointvos.training.recipes import RECIPES
+    from jointvos.training.train_config import ABLATIONS, TrainConfig, read_recipe, shortened
 
     if recipe is not None and preset is not None:
         raise ConfigError("--config and --preset exclude each other; give one of them")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from jointvos.distributed import Processes
 from jointvos.training.losses import cosine_loss, lovasz_loss, soft_iou_loss
-from jointvos.training.recipes import TrainConfig
+from jointvos.training.train_config import TrainConfig
 from jointvos.training.unroll import Unrolled
 
 

@@ -24,8 +24,8 @@ from jointvos.model import JointNet
 from jointvos.training.checkpoint import load_checkpoint
 from jointvos.training.data.mini_sequences import Data, MiniSequences
 from jointvos.training.objective import Objective, objective
-from jointvos.training.recipes import TrainConfig
 from jointvos.training.schedule import learning_rate, lovasz_share, parameter_groups
+from jointvos.training.train_config import TrainConfig
 from jointvos.training.unroll import Unrolled, unroll
 
 

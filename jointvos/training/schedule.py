@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from jointvos.training.recipes import Stage
+from jointvos.training.train_config import Stage
 
 
 def rate_of(name: str, rates: Mapping[str, float]) -> float:

@@ -20,8 +20,8 @@ from jointvos.model import JointNet
 from jointvos.training.checkpoint import save_checkpoint
 from jointvos.training.pictures.charts import draw_curves
 from jointvos.training.pictures.contact_sheet import draw_strip
-from jointvos.training.recipes import recipe_text
 from jointvos.training.run import Run, StepReport
+from jointvos.training.train_config import recipe_text
 from jointvos.training.validation import Validation
 
 LOG = [field.name for field in fields(StepReport)]

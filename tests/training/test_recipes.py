@@ -7,8 +7,9 @@ from torch import nn
 
 from jointvos.config import from_dict, to_dict
 from jointvos.errors import ConfigError
-from jointvos.training.recipes import (
-    RECIPES,
+from jointvos.training.recipes import RECIPES
+from jointvos.training.schedule import learning_rate, lovasz_share, parameter_groups, rate_of
+from jointvos.training.train_config import (
     Phase,
     Stage,
     TrainConfig,
@@ -16,7 +17,6 @@ from jointvos.training.recipes import (
     recipe_text,
     shortened,
 )
-from jointvos.training.schedule import learning_rate, lovasz_share, parameter_groups, rate_of
 
 STAGE = Stage(1000, 1.0, (Phase(1.0, (64, 96), 3, 1, {"video": 1.0}),))
 

@@ -14,8 +14,8 @@ from jointvos.distributed import Processes, joined_processes
 from jointvos.errors import NonFiniteLoss, TrainingError
 from jointvos.training.data.packs import VideoClip
 from jointvos.training.data.synthesis import MiniSequenceSynthesizer
-from jointvos.training.recipes import Phase, Stage, TrainConfig
 from jointvos.training.run import Run, StepReport
+from jointvos.training.train_config import Phase, Stage, TrainConfig
 from jointvos.training.trainer import Trainer
 from jointvos.training.validation import Validation
 

@@ -13,7 +13,7 @@ from jointvos.training.data.packs import load_packs
 from jointvos.training.data.segments import SegmentSampler
 from jointvos.training.data.synthesis import MiniSequenceSynthesizer
 from jointvos.training.data.vos_data import SegmentVideo, open_training_videos
-from jointvos.training.recipes import TrainConfig
+from jointvos.training.train_config import TrainConfig
 
 
 @dataclass(frozen=True)

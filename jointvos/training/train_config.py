@@ -1,0 +1,256 @@
+"""What a recipe can say, as frozen dataclasses, and how it is written as TOML."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from jointvos.config import MODELS, Checked, ModelConfig, from_dict, preset, to_dict
+from jointvos.errors import ConfigError
+
+ABLATIONS = ("transduction", "induction", "two-head", "cosine")
+"""What a run can be made without (Tables 1 and 2, and the loss of Eq. 8)."""
+
+
+@dataclass(frozen=True)
+class Phase(Checked):
+    """What the data of a part of a stage look like.
+
+    Attributes:
+        share: Part of the stage's steps that it takes.
+        crop_size: Height and width of the crops, multiples of 16.
+        frames: Frames of a mini-sequence, the given one included.
+        batch_size: Mini-sequences per step, over all processes.
+        mix: How often each kind of data is drawn, relative to the others.
+    """
+
+    share: float
+    crop_size: tuple[int, int]
+    frames: int
+    batch_size: int
+    mix: Mapping[str, float]
+
+    def problems(self) -> list[str]:
+        found = []
+        if any(side < 32 or side % 16 for side in self.crop_size):
+            found.append(f"crop_size is {self.crop_size}, expected multiples of 16 from 32 up")
+        if self.frames < 2:
+            found.append(f"frames is {self.frames}, expected 2 or more")
+        if self.batch_size < 1:
+            found.append(f"batch_size is {self.batch_size}, expected 1 or more")
+        if not self.mix or min(self.mix.values()) < 0 or sum(self.mix.values()) <= 0:
+            found.append(f"mix is {dict(self.mix)}, expected weights, some above 0, none below")
+        return found
+
+
+@dataclass(frozen=True)
+class Stage(Checked):
+    """A part of a run with an optimiser of its own.
+
+    Attributes:
+        steps: Optimiser steps.
+        learning_rate: Peak.
+        phases: What the data look like as the stage proceeds; shares sum to 1.
+        rates: Factors on the learning rate by beginning of the parameters' names, the longest
+            that fits; 1 for all others. What has 0 is frozen.
+        warmup_steps: Steps of linear warm-up.
+        schedule: "cosine" falls to 2 % of the peak; "drops" multiplies by `drop_factor` at each
+            of `drops`.
+        drops: Shares of the stage.
+        drop_factor: See `schedule`.
+        lovasz_start: Share of the stage after which Lovasz begins to replace cross-entropy and
+            soft IoU; from scratch it would stay on a plateau at probability one half.
+        lovasz_full: Share of the stage from which Lovasz is the main loss.
+    """
+
+    steps: int
+    learning_rate: float
+    phases: tuple[Phase, ...]
+    rates: Mapping[str, float] = field(default_factory=dict)
+    warmup_steps: int = 0
+    schedule: Literal["cosine", "drops"] = "cosine"
+    drops: tuple[float, ...] = ()
+    drop_factor: float = 0.2
+    lovasz_start: float = 0.0
+    lovasz_full: float = 0.0
+
+    def problems(self) -> list[str]:
+        found = []
+        if self.steps < 1:
+            found.append(f"steps is {self.steps}, expected 1 or more")
+        if not self.learning_rate > 0:
+            found.append(f"learning_rate is {self.learning_rate}, expected more than 0")
+        if abs(sum(phase.share for phase in self.phases) - 1) > 1e-6:
+            found.append("the shares of the phases must sum to 1")
+        if self.lovasz_full < self.lovasz_start:
+            found.append("lovasz_full comes before lovasz_start")
+        return found
+
+    def phase(self, step: int) -> Phase:
+        """The phase that a step of this stage (from 0) belongs to."""
+        end = 0.0
+        for phase in self.phases:
+            end += phase.share
+            if step < end * self.steps:
+                return phase
+        return self.phases[-1]
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
+    """How a network is trained.
+
+    Attributes:
+        model: Preset of the network.
+        data: "synthesis" makes mini-sequences from videos and stills with motion of its own;
+            "segments" draws them from video data sets as the paper's code does.
+        stages: One after the other.
+        initial_weights: Names of installed backbones; the first that is there is taken, else the
+            network starts with random numbers.
+        without: Ablations, of `ABLATIONS`.
+        initial_steps: Steepest-descent steps on the first frame.
+        update_steps: Steepest-descent steps after every further frame.
+        weight_decay: Of matrices and kernels (AdamW; 0 makes it Adam); vectors have none.
+        clip_norm: Greatest norm of the gradient; 0 for no limit.
+        segmentation_weight: Of the segmentation loss.
+        lovasz_per_frame: Lovasz of each frame on its own, averaged, as Eq. 10 has it; the paper's
+            code takes all pixels of the batch together.
+        safety_cross_entropy: Cross-entropy that stays beside Lovasz.
+        cosine_weight: Of Eq. 8.
+        auxiliary_weight: Of the cross-entropy on the mask encoding at stride 16; 0 for none.
+        ema_decay: Of the averaged weights, which are the ones that are kept; 0 keeps the last.
+        window: Frames that a mini-sequence of "segments" spans at most.
+        causal: Whether its given frame is always the earliest; the paper does not say so.
+        precision: What the network computes in; the learner always in fp32.
+        accumulate: Parts of a batch that go through the network one after the other. Lovasz is
+            then taken over each part.
+        compile: Whether backbone and decoder are compiled.
+        checkpoint_steps: Every how many steps a checkpoint is written.
+        validation_steps: Every how many steps the validation sequences are tracked.
+        seed: Of weights and data.
+    """
+
+    model: str
+    data: Literal["synthesis", "segments"]
+    stages: tuple[Stage, ...]
+    initial_weights: tuple[str, ...] = ()
+    without: tuple[Literal["transduction", "induction", "two-head", "cosine"], ...] = ()
+    initial_steps: int = 5
+    update_steps: int = 2
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    segmentation_weight: float = 100.0
+    lovasz_per_frame: bool = False
+    safety_cross_entropy: float = 0.0
+    cosine_weight: float = 1.0
+    auxiliary_weight: float = 0.0
+    ema_decay: float = 0.0
+    window: int = 100
+    causal: bool = True
+    precision: Literal["fp32", "bf16"] = "fp32"
+    accumulate: int = 1
+    compile: bool = False
+    checkpoint_steps: int = 20
+    validation_steps: int = 1000
+    seed: int = 1
+
+    def problems(self) -> list[str]:
+        found = []
+        if self.model not in MODELS:
+            found.append(f"model is {self.model!r}, expected one of {', '.join(MODELS)}")
+        if not self.stages:
+            found.append("stages is empty, expected at least one")
+        for name in ("accumulate", "checkpoint_steps", "validation_steps"):
+            if getattr(self, name) < 1:
+                found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
+        if not 0 <= self.ema_decay < 1:
+            found.append(f"ema_decay is {self.ema_decay}, expected 0 to below 1")
+        if {"transduction", "induction"} <= set(self.without):
+            found.append("without both branches nothing is left to train")
+        return found
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage(self, step: int) -> tuple[int, int]:
+        """Index of the stage that a step (from 0) belongs to, and the step's number in it."""
+        for index, stage in enumerate(self.stages):
+            if step < stage.steps:
+                return index, step
+            step -= stage.steps
+        return len(self.stages) - 1, self.stages[-1].steps
+
+    def network(self) -> ModelConfig:
+        """The network to be trained, without what `without` names."""
+        one_branch = {"transduction", "induction"} & set(self.without)
+        return preset(
+            MODELS,
+            self.model,
+            transduction=False if "transduction" in self.without else None,
+            induction=False if "induction" in self.without else None,
+            two_head=False if one_branch or "two-head" in self.without else None,
+        )
+
+
+def shortened(config: TrainConfig, steps: int) -> TrainConfig:
+    """The same run in so many steps, every stage in proportion."""
+    parts = [max(1, round(stage.steps * steps / config.steps)) for stage in config.stages]
+    parts[-1] = max(1, steps - sum(parts[:-1]))
+    return replace(
+        config,
+        stages=tuple(
+            replace(stage, steps=part) for stage, part in zip(config.stages, parts, strict=True)
+        ),
+    )
+
+
+def read_recipe(path: Path) -> TrainConfig:
+    """A recipe from a TOML file, as `recipe_text` writes it.
+
+    Raises:
+        ConfigError: The file is missing or not TOML, or a key or value is wrong.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; expected a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    try:
+        return from_dict(TrainConfig, values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def recipe_text(config: TrainConfig) -> str:
+    """The recipe as TOML."""
+    return "\n".join(_table(to_dict(config))) + "\n"
+
+
+def _table(values: Mapping[str, Any], path: str = "") -> list[str]:
+    """Lines of a table: plain values first, then the tables below it."""
+    below = {
+        key: value
+        for key, value in values.items()
+        if isinstance(value, tuple) and value and isinstance(value[0], dict)
+    }
+    lines = [f"{key} = {_value(value)}" for key, value in values.items() if key not in below]
+    for key, tables in below.items():
+        for table in tables:
+            lines += ["", f"[[{path}{key}]]", *_table(table, f"{path}{key}.")]
+    return lines
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f'"{key}" = {_value(v)}' for key, v in value.items()) + "}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    return str(value)
