@@ -1,8 +1,12 @@
 import os
+import signal
 import sys
 from pathlib import Path
 
 # Two cores and other work beside us: waiting threads must sleep, not spin.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Jobs in the background of a shell ignore Ctrl-C, and so would the commands that are tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parent / "reference"))  # refweights, synth

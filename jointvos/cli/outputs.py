@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from jointvos.cli.console import BROKEN_PIPE
 from jointvos.errors import ConfigError, OutputError, OutputExists
-from jointvos.types import Frame, FrameResult, VideoInfo
 
 if TYPE_CHECKING:
     from jointvos.media import Background, Kind, Picture, TwoPhaseSink
+    from jointvos.types import Frame, FrameResult, VideoInfo
 
 STDOUT = Path("-")
 
@@ -117,9 +117,11 @@ class Outputs:
                     f"{mask} lies in {path}, which would be replaced; name another folder"
                 )
         # Nothing is written yet by sinks that are merely made, so any film will do.
+        from jointvos.types import VideoInfo
+
         self.sinks(VideoInfo(source, 256, 256, Fraction(25), Fraction(1, 25)))
 
-    def sinks(self, info: VideoInfo) -> "list[TwoPhaseSink]":
+    def sinks(self, info: "VideoInfo") -> "list[TwoPhaseSink]":
         """Sinks for all of them.
 
         Raises:
@@ -131,7 +133,7 @@ class Outputs:
         except OutputExists as error:
             raise OutputExists(f"{str(error).split(';')[0]}; use -f to replace it") from error
 
-    def _sinks(self, info: VideoInfo) -> "Iterator[TwoPhaseSink]":
+    def _sinks(self, info: "VideoInfo") -> "Iterator[TwoPhaseSink]":
         from jointvos import media
 
         overwrite, sound = self.overwrite, self.audio == "copy"
@@ -162,7 +164,7 @@ class Outputs:
         if self.coco is not None:
             yield media.CocoSink(self.coco, info, overwrite=overwrite)
 
-    def _overlay(self, info: VideoInfo, path: Path) -> "TwoPhaseSink":
+    def _overlay(self, info: "VideoInfo", path: Path) -> "TwoPhaseSink":
         from jointvos import media
 
         behind = None
@@ -184,11 +186,11 @@ class Outputs:
         )
 
     def _stream(
-        self, info: VideoInfo, kind: "Kind", behind: "Background | None" = None
+        self, info: "VideoInfo", kind: "Kind", behind: "Background | None" = None
     ) -> "TwoPhaseSink":
         from jointvos import media
 
-        def picture(frame: Frame, result: FrameResult) -> "Picture":
+        def picture(frame: "Frame", result: "FrameResult") -> "Picture":
             if kind == "grey":
                 return result.labels
             if kind == "rgba":
