@@ -14,8 +14,6 @@ import urllib3
 from urllib3 import BaseHTTPResponse
 from urllib3.util import make_headers, parse_url
 
-from jointvos import __version__
-
 CHUNK = 1 << 18
 MOST_REDIRECTS = 5
 
@@ -115,7 +113,7 @@ def _manager(url: str) -> urllib3.PoolManager:
 def _headers(url: str) -> dict[str, str]:
     auth = parse_url(url).auth
     return {
-        "User-Agent": f"jointvos/{__version__}",
+        "User-Agent": "jointvos",
         "Accept-Encoding": "identity",
         "Accept-Language": "en",
         **(make_headers(basic_auth=auth) if auth else {}),
