@@ -69,7 +69,8 @@ def test_a_data_set_that_the_recipe_needs_is_asked_for(jointvos, inputs, picture
 def test_a_short_run_makes_a_model(jointvos, inputs, pictures):
     shown = jointvos("train", "--data", "films", "--show-batch", "batch.png", timeout=280)
     assert shown.stdout.strip() == "batch.png"
-    assert Image.open(inputs / "batch.png").width > 300
+    with Image.open(inputs / "batch.png") as picture:
+        assert picture.width > 300
 
     recipe = jointvos("train", "--print-config", "--preset", "joint-small-short", "--steps", "2")
     (inputs / "own.toml").write_text(
