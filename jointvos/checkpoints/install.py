@@ -6,6 +6,7 @@ the published file is recorded beside it, and a later download of the same name 
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from jointvos.checkpoints.content import EMPTY, SAFETENSORS, WEB_PAGE, kind_of, refuse
 from jointvos.checkpoints.locate import bundled, cache_folder, place
 from jointvos.checkpoints.lock import alone
-from jointvos.checkpoints.partial import storage_error
+from jointvos.checkpoints.partial import discard, storage_error
 from jointvos.checkpoints.record import (
     Published,
     Record,
@@ -98,9 +99,12 @@ def install(
         try:
             _put(published, seen(published, file, _shown(origin)), name, target, workshop, watch)
         except IncompatibleWeights as error:
-            shutil.rmtree(workshop, ignore_errors=True)  # what came is good for nothing
+            if local is None:
+                discard(published)  # it is good for nothing
             where = published if local is not None else f"{file} from {host(origin)}"
             raise IncompatibleWeights(str(error).replace(str(published), str(where))) from error
+        if local is None:
+            discard(published)
     return target
 
 
@@ -151,22 +155,26 @@ def _there(target: Path, source: str | None, watch: Watch) -> Path:
 def _workshop(folder: Path, name: str, watch: Watch) -> Iterator[Path]:
     """The folder in which one process at a time makes the file of that name.
 
-    It is emptied when all went well; what is left otherwise serves the next attempt.
+    What is left when something went wrong serves the next attempt. Where locks do not work, nothing
+    is taken away but what was made here.
     """
     workshop = folder / WORKSHOP / name
     try:
-        workshop.mkdir(parents=True, exist_ok=True)
+        workshop.parent.mkdir(parents=True, exist_ok=True)
         lock = alone(
             folder / WORKSHOP / f".{name}.lock",
             lambda: watch.note(f"waiting for another process that is installing {name}"),
         )
-        with lock:
+        with lock as held:
+            workshop.mkdir(exist_ok=True)
             try:
                 yield workshop
-                shutil.rmtree(workshop, ignore_errors=True)
+                if held:
+                    shutil.rmtree(workshop, ignore_errors=True)
             finally:
-                with suppress(OSError):  # there is something to go on with
-                    workshop.rmdir()
+                if held:
+                    with suppress(OSError):  # there is something to go on with
+                        workshop.rmdir()
     except OSError as error:
         if isinstance(error, WeightsError | OutputError):
             raise
@@ -224,7 +232,7 @@ def _put(
         raise refuse(published, kind, "a model")
     if known is not None:
         _check(now, known, target)
-    made = workshop / target.name
+    made = workshop / f"{uuid.uuid4().hex}-{target.name}"
     try:
         _convert(published, name, made)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -22,11 +22,11 @@ else:
 
 
 @contextmanager
-def alone(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+def alone(path: Path, on_wait: Callable[[], None]) -> Iterator[bool]:
     """Hold the lock file `path`, which stays; it is free again when the process ends, however.
 
-    Some network file systems know no locks or only pretend to: nothing that is done under the
-    lock may rely on it for more than saving work.
+    Some network file systems know no locks: then it yields False at once, and what others may be
+    working on must be left alone.
 
     Args:
         path: The file.
@@ -40,12 +40,14 @@ def alone(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
         while True:
             try:
                 _take(file)
+                held = True
                 break
             except (BlockingIOError, PermissionError):
                 if not waited:
                     on_wait()
                 waited = True
                 time.sleep(POLL_S)
-            except OSError:
-                break  # there are no locks here
-        yield
+            except OSError:  # there are no locks here
+                held = False
+                break
+        yield held

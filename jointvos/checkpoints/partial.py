@@ -55,8 +55,7 @@ class Partial:
 
     def drop(self) -> None:
         """Take it away."""
-        self.path.unlink(missing_ok=True)
-        self._notes.unlink(missing_ok=True)
+        discard(self.path)
 
     def sync(self) -> None:
         """See to it that it is on the disk."""
@@ -86,9 +85,14 @@ def begin(folder: Path, address: str) -> Partial:
                 tag if isinstance(tag, str) else None, total if isinstance(total, int) else None
             )
             shutil.copyfile(content, partial.path)
-        content.unlink(missing_ok=True)
-        notes.unlink(missing_ok=True)
+        discard(content)
     return partial
+
+
+def discard(path: Path) -> None:
+    """Take a file away that has served, with what its server said."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _read(notes: Path) -> dict[str, object]:

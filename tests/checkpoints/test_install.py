@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from misbehaving import Listener, Server, serving
 
 import jointvos.checkpoints.install as installing
+import jointvos.checkpoints.lock as locking
 from jointvos.checkpoints import load_model
 from jointvos.checkpoints.install import install
-from jointvos.checkpoints.locate import bundled
+from jointvos.checkpoints.locate import bundled, place
 from jointvos.checkpoints.record import check_fully, read_record, record_path
 from jointvos.checkpoints.registry import KNOWN, KnownModel
 from jointvos.checkpoints.web_request import Patience
@@ -355,6 +357,43 @@ class TestStorage:
         record = read_record(path)
         assert (record is not None and record.installed is not None) == (ends_at == 4)
         assert check_fully("x", path).state == ("ok" if ends_at == 4 else "unrecorded")
+
+    def test_without_locks_two_at_once_spoil_nothing(
+        self,
+        known: KnownModel,
+        server: Server,
+        cache: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def no_locks(file: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(locking, "_take", no_locks)
+        both = threading.Barrier(2)
+
+        def together(request: misbehaving.Request) -> None:
+            if request.number <= 2:
+                both.wait(10)
+            misbehaving.good(request)
+
+        server.behaviours["/first"] = together
+        ends: list[object] = []
+
+        def run() -> None:
+            try:
+                ends.append(have(known.name, Listener()))
+            except WeightsError as error:
+                ends.append(str(error))
+
+        threads = [threading.Thread(target=run) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        path = place(known.name, cache)
+        assert path in ends
+        assert path.read_bytes() == server.content
+        assert check_fully(known.name, path).state == "ok"
 
 
 class TestLaterLooks:
