@@ -199,18 +199,19 @@ def _areas(labels: Labels) -> NDArray[np.float32]:
 def _usable_ids(labels: Labels) -> NDArray[np.intp]:
     """The objects of a frame of a clip that are large enough to be followed."""
     areas = _areas(labels)
-    ids = np.flatnonzero((areas > 100) | (areas >= 0.002 * labels.size))
+    return _objects(np.flatnonzero((areas > 100) | (areas >= 0.002 * labels.size)))
+
+
+def _objects(ids: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Those that are neither background nor, where there are others, void."""
     ids = ids[ids > 0]
-    if len(ids) > 1:
-        ids = ids[ids != 255]  # void, where it is not the only object
-    return ids
+    return ids[ids != 255] if len(ids) > 1 else ids
 
 
 def _pick_target(still: Still, rng: np.random.Generator) -> Mask | None:
     """One object of a still, or None if the draw is too small, too large or mostly cut off."""
     labels = still.labels
-    ids = np.flatnonzero(_areas(labels) > 0.003 * labels.size)
-    ids = ids[ids > 0]
+    ids = _objects(np.flatnonzero(_areas(labels) > 0.003 * labels.size))
     if not len(ids):
         return None
     if still.source == CLOTHES and rng.random() < 0.5:
