@@ -37,7 +37,8 @@ def train(
         typer.Option(
             "--preset",
             metavar="NAME",
-            help="The recipe: joint-small (default), joint-r50 (the paper's), "
+            help="The recipe: joint-small (default), joint-small-cuda (half an hour of a large "
+            "GPU), joint-small-short (minutes, for comparisons), joint-r50 (the paper's), "
             "joint-r50-as-printed or joint-r50-davis.",
         ),
     ] = None,
