@@ -1,6 +1,7 @@
 import io
 import tarfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from PIL import Image as PILImage
 from jointvos.errors import ConfigError, DatasetError, DatasetNotFound, SequenceIncomplete
 from jointvos.training.data import augment, scenes, synthesis
 from jointvos.training.data.augment import training_region
+from jointvos.training.data.layers import render
 from jointvos.training.data.packs import Still, VideoClip, load_pack, load_packs
 from jointvos.training.data.synthesis import KINDS, MiniSequenceSynthesizer
 
@@ -128,6 +130,50 @@ def test_odd_label_maps(source: str, labels: np.ndarray, usable: bool | None) ->
         assert np.isfinite(frame.box).all()
 
 
+def test_company_in_a_clip_stays_behind_its_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes, "COMPANY", 1.0)
+    monkeypatch.setattr(scenes, "DISGUISED", 0.0)
+    clip = _clip()
+    others = [
+        replace(_still(i, "bsds500"), image=np.full((150, 200, 3), 250, np.uint8)) for i in range(3)
+    ]
+    seen = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        scene = scenes.video_scene([clip], others, 4, rng)
+        assert scene is not None
+        for frame in scene:
+            image, mask = render(frame.layers, np.eye(3), frame.size)
+            target = next(layer for layer in frame.layers if layer.is_target)
+            np.testing.assert_array_equal(mask, target.mask)
+            assert (image[mask > 0] == RED).all()
+            seen += bool((image[mask == 0] > 200).all(axis=-1).any())
+    assert seen > 12
+
+
+def test_what_comes_late_is_missing_in_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes, "COMPANY", 1.0)
+    monkeypatch.setattr(scenes, "LATE", 1.0)
+    for seed in range(8):
+        scene = scenes.video_scene([_clip()], [_still(1, "x")], 4, np.random.default_rng(seed))
+        assert scene is not None
+        counts = [len(frame.layers) for frame in scene]
+        assert counts[0] <= 2  # the picture, and its target once more where somebody will come
+        assert counts == sorted(counts)
+
+
+def test_disguise_has_the_colours_of_the_other() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(90, 150, (60, 80, 3), np.uint8)
+    like = (np.array([200, 60, 120]) + rng.normal(0, 9, (50, 70, 3))).astype(np.uint8)
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:50, 20:60] = 255
+    worn = scenes.disguise(image, mask, like, np.full((50, 70), 255, np.uint8))
+    inside = worn[mask > 0].astype(float)
+    np.testing.assert_allclose(inside.mean(0), like.reshape(-1, 3).mean(0), atol=1)
+    np.testing.assert_allclose(inside.std(0), like.reshape(-1, 3).std(0), rtol=0.1)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "procedural"])
 def test_mask_lies_on_the_target(
     synthesizer: MiniSequenceSynthesizer, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -148,6 +194,10 @@ def test_mask_lies_on_the_target(
         synthesis,
         "moving_still",
         lambda stills, others, *rest: original(stills, (blank,), *rest),
+    )
+    filmed = scenes.video_scene
+    monkeypatch.setattr(
+        synthesis, "video_scene", lambda videos, others, *rest: filmed(videos, (), *rest)
     )
     batch = data.batch(0, 12, {kind: 1.0}, CROP, 4)
     looks_red = batch.images[:, :, :1].float() > 1.15 * batch.images[:, :, 1:2].float()

@@ -46,12 +46,21 @@ CATS = "feral_cat"  # whole animals
 PEOPLE = frozenset({CLOTHES, CATS})
 WINDOW = 50  # frames of a clip that a mini-sequence spans at most
 TWINS = 0.3  # share of moving cut-outs that meet their look-alike
+COMPANY = 0.5  # share of clips into whose background other objects are put
+DISGUISED = 0.4  # share of other objects that wear the target's colours
+LATE = 0.5  # share of other objects that the first frame does not show
 
 
 def video_scene(
-    videos: Sequence[VideoClip], count: int, rng: np.random.Generator
+    videos: Sequence[VideoClip],
+    others: Sequence[Still],
+    count: int,
+    rng: np.random.Generator,
 ) -> list[SceneFrame] | None:
-    """`count` frames of one clip within `WINDOW`, half of the time backwards."""
+    """`count` frames of one clip within `WINDOW`, half of the time backwards.
+
+    Sometimes objects of `others` move between its target and what is behind.
+    """
     if not videos:
         return None
     clip = _any(videos, rng)
@@ -68,12 +77,21 @@ def video_scene(
     if not len(ids):
         return None
     target = int(rng.choice(ids))
+    masks = [to_mask(clip.labels[index] == target) for index in chosen]
+    company: list[list[Layer | None]] = []
+    if others and rng.random() < COMPANY:
+        like = (clip.images[chosen[0]], masks[0])
+        company = _distractors(others, like, size_of(masks[0]), count, rng.uniform(0.2, 1.0), rng)
     frames: list[SceneFrame] = []
-    for index in chosen:
-        mask = to_mask(clip.labels[index] == target)
+    for t, (index, mask) in enumerate(zip(chosen, masks, strict=True)):
         box = box_of(mask) if mask.any() else frames[-1].box
-        layer = Layer(clip.images[index], mask, np.eye(3), is_target=True)
-        frames.append(SceneFrame(size_of(mask), box, (layer,)))
+        target_layer = Layer(clip.images[index], mask, np.eye(3), is_target=True)
+        layers: tuple[Layer, ...] = (target_layer,)
+        if company:
+            between = _present(company, t)
+            target_layer = replace(target_layer, cut=True)
+            layers = (Layer(clip.images[index], None, np.eye(3)), *between, target_layer)
+        frames.append(SceneFrame(size_of(mask), box, layers))
     return frames
 
 
@@ -82,7 +100,7 @@ def static_scene(
 ) -> list[SceneFrame] | None:
     """One picture, `count` times."""
     if videos and (not stills or rng.random() < 0.5):
-        scene = video_scene(videos, 1, rng)
+        scene = video_scene(videos, (), 1, rng)
         return scene and scene * count
     if not stills:
         return None
@@ -134,17 +152,18 @@ def moving_still(
     target = [replace(layer, is_target=True) for layer in target]
     boxes = [scene_box(mask, layer, size) for layer in target]
 
-    below: list[list[Layer]] = []
+    below: list[list[Layer | None]] = []
     if rng.random() < TWINS * min(1.0, step / 1000):  # not early
         twin = place(extent, size, rng, scale=pose.scale * rng.uniform(0.8, 1.25))
         if np.abs(twin.centre - pose.centre).max() > 0.8 * extent * pose.scale:
             image = recolour(still.image, rng)
-            below.append(wandering_cut(image, mask, twin, size, count, vigour, rng))
-    below += _distractors(others, size, count, vigour, rng)
+            cuts = wandering_cut(image, mask, twin, size, count, vigour, rng)
+            below.append(_entering(cuts, rng))
+    below += _distractors(others, (still.image, mask), size, count, vigour, rng)
     above = _occluder(others, boxes, rng)
     frames = []
     for t in range(count):
-        stack = [Layer(backdrop, None, camera[t]), *(layers[t] for layers in below), target[t]]
+        stack = [Layer(backdrop, None, camera[t]), *_present(below, t), target[t]]
         if (occluder := above[t]) is not None:
             stack.append(occluder)
         frames.append(SceneFrame(size, boxes[t], tuple(stack)))
@@ -166,16 +185,36 @@ def _bent_whole(
 
 
 def _distractors(
-    others: Sequence[Still], size: Size, count: int, vigour: float, rng: np.random.Generator
-) -> list[list[Layer]]:
-    """Up to three other objects behind the target, each with its T layers."""
+    others: Sequence[Still],
+    like: tuple[Image, Mask],
+    size: Size,
+    count: int,
+    vigour: float,
+    rng: np.random.Generator,
+) -> list[list[Layer | None]]:
+    """Up to three other objects behind the target `like`, each with its T layers."""
     cuts = []
     for _ in range(rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])):
         other = _any(others, rng)
         if (mask := _pick_target(other, rng)) is not None:
             spot = place(extent_of(box_of(mask)), size, rng)
-            cuts.append(wandering_cut(other.image, mask, spot, size, count, vigour, rng))
+            image = other.image
+            if rng.random() < DISGUISED:
+                image = disguise(image, mask, *like)
+            cut = wandering_cut(image, mask, spot, size, count, vigour, rng)
+            cuts.append(_entering(cut, rng))
     return cuts
+
+
+def _entering(layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer | None]:
+    """The T layers of an object, the first ones left out where it comes late."""
+    entry = int(rng.integers(1, len(layers))) if len(layers) > 1 and rng.random() < LATE else 0
+    return [None] * entry + list(layers[entry:])
+
+
+def _present(objects: Sequence[Sequence[Layer | None]], t: int) -> list[Layer]:
+    """The layers of frame t of all objects that are there."""
+    return [layer for layers in objects if (layer := layers[t]) is not None]
 
 
 def _occluder(
@@ -243,6 +282,15 @@ def recolour(image: Image, rng: np.random.Generator) -> Image:
     mixing = np.eye(3) * rng.uniform(0.8, 1.2, 3) + rng.normal(0, 0.06, (3, 3))
     shift = rng.uniform(-20, 20, (3, 1))
     return np.asarray(cv2.transform(image, np.hstack([mixing, shift])), np.uint8)
+
+
+def disguise(image: Image, mask: Mask, like: Image, like_mask: Mask) -> Image:
+    """The picture [H,W,3] with the colours of another's object: mean and spread per channel."""
+    mean, spread = cv2.meanStdDev(image, mask=mask)
+    wanted, wanted_spread = cv2.meanStdDev(like, mask=like_mask)
+    gain = np.clip(wanted_spread / np.maximum(spread, 1.0), 0.3, 2.0)
+    mixing = np.hstack([np.diag(gain.ravel()), wanted - gain * mean])
+    return np.asarray(cv2.transform(image, mixing), np.uint8)
 
 
 def wide_picture(stills: Sequence[Still], rng: np.random.Generator) -> Image:

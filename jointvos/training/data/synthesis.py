@@ -132,7 +132,7 @@ class MiniSequenceSynthesizer:
     ) -> list[Shot]:
         """T shots, after up to `ATTEMPTS` draws of a scene."""
         scenes: dict[str, Callable[[], list[SceneFrame] | None]] = {
-            "video": lambda: video_scene(self.videos, frames, rng),
+            "video": lambda: video_scene(self.videos, self.stills, frames, rng),
             "stills": lambda: moving_still(self.stills, self.stills, frames, step, rng),
             "people": lambda: moving_still(self.people, self.stills, frames, step, rng),
             "static": lambda: static_scene(self.videos, self.stills, frames, rng),
