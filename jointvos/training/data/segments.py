@@ -1,15 +1,13 @@
 """Mini-sequences of real videos, drawn as the paper's code draws them (Sec. 3.6 and 4.1)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from jointvos.errors import ConfigError, DatasetError
-from jointvos.training.data.mini_sequences import MiniSequences
+from jointvos.training.data.mini_sequences import MiniSequences, stacked
 from jointvos.training.data.training_crop import Mask, Size, grayed, training_crop
 from jointvos.training.data.vos_data import SegmentVideo
 from jointvos.types import Image
@@ -84,23 +82,13 @@ class SegmentSampler:
             for name, weight in zip(names, weights, strict=True)
             if weight > 0
         }
-        images = np.empty((size, frames, 3, *crop_size), np.uint8)
-        masks = np.empty((size, frames, 1, *crop_size), np.float32)
 
-        def fill(index: int) -> None:
+        def crops(index: int) -> list[tuple[Image, Mask]]:
             rng = np.random.default_rng([self.seed, step, first + index])
             choices = objects[names[rng.choice(len(names), p=weights / weights.sum())]]
-            for t, (image, mask) in enumerate(self._draw(choices, crop_size, frames, rng)):
-                images[index, t] = image.transpose(2, 0, 1)
-                masks[index, t, 0] = mask
+            return self._draw(choices, crop_size, frames, rng)
 
-        if self.workers == 1:
-            for index in range(size):
-                fill(index)
-        else:
-            with ThreadPoolExecutor(self.workers) as pool:
-                list(pool.map(fill, range(size)))
-        return MiniSequences(torch.from_numpy(images), torch.from_numpy(masks))
+        return stacked(crops, size, self.workers)
 
     def _long_enough(self, name: str, frames: int) -> list[tuple[SegmentVideo, int]]:
         """The objects of a data set that are visible in more than 2 T frames."""

@@ -1,23 +1,20 @@
 """Mini-sequences for training from scratch: batches of T search regions around one target."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 import torch
 
 from jointvos.errors import ConfigError, DatasetError
 from jointvos.training.data.augment import Shot, develop, film
-from jointvos.training.data.layers import SceneFrame, Size
-from jointvos.training.data.mini_sequences import MiniSequences
+from jointvos.training.data.layers import Mask, SceneFrame, Size, to_mask
+from jointvos.training.data.mini_sequences import MiniSequences, shared, stacked
 from jointvos.training.data.packs import Still, VideoClip
 from jointvos.training.data.procedural import draw_stills
 from jointvos.training.data.rendering import DevicePictures, render_batch
 from jointvos.training.data.scenes import PEOPLE, moving_still, static_scene, video_scene
-
-Item = TypeVar("Item")
+from jointvos.types import Image
 
 KINDS = ("video", "stills", "people", "static", "procedural")
 PROCEDURAL = 100  # drawn once; motion and company differ every time
@@ -84,17 +81,12 @@ class MiniSequenceSynthesizer:
         plans = self.plan(step, size, mix, crop_size, frames, first=first)
         if self._pictures is not None:
             return render_batch(plans, crop_size, self._pictures)
-        images = np.empty((size, frames, 3, *crop_size), np.uint8)
-        masks = np.empty((size, frames, 1, *crop_size), np.float32)
 
-        def fill(index: int) -> None:
-            for t, shot in enumerate(plans[index]):
-                image, mask = develop(shot, crop_size)
-                images[index, t] = image.transpose(2, 0, 1)
-                masks[index, t, 0] = mask > 127
+        def crops(index: int) -> list[tuple[Image, Mask]]:
+            drawn = (develop(shot, crop_size) for shot in plans[index])
+            return [(image, to_mask(mask > 127)) for image, mask in drawn]
 
-        self._share(fill, range(size))
-        return MiniSequences(torch.from_numpy(images), torch.from_numpy(masks))
+        return stacked(crops, size, self.workers)
 
     def plan(
         self,
@@ -118,14 +110,7 @@ class MiniSequenceSynthesizer:
             kind = KINDS[rng.choice(len(KINDS), p=weights / weights.sum())]
             return self._draw(kind, step, crop_size, frames, rng)
 
-        return self._share(draw, range(first, first + size))
-
-    def _share(self, task: Callable[[int], Item], indices: range) -> list[Item]:
-        """Results of a task, shared by the threads."""
-        if self.workers == 1:
-            return [task(index) for index in indices]
-        with ThreadPoolExecutor(self.workers) as pool:
-            return list(pool.map(task, indices))
+        return shared(draw, range(first, first + size), self.workers)
 
     def _draw(
         self, kind: str, step: int, crop_size: Size, frames: int, rng: np.random.Generator
