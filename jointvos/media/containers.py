@@ -12,6 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError
+from jointvos.media.streams import ByteStream
 
 # Codec threads and Python logging can wait for each other for ever on damaged input, so nothing
 # in jointvos may call av.logging.set_level with a number.
@@ -26,7 +27,7 @@ MAX_PIXELS = 100_000_000
 # out, whatever the suffix of the file that holds them.
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,gif,apng,"
-    "yuv4mpegpipe,h264,hevc,obu,ivf,ogg,asf,mxf"
+    "yuv4mpegpipe,nut,h264,hevc,obu,ivf,ogg,asf,mxf"
 )
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
 
@@ -57,12 +58,30 @@ def open_input(path: Path) -> av.container.InputContainer:
         raise open_error(path, error) from error
 
 
-def open_error(path: Path, error: BaseException) -> MediaError:
+def open_stream(stream: ByteStream) -> av.container.InputContainer:
+    """Open a film that arrives byte by byte, and nothing else.
+
+    Raises:
+        MediaError: The stream failed.
+        MediaOpenError: It is no film, or one that can only be read from a file.
+        UnsupportedMediaError: No decoder for it is built in.
+    """
+    try:
+        return av.open(stream, "r", options=_OPTIONS, metadata_errors="replace")
+    except AV_ERRORS as error:
+        stream.check()
+        refusal = open_error(stream.name, error)
+        raise type(refusal)(f"{refusal}{stream.hint()}") from error
+
+
+def open_error(path: Path | str, error: BaseException) -> MediaError:
     """The error for a film that could not be opened."""
     if isinstance(error, av.error.DecoderNotFoundError | av.error.PatchWelcomeError):
         return UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
     if isinstance(error, av.error.InvalidDataError):
         return MediaOpenError(f"{path}: not a video, or damaged beyond reading")
+    if isinstance(error, av.error.ArgumentError):  # what is not among _FORMATS
+        return MediaOpenError(f"{path}: not a kind of video that is read; playlists never are")
     return MediaOpenError(f"{path}: cannot be opened as a video ({reason(error)})")
 
 

@@ -39,7 +39,7 @@ class ImageFolderReader:
             ConfigError: No picture lies in the range.
         """
         self._range = frames or FrameRange()
-        self._paths = _pictures_in(folder)
+        self._paths = pictures_in(folder)
         rate = frame_rate or DEFAULT_RATE
         count = self._range.count(len(self._paths), rate)
         if count == 0:
@@ -54,6 +54,9 @@ class ImageFolderReader:
             frame_count=count,
             is_video=False,
         )
+
+    def stop(self) -> None:
+        """Pictures are never waited for."""
 
     def __enter__(self) -> "ImageFolderReader":
         return self
@@ -83,7 +86,13 @@ class ImageFolderReader:
             yield Frame(index=index, pts=index, time_s=float(elapsed), image=image, name=path.stem)
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order, by their suffixes.
+
+    Raises:
+        MediaOpenError: The folder is missing or holds no pictures.
+        UnsupportedMediaError: Two pictures differ only in their suffixes.
+    """
     try:
         entries = list(folder.iterdir())
     except OSError as error:

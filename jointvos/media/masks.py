@@ -4,8 +4,9 @@ What the ids are:
 
 ========================  ===================================================================
 palette picture           the indices; the colours do not matter; 255 is void
-grey, 1 bit, 16 bit       the values, 255 is void; but only 0 and the maximum: one object,
-                          also if the values between are just a smoothed edge
+grey, 1 bit, 16 bit       the values, 255 is void unless there are larger ones; but only 0 and
+                          the maximum: one object, also if the values between are just a
+                          smoothed edge
 RGB in DAVIS colours      the ids of these colours
 other RGB                 grey as above; else one object per colour, ids by falling 0xRRGGBB
 RGBA, grey with alpha     visible DAVIS colours; else what is more than half opaque, one object.
@@ -32,19 +33,23 @@ from jointvos.errors import (
 from jointvos.media.palette import DAVIS_PALETTE
 from jointvos.media.pictures import PICTURE_ERRORS, open_picture, picture_reason, upright
 from jointvos.media.png_mark import mark
-from jointvos.types import VOID, LabelMap, VideoInfo
+from jointvos.types import VOID, LabelMap, VideoInfo, object_ids, object_pixels
 
 _log = logging.getLogger("jointvos.media")
 
-_LOSSY = ("JPEG", "MPO", "WEBP")
+LOSSY = ("JPEG", "MPO", "WEBP")
+"""Kinds of pictures that change colours; lossless WebP counts as one, for its header is alike."""
+
 _NOISE = 16
+_SOFT = 8
+_WIDEST = 65535
 _BINARY = ({0, 255}, {255})
 _DAVIS_KEYS = DAVIS_PALETTE.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
 _Keys = NDArray[np.uint32]
 
 
 def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
-    """Ids per pixel, uint8 [H,W], as they are in the file.
+    """Ids per pixel, [H,W], as they are in the file: uint8, or uint16 if there are larger ones.
 
     Args:
         path: A picture; its kind is found by content.
@@ -53,7 +58,7 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
     Raises:
         MaskReadError: The file is missing, damaged or no picture.
         MaskSizeMismatch: Its size is not the video's.
-        TooManyObjects: It holds ids above 254, or soft edges that look like many objects.
+        TooManyObjects: It holds ids above 65535, or soft edges that look like many objects.
     """
     if path.is_dir():
         raise MaskReadError(f"{path} is a folder; expected a picture")
@@ -62,7 +67,7 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
             if info is not None:
                 # EXIF may still swap the sides.
                 _check_size(picture.size, path, info, or_swapped=picture.format == "JPEG")
-            return _labels(upright(picture), picture.format in _LOSSY, path)
+            return _labels(upright(picture), picture.format in LOSSY, path)
     except MaskError:
         raise
     except PICTURE_ERRORS as error:
@@ -74,10 +79,10 @@ def check_mask(mask: LabelMap, path: Path, info: VideoInfo) -> None:
 
     Raises:
         MaskSizeMismatch: Its size is not the video's.
-        EmptyMaskError: It holds neither of the ids 1 to 254.
+        EmptyMaskError: It holds no object.
     """
     _check_size((mask.shape[1], mask.shape[0]), path, info)
-    if not np.any((mask > 0) & (mask < VOID)):
+    if not object_pixels(mask).any():
         found = "background and void (255)" if np.any(mask == VOID) else "background (0)"
         raise EmptyMaskError(
             f"{path} selects nothing: it holds only {found}; objects have the ids 1 to 254"
@@ -85,17 +90,40 @@ def check_mask(mask: LabelMap, path: Path, info: VideoInfo) -> None:
 
 
 def write_mask_png(path: Path, labels: LabelMap) -> None:
-    """Write ids, uint8 [H,W], as a palette PNG in DAVIS colours that says who wrote it.
+    """Write ids as a PNG that says who wrote it: uint8 [H,W] in DAVIS colours, uint16 in grey.
 
     Raises:
         EncodeError: The file cannot be written.
     """
     picture = PillowImage.fromarray(labels)
-    picture.putpalette(DAVIS_PALETTE.tobytes())
+    if labels.dtype == np.uint8:
+        picture.putpalette(DAVIS_PALETTE.tobytes())
     try:
         picture.save(path, "PNG", compress_level=1, pnginfo=mark())
     except OSError as error:
         raise EncodeError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def as_grey(labels: LabelMap, wide: bool, path: Path) -> LabelMap:
+    """Ids as grey values for an output whose depth is settled: uint8, or uint16 if `wide`.
+
+    Raises:
+        EncodeError: It has 8 bit and there is an id above 254, which it cannot hold.
+    """
+    if wide:
+        return labels.astype(np.uint16)
+    if labels.dtype != np.uint8:
+        raise EncodeError(f"{path} has 8 bit, which do not hold the id {labels.max()}")
+    return labels
+
+
+def ids_of(picture: PillowImage.Image, path: Path) -> LabelMap:
+    """What `read_mask` makes of a picture that is decoded already and lossless.
+
+    Raises:
+        TooManyObjects: It holds more ids than there can be, or soft edges.
+    """
+    return _labels(picture, False, path)
 
 
 def _check_size(
@@ -107,7 +135,7 @@ def _check_size(
         return
     hint = "scale it without smoothing (nearest neighbour)"
     if size[::-1] == wanted:
-        hint = "the video is shown turned; turn the mask by 90 degrees, too"
+        hint = "its sides are swapped; turn it by 90 degrees"
     raise MaskSizeMismatch(
         f"{path} is {width}x{height} but {info.path} is {info.width}x{info.height}; {hint}"
     )
@@ -134,12 +162,21 @@ def _labels(picture: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
 
 
 def _from_wide_grey(values: NDArray[np.integer], path: Path) -> LabelMap:
-    top = int(values.max())
+    low, top = int(values.min()), int(values.max())
+    if low < 0 or top > _WIDEST:
+        raise TooManyObjects(f"{path} holds the id {low if low < 0 else top}; expected 0 to 65535")
     if top <= VOID:
         return _from_grey(values.astype(np.uint8), False, path)
-    if top == 65535 and not np.any((values > 0) & (values < top)):
-        return (values > 0).astype(np.uint8)
-    raise TooManyObjects(f"{path} holds the id {top}; 254 is the largest that is supported")
+    ids = values.astype(np.uint16)
+    if top == _WIDEST:
+        between = np.unique(ids[(ids > 0) & (ids < top)]).size
+        if not between:
+            return (ids > 0).astype(np.uint8)
+        if between >= _SOFT and set(np.flatnonzero(_solid(ids))) in ({0, top}, {top}):
+            _warn_of_cut(path)
+            return (ids > top // 2).astype(np.uint8)
+    _refuse_soft_edges(ids, False, path)
+    return ids
 
 
 def _from_grey(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
@@ -155,10 +192,14 @@ def _from_grey(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
     else:
         cut = noisy >= 0.9 * values.size and set(np.flatnonzero(_solid(values))) in _BINARY
     if cut:
-        _log.warning("%s is black and white but not cleanly so; it is cut at mid-grey", path)
+        _warn_of_cut(path)
         return (values > 127).astype(np.uint8)
     _refuse_soft_edges(values, lossy, path)
     return values.copy()
+
+
+def _warn_of_cut(path: Path) -> None:
+    _log.warning("%s is black and white but not cleanly so; it is cut at mid-grey", path)
 
 
 def _from_colours(colours: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap:
@@ -202,18 +243,19 @@ def _davis_ids(keys: _Keys) -> LabelMap | None:
 
 
 def _solid(values: LabelMap) -> NDArray[np.bool_]:
-    """Which of the 256 values fill a 3x3 block somewhere; the steps of a smoothed edge do not."""
+    """Which of all values fill a 3x3 block somewhere; the steps of a smoothed edge do not."""
     kernel = np.ones((3, 3), dtype=np.uint8)
     inside = cv2.erode(values, kernel) == cv2.dilate(values, kernel)
-    return np.bincount(values[inside], minlength=256) > 0
+    return np.bincount(values[inside], minlength=np.iinfo(values.dtype).max + 1) > 0
 
 
 def _refuse_soft_edges(ids: LabelMap, lossy: bool, path: Path) -> None:
     """Refuse many ids of which most are not solid."""
-    present = np.bincount(ids.ravel(), minlength=256) > 0
-    soft = int((present & ~_solid(ids))[1:255].sum())
-    if soft >= 8 and 2 * soft > present[1:255].sum():
-        raise _too_soft(path, int(present[1:255].sum()), lossy)
+    solid = _solid(ids)
+    objects = object_ids(ids)
+    soft = len(objects) - int(solid[objects].sum())
+    if soft >= _SOFT and 2 * soft > len(objects):
+        raise _too_soft(path, len(objects), lossy)
 
 
 def _too_soft(path: Path, count: int, lossy: bool) -> TooManyObjects:

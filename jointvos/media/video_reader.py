@@ -10,20 +10,25 @@ from pathlib import Path
 import numpy as np
 from av import VideoFrame
 from av.codec.context import ThreadType
+from av.packet import Packet
 from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorTrc, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
 
-from jointvos.errors import MediaDecodeError
+from jointvos.errors import MediaDecodeError, MediaOpenError
+from jointvos.media.completeness import file_cut_short
 from jointvos.media.containers import (
     AV_ERRORS,
     choose_film,
     film_duration,
     frame_rate,
     open_input,
+    open_stream,
     reason,
 )
 from jointvos.media.orientation import Orientation
 from jointvos.media.ranges import FrameRange
+from jointvos.media.streams import ByteStream
 from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
@@ -39,8 +44,15 @@ class VideoReader:
         info: What is known before the frames are read; the first one is decoded for it.
     """
 
-    def __init__(self, path: Path, frames: FrameRange | None = None) -> None:
+    def __init__(
+        self, path: Path, frames: FrameRange | None = None, stream: ByteStream | None = None
+    ) -> None:
         """Open the file and decode its first frame.
+
+        Args:
+            path: The file, or what to call the stream.
+            frames: The part that is wanted.
+            stream: What to read instead of a file; it can be read only once, and is closed at last.
 
         Raises:
             MediaOpenError: The file is missing, unreadable or no video.
@@ -48,13 +60,25 @@ class VideoReader:
             MediaDecodeError: Not even the first frame can be decoded.
         """
         self._path = path
+        self._stream = stream
+        self._name = str(path) if stream is None else stream.name
         self._range = frames or FrameRange()
         self._used = False
         self._decoding = threading.Lock()
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            if stream is not None:
+                stream.close()
+            raise
         self.info = self._describe()
         if self._first.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67):
-            _log.warning("%s is HDR; its tones are not mapped and will look flat", path)
+            _log.warning("%s is HDR; its tones are not mapped and will look flat", self._name)
+
+    @property
+    def orientation(self) -> Orientation:
+        """How the pictures of the file are turned to stand upright."""
+        return self._orientation
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -67,17 +91,27 @@ class VideoReader:
         if self._decoding.acquire(timeout=5):
             try:
                 self._container.close()
+                if self._stream is not None:
+                    self._stream.close()
             finally:
                 self._decoding.release()
+
+    def stop(self) -> None:
+        """Let a thread that waits for the next frame of a stream wait no longer."""
+        if self._stream is not None:
+            self._stream.stop()
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode; the file is opened anew from the second time on.
 
         Raises:
+            MediaOpenError: A stream is read a second time.
             MediaDecodeError: After the good frames, if the file is damaged or ends early.
             ConfigError: No frame lies in the range.
         """
         if self._used:
+            if self._stream is not None:
+                raise MediaOpenError(f"{self._name} is a stream, which can be read only once")
             self.close()
             self._open()
         self._used = True
@@ -95,7 +129,7 @@ class VideoReader:
                 rescaled = True
                 _log.warning(
                     "%s: frame %d is %dx%d; it and later ones are scaled to %dx%d like the first",
-                    *(self._path, index, picture.width, picture.height, width, height),
+                    *(self._name, index, picture.width, picture.height, width, height),
                 )
             try:
                 # Colours are converted by the matrix and range that the frame is tagged with.
@@ -116,13 +150,17 @@ class VideoReader:
             raise self._range.nothing_in(self._path)
 
     def _open(self) -> None:
-        self._container = open_input(self._path)
+        if self._stream is None:
+            self._container = open_input(self._path)
+        else:
+            self._container = open_stream(self._stream)
         self._film = choose_film(self._container, self._path)
         # With threads per slice, PyAV's default, is_corrupt would never be set.
         self._film.thread_type = ThreadType.AUTO
         self._rate = frame_rate(self._film)
         self._time_base = self._film.time_base or 1 / self._rate
         self._first_s = 0.0
+        self._cut_short = False
         self._pictures = self._decode()
         self._first = next(self._pictures)
         self._first_s = float((self._first.pts or 0) * self._time_base)
@@ -130,14 +168,15 @@ class VideoReader:
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Pictures as long as they are good; raises behind them if there should be more."""
-        pictures = self._container.decode(self._film)
         clock = _Clock(self._time_base, self._rate)
+        pictures = self._raw_pictures()
         count = 0
         while True:
             try:
                 with self._decoding:
                     picture = next(pictures, None)
             except AV_ERRORS as error:
+                self._check_stream()
                 raise self._damaged(count, reason(error)) from error
             if picture is None:
                 break
@@ -146,10 +185,39 @@ class VideoReader:
             clock.tick(picture.pts)
             count += 1
             yield picture
+        self._check_stream()
         if count == 0 or self._too_short(clock):
             raise self._damaged(count, "the file ends early")
 
+    def _check_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.check()
+
+    def _raw_pictures(self) -> Iterator[VideoFrame]:
+        """What the decoder makes of the packets, but for a last one that is not complete."""
+        waiting: Packet[VideoStream] | None = None
+        for packet in self._container.demux(self._film):
+            last = not packet.size  # empty, it tells the decoder to give what it holds back
+            if last and waiting is not None and waiting.is_corrupt:
+                self._cut_short, waiting = True, None
+            if waiting is not None:
+                yield from waiting.decode()
+            waiting = packet
+        if waiting is not None:
+            yield from waiting.decode()
+
+    def _bytes_end_early(self) -> bool:
+        if self._stream is not None:
+            return self._stream.cut_short
+        try:
+            return self._path.is_file() and file_cut_short(self._path)
+        except OSError as error:
+            raise MediaDecodeError(f"{self._name}: {reason(error)}") from error
+
     def _too_short(self, clock: "_Clock") -> bool:
+        """Whether there should be more behind the last frame."""
+        if self._cut_short or self._bytes_end_early():
+            return True
         expected = film_duration(self._container, self._film, self._first_s)
         if expected is None:
             return False
@@ -159,9 +227,10 @@ class VideoReader:
     def _damaged(self, count: int, why: str) -> MediaDecodeError:
         expected = self._expected_count()
         total = "an unknown number of" if expected is None else f"about {expected}"
+        hint = self._stream.hint() if self._stream is not None and count == 0 else ""
         return MediaDecodeError(
-            f"{self._path}: read {count} of {total} frames, then {why}; "
-            "the file is truncated or damaged"
+            f"{self._name}: read {count} of {total} frames, then {why}; "
+            f"the file is truncated or damaged{hint}"
         )
 
     def _expected_count(self) -> int | None:
@@ -191,6 +260,7 @@ class VideoReader:
                 int(self._first.color_primaries),
                 int(self._first.color_trc),
             ),
+            first_pts=self._first.pts or 0,
         )
 
 

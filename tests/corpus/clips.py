@@ -1,7 +1,7 @@
 """Small films, made where they are needed: every frame tells its index by its picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,6 +27,36 @@ def index_of(picture: np.ndarray) -> int:
     return sum(int(row[(2 * bit + 1) * width // 12] > 127) << bit for bit in range(6))
 
 
+TAGS = {"601": (6, 6, 6), "709": (1, 1, 1), "2020": (9, 9, 14), "hdr": (9, 9, 16)}
+_LUMA = {"601": (0.299, 0.114), "709": (0.2126, 0.0722)}  # of red and blue
+_LUMA["2020"] = _LUMA["hdr"] = (0.2627, 0.0593)
+
+
+def coded(picture: np.ndarray, pixels: str, matrix: str, full_range: bool) -> av.VideoFrame:
+    """A frame in YUV by the definition, not by the codec library; 8 or 10 bit, 4:4:4 or 4:2:0."""
+    red, blue = _LUMA[matrix]
+    rgb = picture / 255.0
+    luma = rgb @ [red, 1 - red - blue, blue]
+    chroma = [(rgb[..., 2] - luma) / (2 - 2 * blue), (rgb[..., 0] - luma) / (2 - 2 * red)]
+    if "420" in pixels:
+        halves = [c.reshape(c.shape[0] // 2, 2, c.shape[1] // 2, 2) for c in chroma]
+        chroma = [half.mean(axis=(1, 3)) for half in halves]
+    top, unit = (1023, 4) if "10" in pixels else (255, 1)
+    if full_range:
+        planes = [luma * top, *(c * top + 128 * unit for c in chroma)]
+    else:
+        planes = [(16 + 219 * luma) * unit, *((128 + 224 * c) * unit for c in chroma)]
+    frame = av.VideoFrame(picture.shape[1], picture.shape[0], pixels)
+    for plane, values in zip(frame.planes, planes, strict=True):
+        rows = np.rint(values).clip(0, top).astype(np.uint16 if unit > 1 else np.uint8)
+        rows = np.ascontiguousarray(rows).view(np.uint8)
+        padded = np.zeros((plane.height, plane.line_size), dtype=np.uint8)
+        padded[:, : rows.shape[1]] = rows
+        plane.update(padded.tobytes())
+    frame.colorspace, frame.color_range = TAGS[matrix][0], 2 if full_range else 1
+    return frame
+
+
 @dataclass
 class Clip:
     """How to make a film; the defaults are an ordinary one."""
@@ -46,14 +76,37 @@ class Clip:
     sound_codec: str = "aac"
     cover: bool = False
     tags: tuple[int, int, int] | None = None
-    options: dict[str, str] = field(default_factory=lambda: {"crf": "5", "preset": "ultrafast"})
+    options: dict[str, str] | None = None
+    first: int = 0
+    matrix: str | None = None
+    full_range: bool = False
+    format: str | None = None
+    muxing: dict[str, str] | None = None
+    pipe: bool = False
+    alpha: bool = False
+    texts: bool = False
+
+
+class Pipe:
+    """A file that cannot be gone back in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_bytes(b"")
+
+    def write(self, data: bytes) -> int:
+        with self.path.open("ab") as file:
+            return file.write(data)
 
 
 def make(folder: Path, clip: Clip) -> Path:
     path = folder / clip.name
     width, height = clip.size
-    options = clip.options if clip.codec == "libx264" else {}
-    with av.open(str(path), "w") as output:
+    options = clip.options
+    if options is None:
+        options = {"crf": "5", "preset": "ultrafast"} if clip.codec == "libx264" else {}
+    target = Pipe(path) if clip.pipe else str(path)
+    with av.open(target, "w", format=clip.format, options=clip.muxing or {}) as output:
         film = output.add_stream(clip.codec, rate=clip.rate, options=options)
         film.width, film.height = (height, width) if clip.turn % 180 else (width, height)
         film.pix_fmt = clip.pixels
@@ -62,6 +115,10 @@ def make(folder: Path, clip: Clip) -> Path:
         if clip.tags is not None:
             context = film.codec_context
             context.colorspace, context.color_primaries, context.color_trc = clip.tags
+        if clip.matrix is not None:
+            context = film.codec_context
+            context.colorspace, context.color_primaries, context.color_trc = TAGS[clip.matrix]
+            context.color_range = 2 if clip.full_range else 1
         if clip.aspect is not None:
             film.codec_context.sample_aspect_ratio = clip.aspect
         if clip.turn or clip.mirror:
@@ -73,12 +130,20 @@ def make(folder: Path, clip: Clip) -> Path:
         sound = (
             output.add_stream(clip.sound_codec, rate=48000, layout="mono") if clip.sound_s else None
         )
+        if clip.texts:
+            text = output.add_mux_stream("subrip")
         for index in range(clip.frames):
-            picture = scene(index, width, height)
+            picture = scene(clip.first + index, width, height)
             if clip.mirror:
                 picture = picture[:, ::-1]
             picture = np.ascontiguousarray(np.rot90(picture, -clip.turn // 90))
-            frame = av.VideoFrame.from_ndarray(picture)
+            if clip.alpha:
+                picture = np.dstack([picture, np.full(picture.shape[:2], 255, dtype=np.uint8)])
+                frame = av.VideoFrame.from_ndarray(picture, format="rgba")
+            elif clip.matrix is not None:
+                frame = coded(picture, clip.pixels, clip.matrix, clip.full_range)
+            else:
+                frame = av.VideoFrame.from_ndarray(picture)
             frame.pts = index if clip.pts is None else clip.pts[index]
             frame.time_base = clip.time_base or 1 / clip.rate
             output.mux(film.encode(frame))
@@ -87,6 +152,12 @@ def make(folder: Path, clip: Clip) -> Path:
             frame = av.VideoFrame.from_ndarray(np.full((128, 128, 3), 255, dtype=np.uint8))
             output.mux(cover.encode(frame.reformat(format="yuvj420p")))
             output.mux(cover.encode(None))
+        if clip.texts:
+            packet = av.Packet(b"a line of text")
+            packet.stream, packet.time_base = text, Fraction(1, 1000)
+            packet.pts = packet.dts = 0
+            packet.duration = 300
+            output.mux(packet)
         if sound is not None:
             for start in range(0, int(48000 * clip.sound_s), 1024):
                 wave = np.sin(np.arange(start, start + 1024) * 0.05).astype(np.float32)[None]

@@ -1,0 +1,183 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import scene
+from films import BROKEN, FILMS
+from folders import BROKEN_FOLDERS, FOLDERS
+from mask_files import BROKEN_MASKS
+
+from jointvos.media import write_mask_png
+
+TINY = ("-q", "--json", "-o", "out")
+QUICK = ("bomb_y4m", "hls_local", "audio_only")
+MASKS_AT_ONCE = ("png_bomb_real",)
+
+
+PEAK = """
+import atexit, resource
+atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+from jointvos.__main__ import main
+main()
+"""
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    ids = np.zeros((48, 64), dtype=np.uint8)
+    ids[20:40, 20:44] = 1
+    write_mask_png(tmp_path / "square.png", ids)
+    return tmp_path / "square.png"
+
+
+@pytest.fixture
+def refused(inputs, environment, tmp_path):
+    """Run a command that must end with a code, a line that names a file, and nothing else."""
+
+    def run(code: int, named: str, *arguments: str | Path) -> None:
+        before = {path.name for path in inputs.rglob("*")}
+        ended = subprocess.run(
+            [sys.executable, "-c", PEAK, "segment", *map(str, arguments), *TINY],
+            cwd=inputs,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == code, ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+        assert named in ended.stderr
+        assert int(ended.stdout.splitlines()[-1]) < 1_500_000  # behind the JSON of good frames
+        assert {path.name for path in inputs.rglob("*")} == before
+
+    return run
+
+
+def not_at_once(names, quick):
+    return [
+        pytest.param(name, marks=[] if name in quick else pytest.mark.slow, id=name)
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("name", not_at_once(BROKEN, QUICK))
+def test_broken_films_end_with_3(refused, tmp_path, mask, tiny_weights, name):
+    folder = tmp_path / "film"
+    folder.mkdir()
+    path = BROKEN[name][0](folder)
+    refused(3, path.name, path, "--mask", mask, "--weights", tiny_weights)
+
+
+@pytest.mark.parametrize("name", not_at_once(BROKEN_FOLDERS, ("empty_dir",)))
+def test_broken_folders_end_with_3(refused, tmp_path, mask, tiny_weights, name):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    BROKEN_FOLDERS[name][0](folder)
+    refused(3, "pictures", folder, "--mask", mask, "--weights", tiny_weights)
+
+
+@pytest.mark.parametrize("name", not_at_once(BROKEN_MASKS, MASKS_AT_ONCE))
+def test_broken_masks_end_with_4(refused, tmp_path, tiny_weights, name):
+    (tmp_path / "film").mkdir()
+    film = FILMS["two_frames"].make(tmp_path / "film")
+    path = tmp_path / "broken.png"
+    BROKEN_MASKS[name][0](path)
+    refused(4, "broken.png", film, "--mask", path, "--weights", tiny_weights)
+
+
+def seen(run) -> list[int]:
+    assert run.returncode == 0, run.stderr
+    return [json.loads(line)["frame"] for line in run.stdout.splitlines()]
+
+
+VALID = ("name_newline",)
+
+
+@pytest.mark.parametrize("name", not_at_once(FILMS, VALID))
+def test_films_of_every_kind(jointvos, tmp_path, tiny_weights, name):
+    film = FILMS[name]
+    (tmp_path / "film").mkdir()
+    path = film.make(tmp_path / "film")
+    width, height = film.size
+    ids = np.zeros((height, width), dtype=np.uint8)
+    ids[height // 3 : height - 2, width // 3 : width - 2] = 1
+    write_mask_png(tmp_path / "square.png", ids)
+    # Everything but the model's work, which does not depend on the kind of film.
+    count = min(len(film.numbers), 3)
+    run = jointvos(
+        *("segment", path, "--mask", "square.png", "--weights", tiny_weights, *TINY),
+        *("--memory-size", "2", "--end", str(count), "--cuts", "off"),
+    )
+    assert seen(run) == list(range(count))
+    assert len(list((tmp_path / "out").iterdir())) == count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FOLDERS)
+def test_folders_of_every_kind(jointvos, tmp_path, mask, tiny_weights, name):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    FOLDERS[name].fill(folder)
+    run = jointvos("segment", folder, "--mask", mask, "--weights", tiny_weights, *TINY)
+    assert seen(run) == list(range(len(FOLDERS[name].numbers)))
+
+
+def piped(inputs, environment, data: bytes, *arguments: str | Path):
+    return subprocess.run(
+        [sys.executable, "-m", "jointvos", "segment", "-", *map(str, arguments), *TINY],
+        cwd=inputs,
+        env=environment,
+        input=data,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+PIXELS = b"".join(scene(i).tobytes() for i in range(3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "code"),
+    [
+        pytest.param("live_mkv", 1.0, 0, id="matroska"),
+        pytest.param("h264_fragmented", 0.7, 3, id="cut mp4"),
+        pytest.param("raw", 1.0, 0, id="pixels"),
+        pytest.param("raw", 0.99, 3, id="cut pixels"),
+    ],
+)
+def test_stdin(inputs, environment, tmp_path, mask, tiny_weights, kind, share, code):
+    (tmp_path / "film").mkdir()
+    data = PIXELS if kind == "raw" else FILMS[kind].make(tmp_path / "film").read_bytes()
+    run = piped(
+        *(inputs, environment, data[: int(len(data) * share)]),
+        *("--mask", mask, "--weights", tiny_weights),
+        *(("--raw", "64x48@25") if kind == "raw" else ()),
+    )
+    assert run.returncode == code, run.stderr
+    if code == 0:
+        assert len(run.stdout.splitlines()) == (3 if kind == "raw" else 6)
+    else:
+        assert len(run.stderr.splitlines()) == 1
+        assert not (inputs / "out").exists()
+
+
+def test_addresses_need_permission(jointvos, mask):
+    run = jointvos("segment", "http://127.0.0.1:9/clip.mp4", "--mask", mask, *TINY)
+    assert run.returncode == 2
+    assert "http://127.0.0.1:9/clip.mp4 is on the network" in run.stderr
+    assert "--allow-network" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_a_dead_server_ends_with_3(jointvos, mask):
+    run = jointvos(
+        "segment", "http://127.0.0.1:9/clip.mp4", "--allow-network", "--mask", mask, *TINY
+    )
+    assert run.returncode == 3
+    assert "http://127.0.0.1:9/clip.mp4: no connection" in run.stderr
+    assert len(run.stderr.splitlines()) == 1

@@ -1,0 +1,54 @@
+"""Reads damaged films one after the other: fuzz_worker.py FOLDER SEED FIRST LAST.
+
+Says "<case> begins" and "<case> <kind> <film> <frames> <outcome>" on stdout, so that who started it
+knows which case it was that killed it or never ended.
+"""
+
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from jointvos.errors import MediaError
+from jointvos.media import open_source
+
+MEMORY = 4 << 30
+
+
+def damaged(data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
+    """A film that is cut off, or has wrong bits."""
+    if rng.random() < 0.4:
+        return "cut", data[: int(rng.integers(len(data)))]
+    wrong = bytearray(data)
+    # Headers are small, so most of the damage would miss them.
+    end = min(len(data), 2000) if rng.random() < 0.4 else len(data)
+    for place in rng.integers(end, size=int(rng.integers(1, 41))):
+        wrong[place] ^= 1 << int(rng.integers(8))
+    return "flipped", bytes(wrong)
+
+
+def main() -> None:
+    folder, (seed, first, last) = Path(sys.argv[1]), map(int, sys.argv[2:])
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    films = sorted(folder.iterdir())
+    for case in range(first, last):
+        rng = np.random.default_rng([seed, case])
+        film = films[int(rng.integers(len(films)))]
+        kind, data = damaged(film.read_bytes(), rng)
+        path = Path.cwd() / f"case{film.suffix}"
+        path.write_bytes(data)
+        print(case, "begins", flush=True)
+        frames, outcome = 0, "complete"
+        try:
+            with open_source(path) as source:
+                for _ in source:
+                    frames += 1
+        except MediaError as error:
+            outcome = type(error).__name__
+        print(case, kind, film.name, frames, outcome, flush=True)
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
+
+
+if __name__ == "__main__":
+    main()
