@@ -104,6 +104,13 @@ class InferenceConfig(Checked):
         first_template_weight: Least share of the first template.
         scale_change: Limits of the target's scale change from frame to frame.
         min_target_area: Below this sum of probabilities (pixels) the target's box stays put.
+        objects_at_once: Most search regions that go through the network together; more objects
+            are predicted one such part after the other.
+        cuts: What the first frame of a new shot does: "pause" takes no template and searches the
+            whole frame, then closer where something is, until the target is seen again, "reset"
+            also goes back to the masks that were given, "off" nothing.
+        seen_area: Pixels that a target must have, after a cut, to be seen again.
+        seen_probability: Least mean probability over those pixels.
     """
 
     crop_size: tuple[int, int] = (480, 832)
@@ -116,18 +123,27 @@ class InferenceConfig(Checked):
     first_template_weight: float = 0.25
     scale_change: tuple[float, float] = (0.95, 1.1)
     min_target_area: float = 100.0
+    objects_at_once: int = 8
+    cuts: Literal["off", "pause", "reset"] = "pause"
+    seen_area: int = 100
+    seen_probability: float = 0.95
 
     def problems(self) -> list[str]:
         found = []
         if any(side < 32 or side % 16 for side in self.crop_size):
             found.append(f"crop_size is {self.crop_size}, expected multiples of 16 from 32 up")
-        for name in ("template_interval", "memory_size", "initial_steps"):
+        for name in ("template_interval", "memory_size", "initial_steps", "objects_at_once"):
             if getattr(self, name) < 1:
                 found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
         if self.update_steps < 0:
             found.append(f"update_steps is {self.update_steps}, expected 0 or more")
+        if self.cuts not in CUTS:
+            found.append(f"cuts is {self.cuts!r}, expected {', '.join(CUTS)}")
         return found
 
+
+CUTS = ("off", "pause", "reset")
+"""What the session can do at a cut."""
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """What the network can compute in; "auto" is fp32."""

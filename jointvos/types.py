@@ -3,7 +3,7 @@
 Coordinates are video pixels after rotation, y before x; times are seconds of the source.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,10 +15,33 @@ from numpy.typing import NDArray
 Image: TypeAlias = NDArray[np.uint8]
 """RGB picture, uint8 [Hv,Wv,3]."""
 
-LabelMap: TypeAlias = NDArray[np.uint8]
-"""Object ids per pixel, uint8 [Hv,Wv]: 0 background, 1-254 objects, 255 void (in given masks)."""
+LabelMap: TypeAlias = NDArray[np.uint8 | np.uint16]
+"""Object ids per pixel, [Hv,Wv]; 0 is background.
+
+uint8: 1 to 254 are objects, 255 is void, which occurs in given masks only. uint16, used as soon as
+there is an id above 254: 1 to 65535 are objects, 255 too, and there is no void.
+"""
 
 VOID = 255
+"""What is not to be learned from nor judged, in masks of uint8."""
+
+
+def object_pixels(labels: LabelMap) -> NDArray[np.bool_]:
+    """Where there is an object, bool [Hv,Wv]: neither background nor void."""
+    if labels.dtype == np.uint8:
+        return np.asarray((labels > 0) & (labels < VOID))
+    return np.asarray(labels > 0)
+
+
+def object_ids(labels: LabelMap) -> list[int]:
+    """The ids that occur, rising, without background and void."""
+    nothing = [0, VOID] if labels.dtype == np.uint8 else [0]
+    return [int(i) for i in np.setdiff1d(np.unique(labels), nothing)]
+
+
+def label_type(ids: Iterable[int]) -> type[np.uint8] | type[np.uint16]:
+    """The type of label maps that can carry these ids: uint8 up to 254, else uint16."""
+    return np.uint8 if max(ids, default=0) < VOID else np.uint16
 
 
 @dataclass(frozen=True)
@@ -36,6 +59,7 @@ class VideoInfo:
         is_video: False for a folder of pictures.
         has_audio: Whether there is sound to copy.
         colour_tags: Matrix, primaries and transfer by their numbers in ITU-T H.273; 2 is unknown.
+        first_pts: `Frame.pts` of the source's first frame, from which times are counted.
     """
 
     path: Path
@@ -48,6 +72,7 @@ class VideoInfo:
     is_video: bool = True
     has_audio: bool = False
     colour_tags: tuple[int, int, int] = (2, 2, 2)
+    first_pts: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,11 +99,13 @@ class ObjectState:
     """What the session says of one object in one frame.
 
     Attributes:
-        id: The user's id, 1-254.
+        id: The user's id, 1 to 65535.
         area: Pixels carrying the id.
         box: Tight box (x, y, width, height) of those pixels; None when there are none.
         centre: Centre of mass (x, y) of those pixels; None when there are none.
         mean_probability: Mean probability of the object over those pixels; None when none.
+        paused: Whether the object has not been seen again with certainty since a cut; nothing is
+            learned of it until then.
     """
 
     id: int
@@ -86,6 +113,30 @@ class ObjectState:
     box: tuple[int, int, int, int] | None
     centre: tuple[float, float] | None
     mean_probability: float | None
+    paused: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        object_id: int,
+        mask: NDArray[np.bool_],
+        probability: NDArray[np.floating],
+        *,
+        paused: bool = False,
+    ) -> "ObjectState":
+        """State of an object that has these pixels [Hv,Wv] with these probabilities [Hv,Wv]."""
+        ys, xs = np.nonzero(mask)
+        if not len(ys):
+            return cls(object_id, 0, None, None, None, paused)
+        left, top = int(xs.min()), int(ys.min())
+        return cls(
+            id=object_id,
+            area=len(ys),
+            box=(left, top, int(xs.max()) - left + 1, int(ys.max()) - top + 1),
+            centre=(float(xs.mean()), float(ys.mean())),
+            mean_probability=float(probability[ys, xs].mean()),
+            paused=paused,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,15 +145,17 @@ class FrameResult:
 
     Attributes:
         index: Index of the frame.
-        labels: Ids per pixel, uint8 [Hv,Wv]; 0 is background, void does not occur.
+        labels: Ids per pixel, uint8 or uint16 [Hv,Wv]; 0 is background, void does not occur.
         objects: One state per object known so far, in the order in which they appeared.
         probabilities: float32 [1+O,Hv,Wv], background first, sums to 1; only when asked for.
+        cut: Whether the frame begins a new shot and the session minds cuts.
     """
 
     index: int
     labels: LabelMap
     objects: tuple[ObjectState, ...]
     probabilities: NDArray[np.float32] | None = None
+    cut: bool = False
 
 
 class FrameSource(Protocol):
@@ -111,6 +164,9 @@ class FrameSource(Protocol):
     info: VideoInfo
 
     def __iter__(self) -> Iterator[Frame]: ...
+    def stop(self) -> None:
+        """End the wait of a thread for a frame that may be long in coming."""
+
     def __enter__(self) -> "FrameSource": ...
     def __exit__(self, *exc_info: object) -> None: ...
 

@@ -1,5 +1,6 @@
-"""How long a frame takes, and how much memory, on this machine; synthetic frames."""
+"""What a frame costs on this machine: seconds by stage, arithmetic, memory; synthetic frames."""
 
+import gc
 import multiprocessing
 import sys
 from collections.abc import Iterator
@@ -10,14 +11,21 @@ from time import perf_counter, process_time
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from jointvos.config import INFERENCE, MODELS, preset
 from jointvos.inference import VideoSegmenter
-from jointvos.model import JointNet
-from jointvos.types import Image, LabelMap
+from jointvos.inference.compiled import compile_session
+from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.stages import Stage, Stopwatch, clock
+from jointvos.model import EncodedTemplate, JointNet
+from jointvos.types import Image, LabelMap, label_type
 
 NEVER = 2**30
 """A template interval that no benchmark reaches."""
+MATRIX_SIDE = 2048
+MATRIX_REPEATS = 5
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,11 @@ class Cell:
         memory: Templates that each of them holds.
         width: Of the frames.
         height: Of the frames.
+        crop: Height and width of the search region; the model's own by default.
+        frames: Frames that are followed as usual before those that are timed.
         device: Where.
         precision: In which precision.
+        compiled: Whether the network is compiled.
         repeats: Frames timed of each kind.
     """
 
@@ -40,32 +51,73 @@ class Cell:
     memory: int
     width: int = 854
     height: int = 480
+    crop: tuple[int, int] | None = None
+    frames: int = 0
     device: str = "auto"
     precision: str = "auto"
+    compiled: bool = False
     repeats: int = 3
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Medians over the timed frames.
+class StageCost:
+    """What a stage takes.
 
     Attributes:
-        cell: What was measured.
-        plain_s: Wall seconds of a frame that stores no template.
-        plain_cpu_s: CPU seconds of it, all threads together.
-        update_s: Wall seconds of a frame that stores one.
-        update_cpu_s: CPU seconds of it.
+        seconds: Wall time, until the device is done; median.
+        gmac: Multiply-adds of convolutions and matrix products, 10^9.
+    """
+
+    seconds: float
+    gmac: float
+
+
+@dataclass(frozen=True)
+class FrameCost:
+    """What a frame takes; medians over the timed frames.
+
+    Attributes:
+        wall_s: Wall seconds, stages overlapping as they may.
+        cpu_s: CPU seconds, all threads together.
+        gmac: Multiply-adds, 10^9.
+        matmul_share: Achieved share of the machine's matrix-product rate.
+        stages: By the stages' names; each waits for the device.
+    """
+
+    wall_s: float
+    cpu_s: float
+    gmac: float
+    matmul_share: float
+    stages: dict[str, StageCost]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        cell: Of what.
+        plain: A frame that stores no template.
+        update: A frame that stores one for every object.
         mean_s: Wall seconds per frame, averaged over a cycle of the model's template interval.
+        mean_gmac: Multiply-adds per frame, 10^9, averaged likewise.
+        matmul_gmac_s: Multiply-adds per second, 10^9, of the product of two large matrices.
+        object_mib: What the session remembers of each object, MiB.
         peak_mib: Peak memory of the process (and, on a GPU, of the device instead), MiB.
+        peak_grows_mib: By how much the peak exceeds what was in use before the video began.
+        warm_up_s: Seconds that compiling took.
     """
 
     cell: Cell
-    plain_s: float
-    plain_cpu_s: float
-    update_s: float
-    update_cpu_s: float
+    plain: FrameCost
+    update: FrameCost
     mean_s: float
+    mean_gmac: float
+    matmul_gmac_s: float
+    object_mib: float
     peak_mib: float
+    peak_grows_mib: float
+    warm_up_s: float
 
 
 def benchmark(cells: list[Cell]) -> Iterator[Measured]:
@@ -78,53 +130,139 @@ def benchmark(cells: list[Cell]) -> Iterator[Measured]:
 
 def measure(cell: Cell) -> Measured:
     """Measure one cell in this process."""
-    config = preset(MODELS, cell.model)
-    usual = INFERENCE[config.inference]
+    network = preset(MODELS, cell.model)
+    usual = preset(INFERENCE, network.inference, crop_size=cell.crop, memory_size=cell.memory)
     session = VideoSegmenter(
-        JointNet(config),
-        replace(usual, memory_size=cell.memory, template_interval=NEVER),
+        JointNet(network).requires_grad_(False),
+        usual,
         device=cell.device,
         precision=cell.precision,
     )
+    warm_up_s = compile_session(session) if cell.compiled else 0.0
+    rate = matmul_rate(session)
+    before = _memory_mib(session.device)
     frames = _frames(cell)
-    session.step(next(frames), _squares(cell))
-    for tracker in session.trackers:
-        first = tracker.bank.templates[0]
-        for _ in range(cell.memory - 1):
-            with torch.inference_mode():
-                tracker.bank.add(deepcopy(first))
-    session.step(next(frames))
+    _follow(session, frames, cell)
     _learn_next(session, 1)
-    update = _time(session, frames, cell.repeats)
+    update = _cost(session, frames, cell.repeats, rate)
     _learn_next(session, NEVER)
-    plain = _time(session, frames, cell.repeats)
+    plain = _cost(session, frames, cell.repeats, rate)
     interval = usual.template_interval
+
+    def mean(plain: float, update: float) -> float:
+        return (plain * (interval - 1) + update) / interval
+
     return Measured(
         cell,
-        plain_s=plain[0],
-        plain_cpu_s=plain[1],
-        update_s=update[0],
-        update_cpu_s=update[1],
-        mean_s=(plain[0] * (interval - 1) + update[0]) / interval,
+        plain=plain,
+        update=update,
+        mean_s=mean(plain.wall_s, update.wall_s),
+        mean_gmac=mean(plain.gmac, update.gmac),
+        matmul_gmac_s=rate,
+        object_mib=sum(map(held_mib, session.trackers)) / cell.objects,
         peak_mib=_peak_mib(session.device),
+        peak_grows_mib=_peak_mib(session.device) - before,
+        warm_up_s=warm_up_s,
     )
 
 
+def matmul_rate(session: VideoSegmenter) -> float:
+    """Multiply-adds per second, 10^9, in the session's precision; the best of a few products."""
+    a = torch.ones(MATRIX_SIDE, MATRIX_SIDE, device=session.device, dtype=session.dtype)
+    read, best = clock(session.device), float("inf")
+    for _ in range(MATRIX_REPEATS):
+        begin = read()
+        a @ a
+        best = min(best, read() - begin)
+    return float(MATRIX_SIDE**3 / best / 1e9)
+
+
+def held_mib(tracker: ObjectTracker) -> float:
+    """Memory of everything that is remembered of an object, MiB; shared memory counts once."""
+    kernel = None if tracker.target_model is None else tracker.target_model.kernel
+    parts = [
+        *(part for one in tracker.encoded for part in vars(one).values()),
+        *(part for one in tracker.bank.templates for part in (one.transduction, one.induction)),
+        *(part for one in tracker.bank.templates for part in vars(one.encodings).values()),
+        *([] if tracker.keys is None else vars(tracker.keys).values()),
+        kernel,
+    ]
+    storages = {
+        part.untyped_storage().data_ptr(): part.untyped_storage().nbytes()
+        for part in parts
+        if isinstance(part, Tensor)
+    }
+    return sum(storages.values()) / 2**20
+
+
+def _follow(session: VideoSegmenter, frames: Iterator[Image], cell: Cell) -> None:
+    """Run the beginning of the video, then fill each memory with copies of its first template."""
+    session.step(next(frames), _squares(cell))
+    for _ in range(cell.frames):
+        session.step(next(frames))
+    for tracker in session.trackers:
+        _fill(tracker)
+    _learn_next(session, NEVER)
+    session.step(next(frames))
+
+
+def _fill(tracker: ObjectTracker) -> None:
+    if len(tracker.bank) > 1:
+        return  # templates of its own; renewing the sums for copies would take long
+    (first,) = tracker.bank.templates
+    count = tracker.config.memory_size
+    with torch.inference_mode():
+        for _ in range(count - 1):
+            tracker.bank.add(deepcopy(first))
+        # Equal templates have equal sums: those of one, so many times.
+        tracker.encoded = tuple(
+            EncodedTemplate(maps, one.keys.clone(), one.attended * count, one.total * count, 0)
+            for maps in tracker.bank.transduction
+            for one in tracker.encoded
+        )
+        encodings = tracker.bank.encodings.transduction
+        if encodings is not None:
+            tracker.keys = tracker.net.template_keys(tracker.encoded, encodings)
+
+
 def _learn_next(session: VideoSegmenter, interval: int) -> None:
+    """Store every `interval`-th frame from now on."""
     for tracker in session.trackers:
         tracker.config = replace(tracker.config, template_interval=interval)
 
 
-def _time(session: VideoSegmenter, frames: Iterator[Image], repeats: int) -> tuple[float, float]:
-    """Median wall and CPU seconds of a step; `step` ends with a copy to the host."""
-    times = []
+def _cost(session: VideoSegmenter, frames: Iterator[Image], repeats: int, rate: float) -> FrameCost:
+    """Of frames as they come; `step` ends with a copy to the host."""
+    if session.device.type == "cpu":
+        session.step(next(frames))  # what the kind before left in caches and pools
+    times, stages = [], []
     for _ in range(repeats):
         frame = next(frames)
         wall, cpu = perf_counter(), process_time()
         session.step(frame)
         times.append((perf_counter() - wall, process_time() - cpu))
+        with Stopwatch(clock(session.device)).running() as watch:
+            session.step(next(frames))
+        stages.append(watch.spent)
     wall_s, cpu_s = np.median(times, axis=0)
-    return float(wall_s), float(cpu_s)
+    with (
+        FlopCounterMode(display=False) as counter,
+        Stopwatch(lambda: counter.get_total_flops() / 2e9).running() as macs,
+    ):
+        session.step(next(frames))
+    return FrameCost(
+        wall_s=float(wall_s),
+        cpu_s=float(cpu_s),
+        gmac=sum(macs.spent.values()),
+        matmul_share=sum(macs.spent.values()) / float(wall_s) / rate,
+        stages={
+            name.value: StageCost(
+                float(np.median([spent[name] for spent in stages])), macs.spent[name]
+            )
+            for name in Stage
+            if name in macs.spent
+        },
+    )
 
 
 def _frames(cell: Cell) -> Iterator[Image]:
@@ -138,12 +276,21 @@ def _frames(cell: Cell) -> Iterator[Image]:
 
 def _squares(cell: Cell) -> LabelMap:
     """Objects as squares in a row, each a tenth of the height."""
-    labels: NDArray[np.uint8] = np.zeros((cell.height, cell.width), dtype=np.uint8)
+    ids = range(1, cell.objects + 1)
+    labels: NDArray[np.uint8 | np.uint16] = np.zeros((cell.height, cell.width), label_type(ids))
     side = cell.height // 10
-    for i in range(cell.objects):
-        left = round((i + 0.5) * cell.width / cell.objects - side / 2)
-        labels[cell.height // 2 : cell.height // 2 + side, max(left, 0) : left + side] = i + 1
+    for i in ids:
+        left = round((i - 0.5) * cell.width / cell.objects - side / 2)
+        labels[cell.height // 2 : cell.height // 2 + side, max(left, 0) : left + side] = i
     return labels
+
+
+def _memory_mib(device: torch.device) -> float:
+    """In use now, MiB; on the CPU the peak so far, which the network's making is below."""
+    gc.collect()
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device) / 2**20
+    return _peak_mib(device)
 
 
 def _peak_mib(device: torch.device) -> float:

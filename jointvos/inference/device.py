@@ -1,11 +1,8 @@
 """Which device computes, in which precision, and what to say when it cannot."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
-from jointvos.errors import ConfigError, DeviceUnavailable, OutOfDeviceMemory
+from jointvos.errors import ConfigError, DeviceUnavailable
 
 DTYPES = {"auto": None, "fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -52,19 +49,3 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "fp16" and device.type == "cpu":
         raise ConfigError("fp16 needs a GPU; use --precision fp32 or bf16 on the CPU")
     return DTYPES[precision]
-
-
-@contextmanager
-def out_of_memory_as_error(device: torch.device) -> Iterator[None]:
-    """Turn the device's out-of-memory error into one clear line.
-
-    Raises:
-        OutOfDeviceMemory: The device ran out of memory inside.
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfDeviceMemory(
-            f"{device} has too little memory; use a smaller --memory-size, fewer objects, "
-            "or --device cpu"
-        ) from error

@@ -1,10 +1,12 @@
 """Memory bank of one object (Sec. 3.5): templates, which one goes, how much each weighs.
 
-The first template is never evicted; of the others the oldest goes. The paper says nothing of
-template weights; the rule is its code's: a new template weighs as much as the previous one
-divided by (1 - decay), all are normalised, and the first keeps a least share.
+The first template is never evicted; of the learned ones the oldest goes. The paper says nothing
+of template weights; the rule is its code's: a new template weighs as much as the previous one
+divided by (1 - decay), all are normalised, and the first keeps a least share. Corrections, which
+neither knows, are treated like the first template.
 """
 
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +14,9 @@ from torch import Tensor
 
 from jointvos.config import InferenceConfig
 from jointvos.model import MaskEncodings
+
+MOST_PERMANENT_WEIGHT = 0.75
+"""The least shares of several permanent templates sum to no more, so that learning goes on."""
 
 
 @dataclass(frozen=True)
@@ -30,57 +35,126 @@ class Template:
 
 
 class MemoryBank:
-    """Up to `memory_size` templates of one object, slot 0 the first frame's."""
+    """Templates of one object, slot 0 the first frame's.
+
+    What the user gave is permanent: the first template and the corrections, which each keep the
+    same least share of the weights. Learned templates get what the permanent ones leave of
+    `memory_size`, at least one slot (none if it is 1); the oldest makes room. When corrections and
+    first template alone fill `memory_size` (or are two), the oldest correction makes room for the
+    next, so that a bank never holds more than `memory_size` + 1 templates.
+
+    Tensors are replaced, never changed in place, so that copies may share them.
+
+    Attributes:
+        size: `memory_size`; smaller after `shrink`.
+        templates: By slot.
+        weights: By slot, float32 [N] on the CPU.
+        corrections: Slots of the corrections, oldest first.
+        learned: Slots of the other templates but the first, oldest first.
+        newest: Slot of the last one that was learned.
+    """
 
     def __init__(self, first: Template, config: InferenceConfig) -> None:
         self.size = config.memory_size
+        self.most_permanent = max(config.memory_size, 2)
         self.decay = config.template_decay
         self.first_weight = config.first_template_weight
         self.templates = [first]
         self.weights = torch.ones(1)
-        self._newest: int | None = None
+        self.corrections: list[int] = []
+        self.learned: list[int] = []
+        self.newest: int | None = None
 
     def __len__(self) -> int:
         return len(self.templates)
 
-    def add(self, template: Template) -> int:
-        """Store a template, in place of the oldest but the first if the bank is full.
+    def copy(self) -> "MemoryBank":
+        """One that changes on its own."""
+        other = copy(self)
+        for name in ("templates", "corrections", "learned"):
+            setattr(other, name, list(getattr(self, name)))
+        return other
+
+    def add(self, template: Template, *, permanent: bool = False) -> int:
+        """Store a template, in place of an older one if the bank is full.
 
         Returns:
-            The slot; nothing is stored and 0 returned when there is room for the first only.
+            The slot; nothing is stored and 0 returned when there is no room for learned ones.
         """
-        if self.size == 1:
+        permanents = 1 + len(self.corrections) + permanent
+        room = self._room(permanents)
+        if permanent and permanents > self.most_permanent:
+            slot = self.corrections.pop(0)
+        elif not permanent and room == 0:
             return 0
-        slot = 1 if self._newest is None else self._newest + 1
-        if slot == self.size:
-            slot = 1
+        elif len(self.learned) + (not permanent) > room:
+            slot = self.learned.pop(0)
+        else:
+            slot = len(self.templates)
         if slot == len(self.templates):
             self.templates.append(template)
             self.weights = torch.cat((self.weights, torch.zeros(1)))
         else:
             self.templates[slot] = template
-        self._reweigh(slot)
-        self._newest = slot
+        (self.corrections if permanent else self.learned).append(slot)
+        self._reweigh(slot, permanent)
+        if not permanent:
+            self.newest = slot
         return slot
 
-    def _reweigh(self, slot: int) -> None:
-        weights = self.weights
-        if self._newest is None:
+    def shrink(self, size: int) -> None:
+        """Let go of the oldest learned templates, as if `memory_size` had been smaller."""
+        self.size = size
+        room = self._room(1 + len(self.corrections))
+        self._keep(self.learned[max(len(self.learned) - room, 0) :])
+
+    def forget(self) -> None:
+        """Let go of all that was learned."""
+        self._keep([])
+
+    def _room(self, permanents: int) -> int:
+        """Slots for learned templates beside so many permanent ones."""
+        return max(self.size - permanents, min(self.size - 1, 1))
+
+    def _keep(self, learned: list[int]) -> None:
+        if len(learned) == len(self.learned):
+            return
+        kept = sorted((0, *self.corrections, *learned))
+        place = {slot: i for i, slot in enumerate(kept)}
+        self.templates = [self.templates[slot] for slot in kept]
+        self.corrections = [place[slot] for slot in self.corrections]
+        self.learned = [place[slot] for slot in learned]
+        self.newest = self.learned[-1] if learned else None
+        self.weights = self._shared_out(self.weights[kept])
+
+    def _reweigh(self, slot: int, permanent: bool) -> None:
+        weights = self.weights.clone()
+        if permanent:
+            weights[slot] = weights[0]
+        elif self.newest is None:
             weights = weights / (1 - self.decay)
             weights[slot] = self.decay
         else:
-            weights = weights.clone()
-            weights[slot] = weights[self._newest] / (1 - self.decay)
+            weights[slot] = weights[self.newest] / (1 - self.decay)
+        self.weights = self._shared_out(weights)
+
+    def _shared_out(self, weights: Tensor) -> Tensor:
+        """Normalised, and every permanent template raised to its least share."""
         weights = weights / weights.sum()
-        if weights[0] < self.first_weight:
-            weights = weights / (self.first_weight + weights[1:].sum())
-            weights[0] = self.first_weight
-        self.weights = weights
+        permanent = torch.zeros(len(weights), dtype=torch.bool)
+        permanent[[0, *self.corrections]] = True
+        share = max(self.first_weight, MOST_PERMANENT_WEIGHT) / int(permanent.sum())
+        share = min(self.first_weight, share)
+        poor = permanent & (weights < share)
+        if poor.any():
+            weights = weights / (share * int(poor.sum()) + weights[~poor].sum())
+            weights[poor] = share
+        return weights
 
     @property
-    def transduction(self) -> Tensor:
-        """Features of all templates for the transduction branch, [1,N,C,h,w]."""
-        return stack([t.transduction for t in self.templates])
+    def transduction(self) -> list[Tensor]:
+        """Features of all templates for the transduction branch, [1,C,h,w] each."""
+        return [t.transduction for t in self.templates if t.transduction is not None]
 
     @property
     def induction(self) -> Tensor:

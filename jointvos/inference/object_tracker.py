@@ -1,15 +1,19 @@
 """One object through a video: where it is sought, what is remembered of it.
 
-Reading (`search_region`, `search_encoding`) changes nothing; `commit` is the only mutation, after
-all objects of the frame have been merged.
+Reading (`search_region`, `search_encoding`) changes nothing. What changes an object (`begin_shot`,
+`correct`, `commit`) is applied to a copy of it, which takes its place when the frame is done;
+tensors are replaced, never changed in place, so that the copy may share them.
 """
+
+from copy import copy
 
 import torch
 from torch import Tensor
 
 from jointvos.config import InferenceConfig
 from jointvos.inference.memory_bank import MemoryBank, Template
-from jointvos.model import FrameFeatures, JointNet, TargetModel, TemplateKeys
+from jointvos.inference.stages import Stage, stage
+from jointvos.model import EncodedTemplate, FrameFeatures, JointNet, TargetModel, TemplateKeys
 from jointvos.ops import (
     SearchRegion,
     TargetState,
@@ -19,6 +23,9 @@ from jointvos.ops import (
     search_region,
     updated_state,
 )
+
+ANY_CHANGE = (0.25, 4.0)
+"""Limits of the scale change from before a cut to where the target is seen again."""
 
 
 class ObjectTracker:
@@ -30,7 +37,10 @@ class ObjectTracker:
         scale: Video pixels per crop pixel, float32 scalar.
         bank: Its templates.
         target_model: Kernel of the induction branch; None without that branch.
+        encoded: The templates in the template encoder, by slot; none without that branch.
         keys: The memory as the transduction branch reads it; None without that branch.
+        given: Place and extent of the last mask that was given.
+        paused: Whether it has not been seen again with certainty since a cut.
     """
 
     def __init__(
@@ -39,38 +49,105 @@ class ObjectTracker:
         self.net = net
         self.config = config
         self.object_id = object_id
-        self.state = state
-        self.scale = scale_of_size(state.size, config.crop_size, config.search_scale)
-        self.base_size = state.size / self.scale
         self.frame_number = 1
+        self.paused = False
+        self.place(state)
         self.bank: MemoryBank
         self.target_model: TargetModel | None = None
+        self.encoded: tuple[EncodedTemplate, ...] = ()
         self.keys: TemplateKeys | None = None
+
+    def copy(self) -> "ObjectTracker":
+        """One that changes on its own."""
+        other = copy(self)
+        other.bank = self.bank.copy()
+        return other
+
+    def place(self, state: TargetState) -> None:
+        """Put the search where a mask was given, at that mask's scale."""
+        self.given = self.state = state
+        self.scale = scale_of_size(state.size, self.config.crop_size, self.config.search_scale)
+        self.base_size = state.size / self.scale
 
     def learn_first(self, features: FrameFeatures, mask: Tensor) -> None:
         """Start the memory with the first frame's crop: features with B = 1, mask [1,H,W]."""
         self.bank = MemoryBank(self._template(features, mask), self.config)
         self._learn(self.config.initial_steps)
 
-    def search_region(self, frame: tuple[int, int]) -> SearchRegion:
-        """Where to look in the next frame of that height and width.
+    def correct(self, features: FrameFeatures, mask: Tensor) -> None:
+        """Learn another mask that was given, for good; the crop is that of a first frame.
 
-        The centre lies half a feature cell off where feature map and kernel have the same parity,
+        Templates that were learned meanwhile go: they show results that had to be corrected.
+        """
+        self.paused = False
+        self.bank.forget()
+        self.bank.add(self._template(features, mask), permanent=True)
+        self._learn(self.config.initial_steps)
+
+    def begin_shot(self) -> None:
+        """Mind a cut: search the whole frame and learn nothing until the target is seen again."""
+        self.paused = True
+        if self.config.cuts == "reset":
+            self.place(self.given)
+            self.bank.forget()
+            self.target_model = None
+            self._learn(self.config.initial_steps)
+
+    def shrink(self, memory_size: int) -> None:
+        """Go on with fewer templates."""
+        before = len(self.bank)
+        self.bank.shrink(memory_size)
+        if len(self.bank) < before:
+            self._learn(0)
+
+    @property
+    def takes_template(self) -> bool:
+        """Whether the next frame becomes a template."""
+        due = (self.frame_number + 1) % self.config.template_interval == 0
+        return due and not self.paused
+
+    def search_region(self, frame: tuple[int, int]) -> SearchRegion:
+        """Where to look in the next frame of that height and width; after a cut everywhere."""
+        if self.paused:
+            whole = torch.tensor(frame).float()
+            scale = (whole / torch.tensor(self.config.crop_size)).max()
+            return search_region(whole / 2, scale, self.config.crop_size, frame)
+        return self._region(self.state.centre, self.scale, frame)
+
+    def closer_region(self, moments: Tensor, frame: tuple[int, int]) -> SearchRegion | None:
+        """Where to look again after a look at the whole frame, at the usual scale; None: nowhere.
+
+        Args:
+            moments: Row of `ops.moments` of what was found there.
+            frame: Height and width.
+        """
+        if float(moments[0]) < self.config.min_target_area:
+            return None
+        found = updated_state(moments, self.state, self.config.min_target_area)
+        scale = limited_scale(found.size, self.base_size, self.scale, ANY_CHANGE)
+        return self._region(found.centre, scale, frame)
+
+    def _region(self, centre: Tensor, scale: Tensor, frame: tuple[int, int]) -> SearchRegion:
+        """Region around a place.
+
+        Its centre lies half a feature cell off where feature map and kernel have the same parity,
         as in the paper's code.
         """
         crop = torch.tensor(self.config.crop_size).float()
         cells = (crop / 16).int()
         parity = (cells + self.net.config.kernel_size) % 2
-        offset = parity * self.scale * crop / (2 * cells)
-        return search_region(self.state.centre + offset, self.scale, self.config.crop_size, frame)
+        offset = parity * scale * crop / (2 * cells)
+        return search_region(centre + offset, scale, self.config.crop_size, frame)
 
     def search_encoding(self, features: FrameFeatures) -> Tensor:
         """E_tra* + E_ind* of the search frame, features with B = 1; [1,D,h,w]."""
         parts = []
         if self.keys is not None and features.transduction is not None:
-            parts.append(self.net.propagate(features.transduction, self.keys))
+            with stage(Stage.TRANSDUCTION):
+                parts.append(self.net.propagate(features.transduction, self.keys))
         if self.target_model is not None and features.induction is not None:
-            parts.append(self.net.apply_target_model(self.target_model, features.induction))
+            with stage(Stage.INDUCTION):
+                parts.append(self.net.apply_target_model(self.target_model, features.induction))
         return torch.stack(parts).sum(0)
 
     def commit(
@@ -85,34 +162,51 @@ class ObjectTracker:
         Args:
             probability: Of this object, [Hv,Wv].
             moments: Row of `ops.moments` of it.
-            features: Of the frame's crop, B = 1; None in the object's first frame.
-            region: Where the crop was; None in the object's first frame.
+            features: Of the frame's crop, B = 1; None where the mask was given.
+            region: Where the crop was; None where the mask was given.
         """
-        is_template = (self.frame_number + 1) % self.config.template_interval == 0
-        if features is not None and region is not None and is_template:
+        if features is not None and region is not None and self.takes_template:
             mask = crop_mask(probability[None], region, self.config.crop_size)
             if self.bank.add(self._template(features, mask)):
                 self._learn(self.config.update_steps)
-        state = updated_state(moments, self.state, self.config.min_target_area)
-        self.scale = limited_scale(state.size, self.base_size, self.scale, self.config.scale_change)
-        self.state = TargetState(state.centre, self.base_size * self.scale)
         self.frame_number += 1
+        limits = self.config.scale_change
+        if self.paused:
+            if not self._is_seen(probability):
+                return
+            self.paused, limits = False, ANY_CHANGE
+        state = updated_state(moments, self.state, self.config.min_target_area)
+        self.scale = limited_scale(state.size, self.base_size, self.scale, limits)
+        self.state = TargetState(state.centre, self.base_size * self.scale)
+
+    def _is_seen(self, probability: Tensor) -> bool:
+        """Whether a probability [Hv,Wv] leaves no doubt that the target is there."""
+        certain = probability[probability > 0.5]
+        if len(certain) < max(self.config.seen_area, 1):
+            return False
+        return float(certain.mean()) >= self.config.seen_probability
 
     def _template(self, features: FrameFeatures, mask: Tensor) -> Template:
-        encodings = self.net.encode_masks(mask[None, None])
-        return Template(features.transduction, features.induction, encodings)
+        """Of features with B = 1; views into a batch are copied, so that the batch can go."""
+        own = features.alone()
+        with stage(Stage.LABELS):
+            encodings = self.net.encode_masks(mask[None, None])
+        return Template(own.transduction, own.induction, encodings)
 
     def _learn(self, steps: int) -> None:
         """Renew what is derived from the memory: the template keys and the target model."""
         encodings = self.bank.encodings
         if self.net.transduction is not None and encodings.transduction is not None:
-            self.keys = self.net.encode_templates(self.bank.transduction, encodings.transduction)
+            with stage(Stage.TEMPLATES):
+                self.encoded = self.net.renew_templates(self.encoded, self.bank.transduction)
+                self.keys = self.net.template_keys(self.encoded, encodings.transduction)
         if self.net.learner is not None and steps > 0:
-            features = self.bank.induction
-            self.target_model = self.net.fit_target_model(
-                features,
-                encodings,
-                template_weights=self.bank.weights[None].to(features.device),
-                start=self.target_model,
-                steps=steps,
-            )
+            with stage(Stage.LEARNER):
+                features = self.bank.induction
+                self.target_model = self.net.fit_target_model(
+                    features,
+                    encodings,
+                    template_weights=self.bank.weights[None].to(features.device),
+                    start=self.target_model,
+                    steps=steps,
+                )

@@ -2,19 +2,29 @@
 
 A frame goes through three phases: every object is predicted on its own (nothing changes), the
 predictions are merged by soft aggregation, and the merged result is committed to every object.
+All of it happens on copies of the objects, which take their place at the end: a frame that fails
+is as if it had not been there, and may be tried again.
 """
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from jointvos.config import INFERENCE, InferenceConfig
-from jointvos.errors import MaskError, MaskSizeMismatch, UnsupportedMediaError
-from jointvos.inference.device import choose_device, choose_dtype, out_of_memory_as_error
+from jointvos.config import INFERENCE, InferenceConfig, to_dict
+from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
+from jointvos.inference.device import choose_device, choose_dtype
+from jointvos.inference.given import Given
 from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.relief import OnOOM, retried
+from jointvos.inference.result import frame_result
+from jointvos.inference.stages import Stage, stage
+from jointvos.inference.state import pack_tracker, unpack_tracker
 from jointvos.model import FrameFeatures, JointNet
 from jointvos.ops import (
     SearchRegion,
@@ -25,15 +35,20 @@ from jointvos.ops import (
     soft_aggregate,
     state_of_mask,
 )
-from jointvos.types import VOID, Frame, FrameResult, Image, LabelMap, ObjectState
+from jointvos.types import Frame, FrameResult, Image, LabelMap
 
-GIVEN_LOGIT = 100.0
-"""Logit of a mask that the user gave, in the frame it was given for."""
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one object contributes to a frame before the merge."""
+    """What one object contributes to a frame before the merge.
+
+    Attributes:
+        logits: In the whole frame, [Hv,Wv].
+        features: Of its search region, if they are going to be a template.
+        region: Where that is.
+    """
 
     logits: Tensor
     features: FrameFeatures | None = None
@@ -54,10 +69,15 @@ class VideoSegmenter:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16".
         probabilities: Whether results carry the probability maps.
+        on_oom: What to do when the device's memory does not suffice: "fail" at once, or "retry"
+            the frame in smaller steps (fewer objects at a time, a smaller memory, the CPU), which
+            stay in force. Smaller memories change what is found.
+        say: Told of each of these steps in a line; a warning by default.
 
     Raises:
         DeviceUnavailable: The device is not there.
         ConfigError: Device or precision are unknown or do not fit.
+        OutOfDeviceMemory: The device's memory does not suffice.
     """
 
     def __init__(
@@ -68,18 +88,26 @@ class VideoSegmenter:
         device: str = "auto",
         precision: str = "auto",
         probabilities: bool = False,
+        on_oom: OnOOM = "fail",
+        say: Callable[[str], None] = warnings.warn,
     ) -> None:
+        if on_oom not in get_args(OnOOM):
+            raise ConfigError(f"on_oom is {on_oom!r}, expected {' or '.join(get_args(OnOOM))}")
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
-        with out_of_memory_as_error(self.device):
-            # Convolutions on the CPU run about a third faster with channels last.
-            net.to(memory_format=torch.channels_last)
-            self.net = net.to(self.device).eval()
+        self.net = net
         self.config = config or INFERENCE[net.config.inference]
         self.keep_probabilities = probabilities
+        self.on_oom: OnOOM = on_oom
+        self.say = say
         self.trackers: list[ObjectTracker] = []
+        self.objects_at_once = self.config.objects_at_once
+        self._memory_size = self.config.memory_size
         self._frame: tuple[int, int] | None = None
         self._count = 0
+        # Convolutions on the CPU run about a third faster with channels last.
+        net.eval().to(memory_format=torch.channels_last)
+        self._retried(lambda: net.to(self.device))
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -96,123 +124,233 @@ class VideoSegmenter:
             masks = None
 
     def step(
-        self, image: Image, masks: LabelMap | None = None, *, index: int | None = None
+        self,
+        image: Image,
+        masks: LabelMap | None = None,
+        *,
+        index: int | None = None,
+        cut: bool = False,
     ) -> FrameResult:
         """Segment the next frame.
 
+        A mask of an object that is followed already corrects it: its result in this frame is the
+        mask, which is learned like a first frame, becomes a permanent template in place of those
+        that were learned since, and tells where the object is.
+
         Args:
             image: RGB, uint8 [Hv,Wv,3], of one size throughout.
-            masks: Ids per pixel, uint8 [Hv,Wv], of objects that are new in this frame; 0 and 255
-                are no object.
+            masks: Ids per pixel, uint8 or uint16 [Hv,Wv], of objects that are new in this frame or
+                corrected. Of objects that do not occur, and (in uint8) where it is 255, nothing
+                is said.
             index: Number that the result carries; counted from 0 by default.
+            cut: Whether this frame is the first of another shot; `InferenceConfig.cuts` says
+                what follows from that.
 
         Raises:
             MaskSizeMismatch: Mask and image differ in size.
-            MaskError: An object is given again that is followed already.
+            MaskError: The mask does not consist of ids.
             UnsupportedMediaError: The image's size differs from the first one's.
             OutOfDeviceMemory: The device's memory does not suffice.
         """
-        size = self._check(image, masks)
-        with torch.inference_mode(), out_of_memory_as_error(self.device):
-            frame = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
-            frame = frame.permute(2, 0, 1).contiguous()
-            autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
-            with autocast:
-                seen = self._predict(frame, size)
-                if masks is not None:
-                    seen += self._start(frame, masks)
-                if seen:
-                    probabilities = soft_aggregate(torch.stack([s.logits for s in seen]).float())
-                    self._commit(seen, probabilities)
-                else:
-                    probabilities = torch.ones(1, *size, device=self.device)
-            result = self._result(probabilities, self._count if index is None else index)
+        self._check(image, masks)
+        number = self._count if index is None else index
+        minded = cut and self.config.cuts != "off"
+        self.trackers, result = self._retried(lambda: self._advance(image, masks, number, minded))
+        self._frame = self._frame or (image.shape[0], image.shape[1])
         self._count += 1
         return result
 
-    def _check(self, image: Image, masks: LabelMap | None) -> tuple[int, int]:
+    def state(self) -> dict[str, object]:
+        """Everything that changes in a session, on the CPU, for `torch.save`.
+
+        `torch.load(..., weights_only=True)` reads it, and a session that restores it goes on as
+        this one does, on the CPU to the bit.
+        """
+        return {
+            "model": to_dict(self.net.config),
+            "config": to_dict(self.config),
+            "memory_size": self._memory_size,
+            "frame": self._frame,
+            "count": self._count,
+            "trackers": [pack_tracker(tracker) for tracker in self.trackers],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where the session was that `state` comes from.
+
+        Raises:
+            ConfigError: It ran another network, or ran it otherwise.
+            OutOfDeviceMemory: The device's memory does not suffice.
+        """
+        for name, own in (("model", self.net.config), ("config", self.config)):
+            for key, value in to_dict(own).items():
+                if (saved := state[name].get(key)) != value:
+                    raise ConfigError(
+                        f"the saved session had {key} {saved}, this one has {value}; "
+                        "make it as the saved one was"
+                    )
+        self.trackers = self._retried(lambda: self._unpacked(state["trackers"]))
+        self._memory_size = state["memory_size"]
+        self._frame, self._count = state["frame"], state["count"]
+
+    def shrink_memory(self, size: int) -> None:
+        """Keep at most so many templates per object from now on, and the corrections."""
+        trackers = [tracker.copy() for tracker in self.trackers]
+        with self._computing():
+            for tracker in trackers:
+                tracker.shrink(size)
+        self.trackers = trackers
+        self._memory_size = size
+
+    def move_to_cpu(self) -> None:
+        """Go on without the device, as large as configured; the network moves too."""
+        trackers = [pack_tracker(tracker) for tracker in self.trackers]
+        self.net.to("cpu")
+        self.device = torch.device("cpu")
+        if self.dtype == torch.float16:
+            self.dtype = None  # which the CPU computes in fp32
+        self.objects_at_once = self.config.objects_at_once
+        self._memory_size = self.config.memory_size
+        self.trackers = self._unpacked(trackers)
+        for tracker in self.trackers:
+            tracker.bank.size = self._memory_size
+
+    def _unpacked(self, trackers: Iterable[Mapping[str, Any]]) -> list[ObjectTracker]:
+        return [unpack_tracker(self.net, self.config, each, self.device) for each in trackers]
+
+    def _retried(self, attempt: Callable[[], Outcome]) -> Outcome:
+        return retried(attempt, self, self.on_oom, self.say)
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
+        with torch.inference_mode(), autocast:
+            yield
+
+    def _check(self, image: Image, masks: LabelMap | None) -> None:
         size = (image.shape[0], image.shape[1])
-        self._frame = self._frame or size
-        if size != self._frame:
+        first = self._frame or size
+        if size != first:
             raise UnsupportedMediaError(
                 f"frame {self._count} is {size[1]}x{size[0]}, the first was "
-                f"{self._frame[1]}x{self._frame[0]}; all frames must have one size"
+                f"{first[1]}x{first[0]}; all frames must have one size"
             )
         if masks is not None and masks.shape != size:
             raise MaskSizeMismatch(
                 f"the mask is {masks.shape[1]}x{masks.shape[0]}, the frame {size[1]}x{size[0]}; "
                 "they must have one size"
             )
-        if masks is not None and (known := np.intersect1d(masks, self.object_ids)).size:
-            raise MaskError(f"object {known[0]} is followed already; give it a free id")
-        return size
+        if masks is not None and masks.dtype not in (np.uint8, np.uint16):
+            raise MaskError(f"the mask is {masks.dtype}, expected ids in uint8 or uint16")
 
-    def _predict(self, frame: Tensor, size: tuple[int, int]) -> list[_Seen]:
-        """All objects in one pass of backbone and decoder; reads state only."""
-        if not self.trackers:
-            return []
-        crop = self.config.crop_size
-        regions = [tracker.search_region(size) for tracker in self.trackers]
-        crops = torch.stack([crop_image(frame, region, crop) for region in regions])
-        features = self.net.encode_image(crops)
-        each = [features.of(i) for i in range(len(self.trackers))]
-        encodings = [
-            tracker.search_encoding(own) for tracker, own in zip(self.trackers, each, strict=True)
-        ]
-        logits = self.net.decode(torch.cat(encodings), features.stages, crop)
-        return [
-            _Seen(paste(scores, region, size), own, region)
-            for scores, own, region in zip(logits, each, regions, strict=True)
-        ]
+    def _advance(
+        self, image: Image, masks: LabelMap | None, index: int, cut: bool
+    ) -> tuple[list[ObjectTracker], FrameResult]:
+        """The objects after this frame, and what is seen in it; the session stays as it is."""
+        trackers = [tracker.copy() for tracker in self.trackers]
+        with self._computing():
+            frame = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
+            frame = frame.permute(2, 0, 1).contiguous()
+            if cut:
+                for tracker in trackers:
+                    tracker.begin_shot()
+            seen = self._predict(trackers, frame)
+            if masks is not None:
+                self._give(trackers, seen, frame, Given.of(masks, self.device))
+            if trackers:
+                with stage(Stage.AGGREGATE):
+                    probabilities = soft_aggregate(torch.stack([s.logits for s in seen]).float())
+                with stage(Stage.STATE):
+                    rows = moments(probabilities[1:])
+                for i, (tracker, own) in enumerate(zip(trackers, seen, strict=True)):
+                    tracker.commit(probabilities[i + 1], rows[i], own.features, own.region)
+            else:
+                probabilities = torch.ones(1, *image.shape[:2], device=self.device)
+            with stage(Stage.RESULT):
+                result = frame_result(
+                    probabilities,
+                    trackers,
+                    index=index,
+                    cut=cut,
+                    keep_probabilities=self.keep_probabilities,
+                )
+        return trackers, result
 
-    def _start(self, frame: Tensor, masks: LabelMap) -> list[_Seen]:
-        """Trackers for the objects that a mask introduces."""
-        given = torch.from_numpy(np.require(masks, requirements=["C", "W"])).to(self.device)
-        seen = []
-        for object_id in np.setdiff1d(np.unique(masks), [0, VOID]).tolist():
-            mask = (given == object_id).float()
-            state = state_of_mask(mask)
-            tracker = ObjectTracker(self.net, self.config, object_id, state)
-            image_crop, mask_crop = crop_first_frame(
-                frame, mask[None], state, tracker.scale, self.config.crop_size
-            )
-            tracker.learn_first(self.net.encode_image(image_crop[None]), mask_crop)
-            self.trackers.append(tracker)
-            seen.append(_Seen((2 * mask - 1) * GIVEN_LOGIT))
+    def _predict(self, trackers: list[ObjectTracker], frame: Tensor) -> list[_Seen]:
+        """All objects, each on its own; reads state only."""
+        size = (frame.shape[1], frame.shape[2])
+        seen = self._look(trackers, [tracker.search_region(size) for tracker in trackers], frame)
+        # After a cut the whole frame was searched, in which a target may be too small to be sure.
+        sought = [i for i, tracker in enumerate(trackers) if tracker.paused]
+        if not sought:
+            return seen
+        rows = moments(torch.stack([seen[i].logits for i in sought]).float().sigmoid())
+        places = [trackers[i].closer_region(row, size) for i, row in zip(sought, rows, strict=True)]
+        closer = {i: place for i, place in zip(sought, places, strict=True) if place is not None}
+        again = self._look([trackers[i] for i in closer], list(closer.values()), frame)
+        for i, own in zip(closer, again, strict=True):
+            seen[i] = own
         return seen
 
-    def _commit(self, seen: list[_Seen], probabilities: Tensor) -> None:
-        rows = moments(probabilities[1:])
-        for i, (tracker, own) in enumerate(zip(self.trackers, seen, strict=True)):
-            tracker.commit(probabilities[i + 1], rows[i], own.features, own.region)
+    def _look(
+        self, trackers: list[ObjectTracker], regions: list[SearchRegion], frame: Tensor
+    ) -> list[_Seen]:
+        """What is in these regions, `objects_at_once` in one pass of backbone and decoder."""
+        seen = []
+        for first in range(0, len(trackers), self.objects_at_once):
+            part = slice(first, first + self.objects_at_once)
+            seen += self._look_at_once(trackers[part], regions[part], frame)
+        return seen
 
-    def _result(self, probabilities: Tensor, index: int) -> FrameResult:
-        confidence, winner = probabilities.max(dim=0)
-        ids = np.array([0, *self.object_ids], dtype=np.uint8)
-        indices = winner.to(torch.uint8).cpu().numpy()
-        certainty = confidence.cpu().numpy()
-        return FrameResult(
-            index=index,
-            labels=ids[indices],
-            objects=tuple(
-                _object_state(object_id, indices == i + 1, certainty)
-                for i, object_id in enumerate(self.object_ids)
-            ),
-            probabilities=probabilities.cpu().numpy() if self.keep_probabilities else None,
-        )
+    def _look_at_once(
+        self, trackers: list[ObjectTracker], regions: list[SearchRegion], frame: Tensor
+    ) -> list[_Seen]:
+        size, crop = (frame.shape[1], frame.shape[2]), self.config.crop_size
+        with stage(Stage.CROP):
+            crops = torch.stack([crop_image(frame, region, crop) for region in regions])
+        with stage(Stage.FEATURES):
+            features = self.net.encode_image(crops)
+        each = [features.of(i) for i in range(len(trackers))]
+        encodings = [
+            tracker.search_encoding(own) for tracker, own in zip(trackers, each, strict=True)
+        ]
+        with stage(Stage.DECODER):
+            logits = self.net.decode(torch.cat(encodings), features.stages, crop)
+        with stage(Stage.PASTE):
+            whole = [paste(*pair, size) for pair in zip(logits, regions, strict=True)]
+        return [
+            _Seen(scores, own if tracker.takes_template else None, region)
+            for tracker, scores, own, region in zip(trackers, whole, each, regions, strict=True)
+        ]
 
+    def _give(
+        self, trackers: list[ObjectTracker], seen: list[_Seen], frame: Tensor, given: Given
+    ) -> None:
+        """Start the objects that are new in a mask, and correct the others that occur in it.
 
-def _object_state(
-    object_id: int, mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], certainty: np.ndarray
-) -> ObjectState:
-    ys, xs = np.nonzero(mask)
-    if not len(ys):
-        return ObjectState(object_id, 0, None, None, None)
-    left, top = int(xs.min()), int(ys.min())
-    return ObjectState(
-        id=object_id,
-        area=len(ys),
-        box=(left, top, int(xs.max()) - left + 1, int(ys.max()) - top + 1),
-        centre=(float(xs.mean()), float(ys.mean())),
-        mean_probability=float(certainty[ys, xs].mean()),
-    )
+        Both take the crop of a first frame: the object may be outside its search region.
+        """
+        place = {tracker.object_id: i for i, tracker in enumerate(trackers)}
+        for object_id in given.ids:
+            mask = given.mask(object_id)
+            state = state_of_mask(mask)
+            if (i := place.get(object_id)) is None:
+                tracker = ObjectTracker(self.net, self.config, object_id, state)
+                tracker.learn_first(*self._first_crop(tracker, frame, mask))
+                tracker.shrink(self._memory_size)
+                trackers.append(tracker)
+                seen.append(_Seen(given.logits(object_id)))
+            else:
+                predicted = seen[i].logits
+                seen[i] = _Seen(given.logits(object_id, predicted))
+                if given.void is not None:
+                    mask = torch.where(given.void, predicted.sigmoid(), mask)
+                trackers[i].place(state)
+                trackers[i].correct(*self._first_crop(trackers[i], frame, mask))
+
+    def _first_crop(
+        self, tracker: ObjectTracker, frame: Tensor, mask: Tensor
+    ) -> tuple[FrameFeatures, Tensor]:
+        crop = self.config.crop_size
+        image, mask = crop_first_frame(frame, mask[None], tracker.state, tracker.scale, crop)
+        return self.net.encode_image(image[None]), mask

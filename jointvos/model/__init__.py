@@ -1,6 +1,19 @@
 """The network of the paper, without state and without files."""
 
-from jointvos.model.carriers import FrameFeatures, MaskEncodings, TargetModel, TemplateKeys
+from jointvos.model.carriers import (
+    EncodedTemplate,
+    FrameFeatures,
+    MaskEncodings,
+    TargetModel,
+    TemplateKeys,
+)
 from jointvos.model.joint import JointNet
 
-__all__ = ["FrameFeatures", "JointNet", "MaskEncodings", "TargetModel", "TemplateKeys"]
+__all__ = [
+    "EncodedTemplate",
+    "FrameFeatures",
+    "JointNet",
+    "MaskEncodings",
+    "TargetModel",
+    "TemplateKeys",
+]

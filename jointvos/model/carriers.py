@@ -32,6 +32,14 @@ class FrameFeatures:
 
         return FrameFeatures((), one(self.transduction), one(self.induction))
 
+    def alone(self) -> "FrameFeatures":
+        """Copies of the heads, so that a batch of which these are views can go."""
+
+        def own(x: Tensor | None) -> Tensor | None:
+            return None if x is None else x.clone()
+
+        return FrameFeatures((), own(self.transduction), own(self.induction))
+
 
 @dataclass(frozen=True)
 class MaskEncodings:
@@ -46,6 +54,25 @@ class MaskEncodings:
     transduction: Tensor | None
     induction: Tensor | None
     importance: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTemplate:
+    """A template in the template encoder's sums over all templates (Eqs. 2-3).
+
+    Attributes:
+        features: The map it was made of, [1,C,h,w].
+        keys: phi of its tokens, unit length, [h*w,K].
+        attended: Tokens of all templates, each times its attention weight, summed, [h*w,C].
+        total: Sum of these weights, [h*w].
+        taken_back: How many templates that went have been taken back from the sums.
+    """
+
+    features: Tensor
+    keys: Tensor
+    attended: Tensor
+    total: Tensor
+    taken_back: int
 
 
 @dataclass(frozen=True)

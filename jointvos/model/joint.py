@@ -1,14 +1,25 @@
 """The network of Figure 2: seven verbs without state, called alike by training and inference.
 
+Inference replaces one of them, `encode_templates`, by the same mathematics in two steps
+(`renew_templates`, `template_keys`) that cost only what a new template changes.
+
 Leading dimension B is sequences in training and objects in inference; every method is a pure
 function of the parameters and its arguments.
 """
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
 from jointvos.model.backbone import Backbone
-from jointvos.model.carriers import FrameFeatures, MaskEncodings, TargetModel, TemplateKeys
+from jointvos.model.carriers import (
+    EncodedTemplate,
+    FrameFeatures,
+    MaskEncodings,
+    TargetModel,
+    TemplateKeys,
+)
 from jointvos.model.decoder import Decoder
 from jointvos.model.induction import FewShotLearner, normalise_features
 from jointvos.model.label_encoder import LabelEncoder
@@ -60,6 +71,24 @@ class JointNet(nn.Module):
         """Keys and values of the memory (Eqs. 2-3); features [B,N,C,h,w], E_tra [B,N,D,h,w]."""
         assert self.transduction is not None
         return self.transduction.encode_templates(features, encodings)
+
+    def renew_templates(
+        self, before: Sequence[EncodedTemplate], features: Sequence[Tensor]
+    ) -> tuple[EncodedTemplate, ...]:
+        """The template encoder's sums for these maps, [1,C,h,w] each, at the cost of what changed.
+
+        `before` is what it returned last, or nothing; `template_keys` of the result are those of
+        `encode_templates`. Templates are told apart by the identity of their maps.
+        """
+        assert self.transduction is not None
+        return self.transduction.renew_templates(before, features)
+
+    def template_keys(
+        self, templates: Sequence[EncodedTemplate], encodings: Tensor
+    ) -> TemplateKeys:
+        """Keys and values of encoded templates; E_tra [1,N,D,h,w]."""
+        assert self.transduction is not None
+        return self.transduction.template_keys(templates, encodings)
 
     def propagate(self, features: Tensor, memory: TemplateKeys) -> Tensor:
         """E_tra* of the search frame (Eqs. 4-5); features [B,C,h,w], result [B,D,h,w]."""

@@ -9,13 +9,16 @@ wider values are cut into pieces that take the place of heads.
 """
 
 import math
+from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
 from jointvos.model.blocks import in_fp32
-from jointvos.model.carriers import TemplateKeys
+from jointvos.model.carriers import EncodedTemplate, TemplateKeys
+from jointvos.model.template_encoder import renew, tokens_of
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
@@ -32,6 +35,16 @@ def attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor
     key = key.unsqueeze(1).expand(-1, pieces, -1, -1)
     out = F.scaled_dot_product_attention(query, key, value, scale=scale)  # [B,pieces,L,K]
     return out.transpose(1, 2).flatten(2)[..., :V]
+
+
+def values_of(encodings: Tensor) -> Tensor:
+    """E_tra [B,N,D,h,w] as values [B,N*h*w,D]."""
+    return encodings.float().permute(0, 1, 3, 4, 2).flatten(1, 3)
+
+
+def normalise_maps(tokens: Tensor) -> Tensor:
+    """Instance norm of maps given as tokens [B,h*w,C]."""
+    return F.instance_norm(tokens.transpose(1, 2)).transpose(1, 2)
 
 
 class Transduction(nn.Module):
@@ -55,18 +68,38 @@ class Transduction(nn.Module):
         tokens = features.permute(0, 1, 3, 4, 2).reshape(B, N * h * w, C)
         keys = F.normalize(self.phi(tokens), dim=-1)
         tokens = tokens + attention(keys, keys, tokens, self.scale)
-        maps = tokens.view(B * N, h * w, C).transpose(1, 2)  # [B*N,C,h*w]
-        return F.instance_norm(maps).transpose(1, 2).reshape(B, N * h * w, C)
+        return normalise_maps(tokens.view(B * N, h * w, C)).reshape(B, N * h * w, C)
 
     @in_fp32
     def encode_templates(self, features: Tensor, encodings: Tensor) -> TemplateKeys:
-        """Eqs. 2-3 and psi of Eq. 5; to be repeated only when the memory changes.
+        """Eqs. 2-3 and psi of Eq. 5 for a whole memory at once, as training needs it.
 
         Shapes: features [B,N,C,h,w], encodings E_tra [B,N,D,h,w].
         """
         keys = F.normalize(self.psi(self.self_attend(features.float())), dim=-1)
-        values = encodings.float().permute(0, 1, 3, 4, 2).flatten(1, 3)  # [B,N*h*w,D]
-        return TemplateKeys(keys, values)
+        return TemplateKeys(keys, values_of(encodings))
+
+    @in_fp32
+    def renew_templates(
+        self, before: Sequence[EncodedTemplate], features: Sequence[Tensor]
+    ) -> tuple[EncodedTemplate, ...]:
+        """Eqs. 2-3 where few templates changed; maps [1,C,h,w], see `template_encoder`."""
+
+        def project(tokens: Tensor) -> Tensor:
+            return F.normalize(self.phi(tokens), dim=-1)
+
+        return renew(before, features, project, self.scale)
+
+    @in_fp32
+    def template_keys(
+        self, templates: Sequence[EncodedTemplate], encodings: Tensor
+    ) -> TemplateKeys:
+        """Keys and values of Eq. 5 for encoded templates; encodings E_tra [1,N,D,h,w]."""
+        keys = []
+        for one in templates:
+            tokens = tokens_of(one.features) + one.attended / one.total[:, None]
+            keys.append(F.normalize(self.psi(normalise_maps(tokens[None])), dim=-1))
+        return TemplateKeys(torch.cat(keys, dim=1), values_of(encodings))
 
     @in_fp32
     def encode_search(self, features: Tensor) -> Tensor:

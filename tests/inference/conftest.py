@@ -42,7 +42,9 @@ def session(tiny_net: JointNet) -> Callable[..., VideoSegmenter]:
 
     def start(**changes) -> VideoSegmenter:
         options = {
-            key: changes.pop(key) for key in ("precision", "probabilities") if key in changes
+            key: changes.pop(key)
+            for key in ("precision", "probabilities", "on_oom", "say")
+            if key in changes
         }
         return VideoSegmenter(tiny_net, replace(CONFIG, **changes), device="cpu", **options)
 

@@ -14,7 +14,7 @@ def numbered(i: int) -> Template:
 
 
 def numbers(bank: MemoryBank) -> list[float]:
-    return bank.transduction[0, :, 0, 0, 0].tolist()
+    return [float(one[0, 0, 0, 0]) for one in bank.transduction]
 
 
 def filled(size: int, templates: int) -> MemoryBank:
@@ -38,11 +38,12 @@ def test_never_more_than_its_size_and_always_the_first(size):
 def test_features_and_encodings_are_of_the_same_templates():
     bank = filled(3, 6)
     encodings = bank.encodings
-    assert bank.transduction.shape == (1, 3, 2, 3, 4)
-    assert torch.equal(bank.induction, -bank.transduction)
-    assert torch.equal(encodings.transduction, bank.transduction)
-    assert torch.equal(encodings.induction, 2 * bank.transduction)
-    assert torch.equal(encodings.importance, 3 * bank.transduction)
+    maps = torch.stack(bank.transduction, dim=1)
+    assert maps.shape == (1, 3, 2, 3, 4)
+    assert torch.equal(bank.induction, -maps)
+    assert torch.equal(encodings.transduction, maps)
+    assert torch.equal(encodings.induction, 2 * maps)
+    assert torch.equal(encodings.importance, 3 * maps)
 
 
 def test_a_branch_that_is_not_there_has_no_encodings():
@@ -61,7 +62,7 @@ def test_weights():
     bank.add(numbered(1))
     assert bank.weights.tolist() == pytest.approx([1 / 1.09, 0.09 / 1.09])
     for i in range(2, 40):
-        before = bank.weights[bank._newest].item()
+        before = bank.weights[bank.newest].item()
         slot = bank.add(numbered(i))
         assert bank.weights[slot] > bank.weights[1:].mean() * 0.99  # the newest weighs most
         assert bank.weights[slot].item() > 0.5 * before
@@ -73,15 +74,24 @@ def test_weights():
 @pytest.fixture
 def calls(tiny_net, monkeypatch) -> dict[str, list[int]]:
     """Number of templates in every call of the verbs that depend on the memory alone."""
-    counted: dict[str, list[int]] = {"encode_templates": [], "fit_target_model": []}
-    for name, seen in counted.items():
-        verb = getattr(tiny_net, name)
+    counted: dict[str, list[int]] = {"renew_templates": [], "template_keys": []}
+    counted["fit_target_model"] = []
+    renew, keys, fit = (getattr(tiny_net, name) for name in counted)
 
-        def wrapper(features, *args, verb=verb, seen=seen, **options):
-            seen.append(features.shape[1])
-            return verb(features, *args, **options)
+    def counting_renew(before, features):
+        counted["renew_templates"].append(len(features))
+        return renew(before, features)
 
-        monkeypatch.setattr(tiny_net, name, wrapper)
+    def counting_keys(templates, encodings):
+        counted["template_keys"].append(encodings.shape[1])
+        return keys(templates, encodings)
+
+    def counting_fit(features, *args, **options):
+        counted["fit_target_model"].append(features.shape[1])
+        return fit(features, *args, **options)
+
+    for name, verb in zip(counted, (counting_renew, counting_keys, counting_fit), strict=True):
+        monkeypatch.setattr(tiny_net, name, verb)
     return counted
 
 
@@ -102,8 +112,7 @@ def test_derived_only_when_the_memory_changes(session, clip, calls, changes, exp
     running = session(**changes)
     for t, image in enumerate(frames):
         running.step(image, (labels[0] == 1).astype("uint8") if t == 0 else None)
-    assert calls["encode_templates"] == expected
-    assert calls["fit_target_model"] == expected
+    assert all(seen == expected for seen in calls.values())
     assert len(running.trackers[0].bank) == expected[-1]
 
 
@@ -111,12 +120,11 @@ def test_keys_are_kept_between_updates(session, clip):
     frames, labels = clip
     running = session(template_interval=5)
     running.step(frames[0], labels[0])
-    (first, _) = running.trackers
-    keys = first.keys
+    keys = running.trackers[0].keys
     running.step(frames[1])
-    assert first.keys is keys
+    assert running.trackers[0].keys is keys
     running.step(frames[2])
-    assert first.keys is keys
+    assert running.trackers[0].keys is keys
     running.step(frames[3])  # stored
-    assert first.keys is not keys
-    assert first.keys.keys.shape[1] == 2 * keys.keys.shape[1]
+    assert running.trackers[0].keys is not keys
+    assert running.trackers[0].keys.keys.shape[1] == 2 * keys.keys.shape[1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from jointvos.config import INFERENCE
+from jointvos.config import INFERENCE, InferenceConfig
 from jointvos.errors import (
     MaskError,
     MaskSizeMismatch,
@@ -12,6 +12,9 @@ from jointvos.errors import (
     UnsupportedMediaError,
 )
 from jointvos.inference import VideoSegmenter
+from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.result import frame_result
+from jointvos.ops import TargetState
 from jointvos.types import Frame
 
 
@@ -194,7 +197,6 @@ def test_half_precision_stays_close(session, clip):
     [
         pytest.param((120, 160), (120, 161), MaskSizeMismatch, "161x120.*160x120", id="mask"),
         pytest.param((121, 160), None, UnsupportedMediaError, "160x121.*160x120", id="frame"),
-        pytest.param((120, 160), (120, 160), MaskError, "object 1 is followed", id="object"),
     ],
 )
 def test_what_does_not_fit_is_refused(session, clip, image, mask, error, message):
@@ -213,11 +215,44 @@ def test_what_does_not_fit_is_refused(session, clip, image, mask, error, message
 def test_a_refused_mask_changes_nothing(session, clip):
     frames, labels = clip
     running = session()
-    running.step(frames[0], np.where(labels[0] == 2, 5, 0).astype(np.uint8))
-    both = np.select([labels[1] == 1, labels[1] == 2], [3, 5], 0).astype(np.uint8)
-    with pytest.raises(MaskError, match="object 5"):
-        running.step(frames[1], both)
-    assert running.object_ids == (5,)
+    running.step(frames[0], labels[0])
+    with pytest.raises(MaskError, match="the mask is float32, expected ids in uint8 or uint16"):
+        running.step(frames[1], labels[1].astype(np.float32))
+    assert running.object_ids == (1, 2)
+    assert running.step(frames[1]).index == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "ids", "expected"),
+    [
+        pytest.param(np.uint8, (1, 254), np.uint8, id="uint8"),
+        pytest.param(np.uint16, (1, 254), np.uint8, id="uint16, but small"),
+        pytest.param(np.uint16, (1, 255), np.uint16, id="255, which is void in uint8"),
+        pytest.param(np.uint16, (300, 65535), np.uint16, id="large"),
+    ],
+)
+def test_ids_beyond_254(session, clip, dtype, ids, expected):
+    frames, labels = clip
+    wide = session()
+    mask = np.array([0, *ids], dtype)[labels[0]]
+    result = wide.step(frames[0], mask)
+    assert result.labels.dtype == expected
+    np.testing.assert_array_equal(result.labels, mask)
+    assert tuple(state.id for state in result.objects) == ids
+    assert set(np.unique(wide.step(frames[1]).labels)) <= {0, *ids}
+
+
+def test_more_than_254_objects(tiny_net):
+    """The number of the winner has more than eight bits as well as its id."""
+    labels = np.arange(301, dtype=np.uint16).reshape(7, 43)
+    probabilities = torch.nn.functional.one_hot(torch.from_numpy(labels).long()).permute(2, 0, 1)
+    state = TargetState(torch.zeros(2), torch.ones(2))
+    trackers = [ObjectTracker(tiny_net, InferenceConfig(), i, state) for i in range(1, 301)]
+    result = frame_result(
+        probabilities.float(), trackers, index=0, cut=False, keep_probabilities=False
+    )
+    np.testing.assert_array_equal(result.labels, labels)
+    assert [state.id for state in result.objects if state.area != 1] == []
 
 
 def test_too_little_memory_is_one_clear_line(session, clip, tiny_net, monkeypatch):

@@ -1,0 +1,40 @@
+"""The network's convolutions through torch.compile: slow to begin with, faster frames after."""
+
+from time import perf_counter
+
+import torch
+from torch._dynamo.exc import TorchDynamoException
+
+from jointvos.errors import DeviceError
+from jointvos.inference.segmenter import VideoSegmenter
+
+
+def compile_session(session: VideoSegmenter) -> float:
+    """Compile backbone and decoder, and warm them up for one object; seconds that it took.
+
+    On CUDA each becomes one graph that is launched at once. Another number of objects in a frame
+    is another shape, compiled when it is first met.
+
+    Raises:
+        DeviceError: There is no working compiler for the device here.
+    """
+    begin, net = perf_counter(), session.net
+    mode = "reduce-overhead" if session.device.type == "cuda" else "default"
+    net.backbone.compile(mode=mode, dynamic=False)
+    net.decoder.compile(mode=mode, dynamic=False)
+    height, width = session.config.crop_size
+    image = torch.zeros(1, 3, height, width, device=session.device)
+    encoding = torch.zeros(
+        1, net.config.encoding_dim, height // 16, width // 16, device=session.device
+    )
+    autocast = torch.autocast(session.device.type, session.dtype, enabled=session.dtype is not None)
+    try:
+        with torch.inference_mode(), autocast:
+            for _ in range(3):  # graphs are recorded in the second pass
+                net.decode(encoding, net.encode_image(image).stages, (height, width))
+    except TorchDynamoException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DeviceError(
+            f"--compile does not work for {session.device} here ({reason}); go without it"
+        ) from error
+    return perf_counter() - begin

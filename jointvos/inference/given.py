@@ -1,0 +1,47 @@
+"""Masks that the user gives: in an object's first frame, or to correct it later."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jointvos.types import VOID, LabelMap, object_ids
+
+GIVEN_LOGIT = 100.0
+"""Logit of a mask that the user gave, in the frame it was given for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What is given for one frame.
+
+    Of the objects that occur every pixel is known but void ones; of the others nothing is said.
+
+    Attributes:
+        ids: The objects that occur, rising.
+        labels: Ids per pixel, int32 [Hv,Wv].
+        void: Where nothing is said of any object, bool [Hv,Wv]; None where there is no such pixel.
+    """
+
+    ids: tuple[int, ...]
+    labels: Tensor
+    void: Tensor | None
+
+    @classmethod
+    def of(cls, masks: LabelMap, device: torch.device) -> "Given":
+        """Of a label map, on that device."""
+        labels = torch.from_numpy(masks.astype(np.int32)).to(device)
+        has_void = masks.dtype == np.uint8 and bool((masks == VOID).any())
+        return cls(tuple(object_ids(masks)), labels, labels == VOID if has_void else None)
+
+    def mask(self, object_id: int) -> Tensor:
+        """Pixels of one object, float [Hv,Wv]."""
+        return (self.labels == object_id).float()
+
+    def logits(self, object_id: int, predicted: Tensor | None = None) -> Tensor:
+        """Logits [Hv,Wv] of one object: given ones, and where void those that were predicted."""
+        given = (2 * self.mask(object_id) - 1) * GIVEN_LOGIT
+        if predicted is None or self.void is None:
+            return given
+        return torch.where(self.void, predicted.to(given.dtype), given)

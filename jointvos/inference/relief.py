@@ -1,0 +1,120 @@
+"""What is done when the device's memory does not suffice: smaller steps, each of them said.
+
+An attempt must change nothing when it fails, so that it can be repeated.
+"""
+
+import gc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Protocol, TypeVar
+
+import torch
+
+from jointvos.errors import OutOfDeviceMemory
+from jointvos.inference.object_tracker import ObjectTracker
+
+OnOOM = Literal["retry", "fail"]
+"""Smaller steps, or an error at once."""
+
+Outcome = TypeVar("Outcome")
+
+SIGNS = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+"""In the errors of CUDA and MPS, of the CPU's allocator, and of cuBLAS and cuDNN."""
+
+
+@dataclass(frozen=True)
+class Relief:
+    """A step down.
+
+    Attributes:
+        what: What is different in the next attempt, in the user's words.
+        apply: Makes it so; may itself run out of memory.
+    """
+
+    what: str
+    apply: Callable[[], None]
+
+
+class Relievable(Protocol):
+    """A session as seen from here."""
+
+    device: torch.device
+    objects_at_once: int
+    trackers: list[ObjectTracker]
+
+    def shrink_memory(self, size: int) -> None: ...
+    def move_to_cpu(self) -> None: ...
+
+
+def retried(
+    attempt: Callable[[], Outcome],
+    session: Relievable,
+    on_oom: OnOOM,
+    say: Callable[[str], None],
+) -> Outcome:
+    """The outcome of an attempt, repeated after one step down after the other while memory lacks.
+
+    Raises:
+        OutOfDeviceMemory: Nothing helped, or nothing was to be tried.
+    """
+    reliefs = steps_down(session) if on_oom == "retry" else iter(())
+    relief: Relief | None = None
+    while True:
+        try:
+            if relief is not None:
+                free(session.device)
+                relief.apply()
+            return attempt()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error)
+        # Only here: inside the except block the error keeps the failed attempt's tensors alive.
+        device = session.device
+        relief = next(reliefs, None)
+        if relief is None:
+            raise OutOfDeviceMemory(too_little(device)) from RuntimeError(reason)
+        say(f"{device} is out of memory; trying again {relief.what}")
+
+
+def steps_down(session: Relievable) -> Iterator[Relief]:
+    """Mildest first; what helped stays in force for the frames that follow."""
+    yield Relief("with what could be freed", lambda: None)
+    together = min(session.objects_at_once, len(session.trackers))
+    while together > 1:
+        together //= 2
+        what = f"with {_count(together, 'object')} at a time"
+        yield Relief(what, partial(setattr, session, "objects_at_once", together))
+    banks = [tracker.bank for tracker in session.trackers]
+    size = max((len(bank) for bank in banks if bank.learned), default=1)
+    while size > 1:
+        size //= 2
+        what = f"with a memory of {_count(size, 'template')} beside corrections"
+        yield Relief(what, partial(session.shrink_memory, size))
+    if session.device.type != "cpu":
+        yield Relief("on the CPU", session.move_to_cpu)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that memory lacks; not every backend has a class for it."""
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in SIGNS)
+
+
+def too_little(device: torch.device) -> str:
+    """The line that says so."""
+    way_out = "" if device.type == "cpu" else ", or --device cpu"
+    return f"{device} has too little memory; use a smaller --memory-size, fewer objects{way_out}"
+
+
+def free(device: torch.device) -> None:
+    """Give back what nothing uses."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,143 @@
+"""What `jointvos bench` counts: arithmetic and memory are exact, seconds are not looked at."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from jointvos.cli import bench as bench_module
+from jointvos.cli.app import app
+from jointvos.cli.bench_chart import draw_costs
+from jointvos.errors import OutputExists
+from jointvos.evaluation.benchmark import Cell, FrameCost, Measured, StageCost, measure
+
+TINY = {"width": 160, "height": 120, "crop": (64, 96), "device": "cpu", "repeats": 1}
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[int, Measured]:
+    """By the size of the memory."""
+    return {n: measure(Cell("joint-small", 1, n, **TINY)) for n in (2, 4)}
+
+
+def test_arithmetic(measured):
+    """The backbone, the heads and the decoder by hand; attention and updates by their growth."""
+    plain = measured[4].plain.stages
+    pixels = 64 * 96
+    stem = pixels / 4 * 64 * 3 * 49
+    assert stem / 1e9 < plain["backbone and heads"].gmac < 60 * stem / 1e9
+    tokens, key_dim = 4 * 6, 64
+    cross = 4 * tokens * tokens * 2 * key_dim
+    alone = tokens * tokens * (key_dim + 128) + 2 * tokens * 128 * key_dim
+    assert 0.9 < plain["transduction"].gmac / ((cross + alone) / 1e9) < 1.6
+    assert plain["induction"].gmac == pytest.approx(tokens * 128 * 16 * 9 / 1e9)
+    for name in ("crop", "paste", "aggregate", "result"):
+        assert plain[name].gmac == 0
+
+
+def test_updating_costs_linearly(measured):
+    """Storing into a full memory: N matrices and 2N-1 products, and the share that goes."""
+    tokens, key_dim, dim = 24, 64, 128
+
+    def expected(n: int) -> float:
+        store = n * tokens**2 * key_dim + (2 * n - 1) * tokens**2 * dim
+        let_go = (n - 1) * tokens**2 * (key_dim + dim)
+        projections = (n + 1) * tokens * dim * key_dim
+        return (store + let_go + projections) / 1e9
+
+    for n, row in measured.items():
+        if n > 2:  # with two, all is summed anew
+            cost = row.update.stages["template encoder"].gmac
+            assert cost == pytest.approx(expected(n), rel=0.02)
+
+
+def test_sums_and_shares(measured):
+    for row in measured.values():
+        for cost in (row.plain, row.update):
+            stages = sum(stage.gmac for stage in cost.stages.values())
+            assert cost.gmac == pytest.approx(stages)
+            assert cost.matmul_share > 0
+        assert set(row.plain.stages) < set(row.update.stages)
+        assert row.plain.gmac < row.mean_gmac < row.update.gmac
+        assert row.peak_mib > row.peak_grows_mib >= 0
+
+
+def test_memory_of_an_object(measured):
+    """Two maps of features, the sums, two sets of keys and three encodings per template."""
+    tokens, dim, key_dim, encoding = 24, 128, 64, 16
+    # E_tra stands in the memory and, as values, in the keys.
+    per_template = tokens * (3 * dim + 1 + 2 * key_dim + 4 * encoding) * 4
+    kernel = 16 * 128 * 9 * 4
+    for n, row in measured.items():
+        assert row.object_mib * 2**20 == pytest.approx(n * per_template + kernel, rel=0.01)
+
+
+def test_templates_of_its_own():
+    row = measure(Cell("joint-small", 2, 3, frames=6, **TINY))
+    assert row.update.stages["few-shot learner"].gmac > 0
+
+
+def cost(seconds: float) -> FrameCost:
+    return FrameCost(seconds, seconds, 1.0, 0.5, {"decoder": StageCost(seconds, 1.0)})
+
+
+def row(memory: int) -> Measured:
+    cell = Cell("joint-small", 1, memory)
+    return Measured(cell, cost(0.1), cost(0.1 * memory), 0.2, 1.0, 50.0, 10.0, 900.0, 80.0, 0.0)
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """No process is started, nothing timed."""
+    from jointvos.evaluation import benchmark
+
+    monkeypatch.setattr(benchmark, "benchmark", lambda cells: (row(c.memory) for c in cells))
+
+
+def test_a_line_of_json_per_row(rows):
+    done = CliRunner().invoke(app, ["bench", "--memory", "1,5", "--objects", "1", "--json"])
+    assert done.exit_code == 0
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["cell"]["memory"] for line in lines] == [1, 5]
+    assert lines[1]["update"]["stages"]["decoder"] == {"seconds": 0.5, "gmac": 1.0}
+
+
+def test_a_table_for_people(rows):
+    done = CliRunner().invoke(app, ["bench", "--memory", "5", "--objects", "1"])
+    header, line, plain, update = done.stdout.splitlines()
+    assert header == bench_module.HEADER
+    assert line.split()[:4] == ["joint-small", "854x480", "1", "5"]
+    assert plain == "  plain: decoder 0.1000"
+    assert update == "  update: decoder 0.5000"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(["--memory", "0"], "--memory is '0'", id="no memory"),
+        pytest.param(["--objects", "1,x"], "--objects is '1,x'", id="no number"),
+        pytest.param(["--size", "480"], "--size is '480'", id="no size"),
+        pytest.param(["--model", "big"], "no model big", id="no model"),
+    ],
+)
+def test_wrong_options(options, message):
+    done = CliRunner().invoke(app, ["bench", *options])
+    assert done.exit_code != 0
+    assert message in str(done.exception)
+
+
+def test_a_plot(rows, tmp_path):
+    path = tmp_path / "costs.png"
+    arguments = ["bench", "--memory", "1,5,10", "--objects", "1", "--plot", str(path)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    again = CliRunner().invoke(app, arguments)
+    assert isinstance(again.exception, OutputExists)
+    assert [each.name for each in tmp_path.iterdir()] == ["costs.png"]
+
+
+def test_the_plot_shows_what_varies(tmp_path):
+    cheap, dear = tmp_path / "a.png", tmp_path / "b.png"
+    draw_costs([row(1), row(2)], cheap)
+    draw_costs([row(1), row(20)], dear)
+    assert cheap.read_bytes() != dear.read_bytes()

@@ -1,0 +1,316 @@
+"""Masks given for objects that are followed already, and their place in the memory."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from jointvos.config import MODELS, InferenceConfig
+from jointvos.inference import VideoSegmenter
+from jointvos.inference.memory_bank import MemoryBank, Template
+from jointvos.model import JointNet, MaskEncodings
+from jointvos.ops import scale_of_size, state_of_mask
+
+
+def only(labels, *ids):
+    return np.where(np.isin(labels, ids), labels, 0).astype(labels.dtype)
+
+
+@pytest.fixture
+def started(session, clip):
+    """A session after three frames of the clip."""
+
+    def start(**changes):
+        frames, labels = clip
+        running = session(probabilities=True, **changes)
+        for t in range(3):
+            running.step(frames[t], labels[0] if t == 0 else None)
+        return running
+
+    return start
+
+
+def test_the_result_is_the_mask(started, clip):
+    frames, labels = clip
+    corrected = started()
+    result = corrected.step(frames[3], labels[3])
+    np.testing.assert_array_equal(result.labels, labels[3])
+    assert corrected.object_ids == (1, 2)
+
+
+def test_what_is_not_given_is_predicted(session, clip):
+    """As if it were alone but for the pixels given to the other; the batch's size rounds."""
+    frames, labels = clip
+    both, alone = session(probabilities=True), session(probabilities=True)
+    both.step(frames[0], labels[0])
+    alone.step(frames[0], only(labels[0], 2))
+    result = both.step(frames[1], only(labels[1], 1))
+    expected = alone.step(frames[1])
+    given = labels[1] == 1
+    np.testing.assert_array_equal(result.labels == 1, given)
+    assert 0.01 < (result.labels == 2).mean() < 0.9
+    np.testing.assert_allclose(
+        result.probabilities[2][~given], expected.probabilities[1][~given], atol=1e-2
+    )
+    assert [len(tracker.bank.corrections) for tracker in both.trackers] == [1, 0]
+
+
+def test_void_says_nothing(started, clip):
+    frames, labels = clip
+    plain, corrected = started(), started()
+    free = plain.step(frames[3])
+    mask = only(labels[3], 1)
+    mask[:, 80:] = 255
+    mask[40:60, :] = 255
+    result = corrected.step(frames[3], mask)
+    void = mask == 255
+    np.testing.assert_array_equal((result.labels == 1)[~void], (mask == 1)[~void])
+    np.testing.assert_allclose(
+        result.probabilities[:, void], free.probabilities[:, void], atol=1e-6
+    )
+    assert (free.labels[void] == 1).any()
+
+
+def test_a_mask_of_nothing_changes_nothing(started, clip):
+    frames, labels = clip
+    plain, void = started(), started()
+    for t, mask in ((3, labels[3] * 0), (4, np.full_like(labels[4], 255))):
+        np.testing.assert_array_equal(
+            plain.step(frames[t]).probabilities, void.step(frames[t], mask).probabilities
+        )
+    assert all(not tracker.bank.corrections for tracker in void.trackers)
+
+
+def test_known_and_new_objects_in_one_mask(session, clip):
+    frames, labels = clip
+    running = session()
+    running.step(frames[0], only(labels[0], 2))
+    result = running.step(frames[1], labels[1])
+    np.testing.assert_array_equal(result.labels, labels[1])
+    assert running.object_ids == (2, 1)
+    assert [len(tracker.bank.corrections) for tracker in running.trackers] == [1, 0]
+
+
+def test_the_search_goes_where_the_mask_is(started, clip):
+    frames, _ = clip
+    corrected = started()
+    mask = np.zeros(frames[0].shape[:2], np.uint8)
+    mask[90:110, 130:150] = 1
+    corrected.step(frames[3], mask)
+    tracker = corrected.trackers[0]
+    given = state_of_mask(torch.from_numpy(mask))
+    assert torch.equal(tracker.given.centre, given.centre)
+    assert torch.equal(tracker.given.size, given.size)
+    fresh = scale_of_size(given.size, tracker.config.crop_size, tracker.config.search_scale)
+    torch.testing.assert_close(tracker.base_size * fresh, given.size)
+    assert (tracker.state.centre - given.centre).abs().max() < 1  # by the moments of the mask
+    assert 0.95 * fresh <= tracker.scale <= 1.1 * fresh
+
+
+def test_a_correction_is_learned_like_a_first_frame(started, clip, tiny_net, monkeypatch):
+    """With the steps of a first frame, from its crop; and it is not stored twice."""
+    frames, labels = clip
+    corrected = started(template_interval=1, memory_size=5)
+    steps, crops = [], []
+    fit, encode = tiny_net.fit_target_model, tiny_net.encode_image
+    monkeypatch.setattr(
+        tiny_net, "fit_target_model", lambda *a, **k: steps.append(k["steps"]) or fit(*a, **k)
+    )
+    monkeypatch.setattr(tiny_net, "encode_image", lambda x: crops.append(x) or encode(x))
+    corrected.step(frames[3], only(labels[3], 1))
+    assert steps == [4, 2]
+    alone = VideoSegmenter(tiny_net, corrected.config, device="cpu")
+    alone.step(frames[3], only(labels[3], 1))
+    assert torch.equal(crops[1], crops[2])
+    assert [len(tracker.bank) for tracker in corrected.trackers] == [2, 4]
+    ours, theirs = corrected.trackers[0].bank, alone.trackers[0].bank
+    (slot,) = ours.corrections
+    assert torch.equal(ours.templates[slot].induction, theirs.templates[0].induction)
+
+
+def test_what_follows_is_different_and_stays_so(session, clip):
+    frames, labels = clip
+    plain, corrected = session(probabilities=True), session(probabilities=True)
+    for t, image in enumerate(frames):
+        given = labels[0] if t == 0 else None
+        a = plain.step(image, given)
+        b = corrected.step(image, only(labels[3], 1) if t == 3 else given)
+        assert np.array_equal(a.probabilities, b.probabilities) == (t < 3)
+    bank = corrected.trackers[0].bank
+    assert len(bank) == 3  # the first, the correction, and the newest
+    assert len(bank.corrections) == 1
+
+
+def test_what_was_learned_before_goes(started, clip):
+    frames, labels = clip
+    corrected = started(template_interval=1, memory_size=9)
+    first, *learned = corrected.trackers[0].bank.templates
+    assert len(learned) == 2
+    corrected.step(frames[3], only(labels[3], 1))
+    assert corrected.trackers[0].bank.templates[0] is first
+    assert [len(tracker.bank) for tracker in corrected.trackers] == [2, 4]
+    corrected.step(frames[4])
+    corrected.step(frames[5], only(labels[5], 1))
+    bank = corrected.trackers[0].bank
+    assert (len(bank), bank.corrections) == (3, [1, 2])
+
+
+@pytest.mark.parametrize("memory_size", [1, 3])
+@pytest.mark.parametrize(
+    "branches",
+    [
+        pytest.param({}, id="both branches"),
+        pytest.param({"transduction": False, "two_head": False}, id="no transduction"),
+        pytest.param({"induction": False, "two_head": False}, id="no induction"),
+        pytest.param({"two_head": False}, id="one head"),
+    ],
+)
+def test_every_network_and_memory(session, clip, tiny_net, memory_size, branches):
+    frames, labels = clip
+    torch.manual_seed(1)
+    net = JointNet(replace(tiny_net.config, **branches)).requires_grad_(False)
+    config = replace(session().config, memory_size=memory_size, template_interval=1)
+    running = VideoSegmenter(net, config, device="cpu")
+    for t in range(6):
+        mask = labels[t] if t in (0, 2, 3) else None
+        result = running.step(frames[t], mask)
+        if mask is not None:
+            np.testing.assert_array_equal(result.labels, mask)
+    bank = running.trackers[0].bank
+    permanent = min(3, max(memory_size, 2))
+    learned = 0 if memory_size == 1 else max(memory_size - permanent, 1)
+    assert (1 + len(bank.corrections), len(bank.learned)) == (permanent, learned)
+    if net.transduction is not None:
+        positions = len(bank) * (config.crop_size[0] // 16) * (config.crop_size[1] // 16)
+        assert running.trackers[0].keys.keys.shape[1] == positions
+
+
+def numbered(i: int) -> Template:
+    return Template(torch.full((1, 1, 1, 1), float(i)), None, MaskEncodings(None, None, None))
+
+
+def held(bank: MemoryBank) -> list[int]:
+    return [int(template.transduction) for template in bank.templates]
+
+
+def full_bank(size: int) -> MemoryBank:
+    bank = MemoryBank(numbered(0), InferenceConfig(memory_size=size))
+    for i in range(1, 2 * size):
+        bank.add(numbered(i))
+    return bank
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 20])
+def test_corrections_outlive_what_is_learned(size):
+    bank = full_bank(size)
+    given = [100]
+    assert bank.add(numbered(100), permanent=True) > 0
+    for i in range(200, 200 + 3 * size):
+        bank.add(numbered(i))
+        if i % 3 == 0:
+            bank.add(numbered(1000 + i), permanent=True)
+            given.append(1000 + i)
+        now = held(bank)
+        assert now[0] == 0
+        most = max(size, 2) - 1
+        assert sorted(now[slot] for slot in bank.corrections) == given[-most:]
+        assert [now[slot] for slot in bank.corrections] == given[-most:]  # oldest first
+        assert len(now) <= size + 1
+        learned = [now[slot] for slot in bank.learned]
+        assert len(now) == 1 + len(bank.corrections) + len(learned)
+        if size == 1:
+            assert learned == []
+        else:
+            assert learned[-1] == i  # the newest is always there
+            assert now[bank.newest] == i
+            assert learned == sorted(learned)
+
+
+@pytest.mark.parametrize("size", [2, 5, 20])
+def test_a_correction_weighs_as_much_as_the_first(size):
+    bank = full_bank(size)
+    slot = bank.add(numbered(100), permanent=True)
+    assert bank.weights[slot] == bank.weights[0]
+    assert bank.weights[slot] >= 0.25 - 1e-6
+    for i in range(200, 230):
+        bank.add(numbered(i))
+        assert bank.weights[slot] == pytest.approx(float(bank.weights[0]))
+        assert bank.weights[slot] >= 0.2
+    if size > 2:
+        assert (bank.weights[bank.learned] < bank.weights[slot]).all()
+
+
+def test_many_corrections_leave_weight_to_what_is_learned():
+    bank = full_bank(20)
+    for i in range(100, 110):
+        bank.add(numbered(i), permanent=True)
+    for i in range(200, 230):
+        bank.add(numbered(i))
+    assert bank.weights[bank.learned].sum() > 0.2
+    assert bank.weights[bank.corrections].min() == pytest.approx(0.75 / 11, rel=0.01)
+
+
+def test_a_copy_changes_on_its_own():
+    bank = full_bank(5)
+    before, weights = held(bank), bank.weights.clone()
+    other = bank.copy()
+    other.add(numbered(100), permanent=True)
+    other.add(numbered(101))
+    other.forget()
+    assert held(bank) == before
+    assert torch.equal(bank.weights, weights)
+    assert bank.corrections == []
+    assert len(bank.learned) == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        pytest.param(5, [0, 100, 6, 8, 9], id="as it was"),
+        pytest.param(4, [0, 100, 8, 9], id="one less"),
+        pytest.param(2, [0, 100, 9], id="one learned beside the permanent ones"),
+        pytest.param(1, [0, 100], id="permanent ones only"),
+    ],
+)
+def test_a_smaller_memory_loses_the_oldest_first(size, expected):
+    bank = full_bank(5)
+    bank.add(numbered(100), permanent=True)
+    if size == 5:
+        expected = held(bank)
+    bank.shrink(size)
+    assert sorted(held(bank)) == sorted(expected)
+    assert bank.weights.shape == (len(expected),)
+    assert bank.weights.sum().item() == pytest.approx(1, abs=0.05)
+    bank.add(numbered(50))
+    assert len(bank) == len(expected)
+    assert (50 in held(bank)) == (size > 1)
+
+
+def test_the_learner_sees_the_weights_of_the_corrections(started, clip, tiny_net, monkeypatch):
+    frames, labels = clip
+    seen = []
+    fit = tiny_net.fit_target_model
+    monkeypatch.setattr(
+        tiny_net,
+        "fit_target_model",
+        lambda *a, **k: seen.append(k["template_weights"]) or fit(*a, **k),
+    )
+    corrected = started()
+    seen.clear()
+    corrected.step(frames[3], only(labels[3], 1))
+    (weights,) = (each[0] for each in seen[:1])
+    bank = corrected.trackers[0].bank
+    assert torch.equal(weights, bank.weights)
+    assert weights[bank.corrections[0]] == weights[0]
+
+
+def test_the_small_preset_survives_a_mask_in_every_frame(tiny_net, clip):
+    frames, labels = clip
+    assert MODELS["joint-small"].inference == "small"
+    running = VideoSegmenter(
+        tiny_net, InferenceConfig(crop_size=(64, 96), memory_size=5), device="cpu"
+    )
+    for t, image in enumerate(frames):
+        np.testing.assert_array_equal(running.step(image, labels[t]).labels, labels[t])
+    assert [len(tracker.bank) for tracker in running.trackers] == [5, 5]

@@ -1,0 +1,188 @@
+"""What the session does where another shot begins."""
+
+import numpy as np
+import pytest
+import torch
+
+from jointvos.errors import ConfigError
+from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.ops import TargetState, moments
+
+
+def started(session, clip, frames=3, **changes):
+    """A session after some frames of the clip, each of which became a template."""
+    running = session(probabilities=True, template_interval=1, **changes)
+    for t in range(frames):
+        running.step(clip[0][t], clip[1][0] if t == 0 else None)
+    return running
+
+
+@pytest.fixture
+def sight(tiny_net, monkeypatch):
+    """Decide what the decoder sees of all objects: a logit in a box of the crop, -20 elsewhere."""
+
+    def see(logit: float, rows: slice = slice(20, 50), columns: slice = slice(30, 60)) -> None:
+        def decode(encoding, _stages, size):
+            logits = torch.full((len(encoding), 1, *size), -20.0)
+            logits[:, :, rows, columns] = logit
+            return logits
+
+        monkeypatch.setattr(tiny_net, "decode", decode)
+
+    return see
+
+
+def test_cuts_that_are_off_do_nothing(session, clip):
+    plain, deaf = started(session, clip), started(session, clip, cuts="off")
+    for t in range(3, 6):
+        a, b = plain.step(clip[0][t]), deaf.step(clip[0][t], cut=True)
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
+        assert a.objects == b.objects
+        assert not b.cut
+
+
+def test_nothing_is_learned_until_the_target_is_seen_again(session, clip, sight):
+    frames, _ = clip
+    running = started(session, clip)
+    before = [(tracker.bank.templates, tracker.target_model) for tracker in running.trackers]
+    sight(-20.0)
+    for t in range(3, 6):
+        result = running.step(frames[t], cut=t == 3)
+        assert result.cut == (t == 3)
+        assert all(state.paused for state in result.objects)
+    for tracker, (templates, target_model) in zip(running.trackers, before, strict=True):
+        assert tracker.bank.templates == templates
+        assert tracker.target_model is target_model
+    sight(20.0)
+    result = running.step(frames[6])
+    # Two objects in one place share it; neither is certain.
+    assert all(state.paused for state in result.objects)
+
+
+@pytest.mark.parametrize(
+    ("logit", "side", "changes", "seen"),
+    [
+        pytest.param(20.0, 30, {}, True, id="large and certain"),
+        pytest.param(0.3, 30, {}, False, id="uncertain"),  # alone: sigmoid(0.6) = 0.65
+        pytest.param(0.3, 30, {"seen_probability": 0.6}, True, id="certain enough"),
+        pytest.param(20.0, 3, {}, False, id="a few pixels"),
+        pytest.param(20.0, 3, {"seen_area": 4, "seen_probability": 0.6}, True, id="large enough"),
+        pytest.param(-20.0, 30, {"seen_area": 0, "seen_probability": 0.0}, False, id="nothing"),
+    ],
+)
+def test_when_a_target_is_seen(session, clip, sight, logit, side, changes, seen):
+    frames, labels = clip
+    running = session(template_interval=1, **changes)
+    for t in range(2):
+        running.step(frames[t], (labels[0] == 1).astype(np.uint8) if t == 0 else None)
+    templates = list(running.trackers[0].bank.templates)
+    sight(logit, slice(20, 20 + side), slice(30, 30 + side))
+    (state,) = running.step(frames[2], cut=True).objects
+    assert state.paused == (not seen)
+    assert running.trackers[0].bank.templates == templates  # that frame is no template either
+    running.step(frames[3])
+    assert (running.trackers[0].bank.templates != templates) == seen
+
+
+def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, monkeypatch):
+    """Then the place where something was found, closer; and from there it goes on."""
+    frames, labels = clip
+    running = session(search_scale=2.0)
+    running.step(frames[0], (labels[0] == 1).astype(np.uint8))
+    size = labels[0].shape
+    usual = running.trackers[0].search_region(size)
+    assert usual.height < size[0]
+    sight(-20.0)
+    running.step(frames[1], cut=True)
+    (tracker,) = running.trackers
+    region = tracker.search_region(size)
+    assert (region.top, region.left) <= (0, 0)
+    assert (region.top + region.height, region.left + region.width) >= size
+    scale = tracker.scale
+    running.step(frames[2])
+    assert running.trackers[0].scale == scale  # what is not seen has no size
+
+    # Something small at the lower right, and when looked at closely in the middle of the crop.
+    looks = [(slice(45, 55), slice(75, 85)), (slice(12, 52), slice(28, 68))]
+
+    def decode(encoding, _stages, crop):
+        logits = torch.full((len(encoding), 1, *crop), -20.0)
+        logits[:, :, *looks.pop(0)] = 20.0
+        return logits
+
+    monkeypatch.setattr(tiny_net, "decode", decode)
+    result = running.step(frames[3])
+    assert looks == []
+    (tracker,) = running.trackers
+    assert not result.objects[0].paused
+    assert result.objects[0].centre == pytest.approx((149, 107), abs=20)
+    height, width = result.objects[0].box[2:]
+    # Four standard deviations of a box are 4 / sqrt(12) of its sides.
+    expected = torch.tensor([height, width]).float().prod().sqrt() * 4 / 12**0.5
+    assert tracker.state.size.prod().sqrt() == pytest.approx(float(expected), rel=0.1)
+    centre = torch.tensor(result.objects[0].centre).flip(0)
+    assert (tracker.state.centre - centre).abs().max() < 1
+    assert tracker.search_region(size).height < region.height
+
+
+def test_reset_goes_back_to_what_was_given(session, clip, sight):
+    """As after the first frame; a correction is something given."""
+    frames, _ = clip
+    fresh = started(session, clip, frames=1, cuts="reset")
+    running = started(session, clip, frames=6, cuts="reset")
+    sight(-20.0)
+    assert running.step(frames[6], cut=True).cut
+    for tracker, other in zip(running.trackers, fresh.trackers, strict=True):
+        assert len(tracker.bank) == 1
+        assert tracker.bank.weights.tolist() == [1]
+        assert torch.equal(tracker.target_model.kernel, other.target_model.kernel)
+        assert torch.equal(tracker.keys.keys, other.keys.keys)
+        assert torch.equal(tracker.given.centre, tracker.state.centre)
+        assert tracker.paused
+
+
+def test_reset_keeps_corrections(session, clip):
+    frames, labels = clip
+    running = started(session, clip, cuts="reset", memory_size=5)
+    running.step(frames[3], labels[3])
+    running.step(frames[4])
+    assert [len(tracker.bank) for tracker in running.trackers] == [3, 3]
+    running.step(frames[5], cut=True)
+    for tracker in running.trackers:
+        assert len(tracker.bank) == 2
+        assert tracker.bank.corrections == [1]
+        assert tracker.bank.weights.tolist() == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("cuts", ["pause", "reset"])
+def test_a_mask_given_at_a_cut_ends_the_pause(session, clip, cuts):
+    frames, labels = clip
+    running = started(session, clip, cuts=cuts)
+    mask = np.where(labels[3] == 2, 2, 0).astype(np.uint8)
+    mask[:20, :20] = 9  # and something new
+    result = running.step(frames[3], mask, cut=True)
+    assert [(state.id, state.paused) for state in result.objects][1:] == [(2, False), (9, False)]
+    np.testing.assert_array_equal(result.labels[mask > 0], mask[mask > 0])
+    running.step(frames[4])
+    assert len(running.trackers[1].bank) > len(running.trackers[1].bank.corrections) + 1
+
+
+def test_the_size_changes_freely_only_after_a_cut(tiny_net, session):
+    config = session(cuts="pause").config
+    state = TargetState(torch.tensor([60.0, 80.0]), torch.tensor([20.0, 20.0]))
+    probability = torch.zeros(120, 160)
+    probability[30:90, 40:120] = 1
+    scales = []
+    for paused in (False, True):
+        tracker = ObjectTracker(tiny_net, config, 1, state)
+        tracker.paused = paused
+        before = tracker.scale
+        tracker.commit(probability, moments(probability[None])[0], None, None)
+        scales.append(float(tracker.scale / before))
+    assert scales[0] == pytest.approx(1.1)
+    assert 3 < scales[1] <= 4
+
+
+def test_unknown_behaviour(session):
+    with pytest.raises(ConfigError, match="cuts is 'jump', expected off, pause, reset"):
+        session(cuts="jump")

@@ -1,0 +1,136 @@
+"""A session that goes on from a saved state does so to the bit."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from jointvos.errors import ConfigError
+
+
+def script(labels):
+    """An object that appears late, and a correction of each."""
+    return {
+        0: np.where(labels[0] == 1, 1, 0).astype(np.uint8),
+        2: np.where(labels[2] == 2, 2, 0).astype(np.uint8),
+        4: np.where(labels[4] == 1, 1, 0).astype(np.uint8),
+        6: np.where(labels[6] == 2, 2, 0).astype(np.uint8),
+    }
+
+
+def through_a_file(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def assert_same(results, others):
+    assert len(results) == len(others) > 0
+    for a, b in zip(results, others, strict=True):
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
+        np.testing.assert_array_equal(a.labels, b.labels)
+        assert (a.index, a.objects, a.cut) == (b.index, b.objects, b.cut)
+
+
+@pytest.fixture
+def long_clip(clip):
+    """Fourteen frames: there and back, enough for templates to be evicted."""
+    frames, labels = clip
+    return np.concatenate((frames, frames[6:0:-1])), labels
+
+
+@pytest.mark.parametrize(
+    ("at", "cuts"),
+    [
+        pytest.param(1, "pause", id="before an object appears"),
+        pytest.param(4, "pause", id="before a correction"),
+        pytest.param(8, "pause", id="after evictions"),
+        pytest.param(10, "pause", id="while paused"),
+        pytest.param(10, "reset", id="after a reset"),
+    ],
+)
+def test_goes_on_to_the_bit(session, long_clip, at, cuts):
+    """Through templates evicted, an object appearing, corrections and a cut."""
+    frames, labels = long_clip
+    masks = script(labels)
+    options = {"probabilities": True, "template_interval": 1, "memory_size": 3, "cuts": cuts}
+    whole, first = session(**options), session(**options)
+    expected = []
+    for t, image in enumerate(frames):
+        expected.append(whole.step(image, masks.get(t), cut=t == 9))
+        if t < at:
+            first.step(image, masks.get(t), cut=t == 9)
+    second = session(**options)
+    second.restore(through_a_file(first.state()))
+    assert second.object_ids == first.object_ids
+    rest = [second.step(frames[t], masks.get(t), cut=t == 9) for t in range(at, len(frames))]
+    assert_same(rest, expected[at:])
+
+
+def test_a_state_is_a_snapshot(session, long_clip):
+    frames, labels = long_clip
+    running = session(probabilities=True, template_interval=1)
+    running.step(frames[0], labels[0])
+    running.step(frames[1])
+    state = running.state()
+    first = [running.step(frames[t]) for t in range(2, 6)]
+    running.restore(state)
+    again = [running.step(frames[t]) for t in range(2, 6)]
+    assert_same(first, again)
+    other = session(probabilities=True, template_interval=1)
+    other.restore(state)
+    assert_same(first, [other.step(frames[t]) for t in range(2, 6)])
+
+
+def test_everything_that_changes_is_in_it(session, clip):
+    """An attribute that a tracker or bank gains must be saved, or be known not to change."""
+    frames, labels = clip
+    running = session(template_interval=1)
+    for t in range(4):
+        running.step(frames[t], labels[0] if t == 0 else None)
+    (saved, _) = running.state()["trackers"]
+    fixed = {"net", "config", "bank"}
+    assert set(vars(running.trackers[0])) - fixed == set(saved) - fixed
+    constants = {"most_permanent", "decay", "first_weight"}
+    assert set(vars(running.trackers[0].bank)) - constants == set(saved["bank"])
+
+
+def test_a_fresh_session_has_a_state(session, clip):
+    frames, labels = clip
+    fresh = session()
+    fresh.restore(through_a_file(session().state()))
+    np.testing.assert_array_equal(fresh.step(frames[0], labels[0]).labels, labels[0])
+
+
+def test_a_state_holds_no_more_than_it_must(session, clip):
+    """A template is a view into a batch; saving it must not save the batch."""
+    frames, labels = clip
+    running = session(template_interval=1)
+    for t in range(3):
+        running.step(frames[t], labels[0] if t == 0 else None)
+    for tracker in running.state()["trackers"]:
+        for template in tracker["bank"]["templates"]:
+            for part in (template["transduction"], template["induction"]):
+                assert part.untyped_storage().nbytes() == part.nbytes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param(
+            {"crop_size": (48, 80)}, "had crop_size .64, 96., this one has .48, 80.", id="crop"
+        ),
+        pytest.param({"memory_size": 7}, "had memory_size 3, this one has 7", id="memory"),
+    ],
+)
+def test_a_state_of_another_session_is_refused(session, clip, changes, message):
+    frames, labels = clip
+    running = session()
+    running.step(frames[0], labels[0])
+    other = session(**changes)
+    with pytest.raises(ConfigError, match=message) as caught:
+        other.restore(through_a_file(running.state()))
+    assert "\n" not in str(caught.value)
+    assert other.object_ids == ()
