@@ -11,6 +11,7 @@ import typer
 import jointvos
 from jointvos.cli import console
 from jointvos.cli.bench import bench
+from jointvos.cli.check_mask import check_mask
 from jointvos.cli.evaluate import evaluate
 from jointvos.cli.info import info
 from jointvos.cli.segment import segment
@@ -31,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(no_args_is_help=True)(segment)
+app.command("check-mask", no_args_is_help=True)(check_mask)
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(train)
 app.command()(bench)

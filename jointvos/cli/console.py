@@ -19,20 +19,33 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from jointvos.errors import OutputError
+
 Item = TypeVar("Item")
 PLAIN_INTERVAL_S = 10.0
 BROKEN_PIPE = 141
 
 
 def data(line: str) -> None:
-    """A line of data on stdout; ends the process quietly when nobody reads it any more."""
+    """A line of data on stdout; ends the process quietly when nobody reads it any more.
+
+    Raises:
+        OutputError: It cannot be written for another reason.
+    """
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would flush stdout once more at exit and complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
         sys.exit(BROKEN_PIPE)
+    except OSError as error:
+        drop_stdout()
+        raise OutputError(f"stdout cannot be written: {error.strerror or error}") from error
+
+
+def drop_stdout() -> None:
+    """Write nothing to stdout any more; Python would flush it at exit and complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def stderr() -> Console:

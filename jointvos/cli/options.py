@@ -45,6 +45,14 @@ TemplateInterval = Annotated[
     int | None,
     typer.Option("--template-interval", metavar="N", help="Remember every N-th frame."),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the network first: a minute or more to begin with, faster frames after.",
+        rich_help_panel="Run",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -79,6 +79,15 @@ Coco = Annotated[
         help="The masks as compressed run lengths in COCO's layout (.json), for pycocotools.",
     ),
 ]
+CocoLayout = Annotated[
+    str | None,
+    typer.Option(
+        "--coco-layout",
+        metavar="NAME",
+        help="Of --coco: coco has an annotation per frame and object (default), ytvis one per "
+        "object with a list over all frames, as in YouTube-VIS.",
+    ),
+]
 Stream = Annotated[
     str | None,
     typer.Option(

@@ -1,16 +1,16 @@
 """What `segment` writes: what is refused early, and the sinks."""
 
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from jointvos.cli.console import BROKEN_PIPE
+from jointvos.cli.console import BROKEN_PIPE, drop_stdout
 from jointvos.errors import ConfigError, OutputError, OutputExists
+from jointvos.types import VOID
 
 if TYPE_CHECKING:
     from jointvos.media import Background, Kind, Picture, TwoPhaseSink
@@ -21,8 +21,7 @@ STDOUT = Path("-")
 
 def close_stdout() -> NoReturn:
     """End the process quietly when nobody reads stdout any more."""
-    # Python would flush stdout once more at exit and complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    drop_stdout()
     sys.exit(BROKEN_PIPE)
 
 
@@ -38,6 +37,7 @@ class Outputs:
     crop: Path | None = None
     stats: Path | None = None
     coco: Path | None = None
+    coco_layout: str | None = None
     soft_bits: int = 8
     stream: str | None = None
     background: str | None = None
@@ -79,7 +79,7 @@ class Outputs:
             return replace(self, overlay=overlay)
         return replace(self, png=Path(f"{stem}_masks"), overlay=overlay)
 
-    def check(self, source: Path, mask: Path, as_json: bool) -> None:
+    def check(self, source: Path, masks: Sequence[Path], as_json: bool) -> None:
         """Refuse what cannot be written, before the input is opened.
 
         Raises:
@@ -99,6 +99,8 @@ class Outputs:
             raise ConfigError("--format is for a film on stdout; use it with -o -")
         if self.audio not in ("copy", "none"):
             raise ConfigError(f"--audio is {self.audio!r}, expected copy or none")
+        if self.coco_layout is not None and self.coco is None:
+            raise ConfigError("--coco-layout is for --coco, which is not asked for")
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
                 raise ConfigError(f"--{option} is for --overlay, which is not asked for")
@@ -112,39 +114,45 @@ class Outputs:
             if path in inner.parents:
                 raise ConfigError(f"{other} lies in the folder of {one}, which will be replaced")
         for path in named.values():
-            if path.is_dir() and path.resolve() == mask.resolve().parent:
-                raise OutputError(
-                    f"{mask} lies in {path}, which would be replaced; name another folder"
-                )
+            for mask in masks:
+                if path.is_dir() and path.resolve() in (mask.resolve(), mask.resolve().parent):
+                    raise OutputError(
+                        f"{mask} lies in {path}, which would be replaced; name another folder"
+                    )
         # Nothing is written yet by sinks that are merely made, so any film will do.
         from jointvos.types import VideoInfo
 
         self.sinks(VideoInfo(source, 256, 256, Fraction(25), Fraction(1, 25)))
 
-    def sinks(self, info: "VideoInfo") -> "list[TwoPhaseSink]":
+    def sinks(self, info: "VideoInfo", ids: Sequence[int] = ()) -> "list[TwoPhaseSink]":
         """Sinks for all of them.
+
+        Args:
+            info: The source.
+            ids: The objects; if there are ids above 254, masks need 16 bit.
 
         Raises:
             ConfigError: A kind of file does not fit.
             OutputError: Something cannot be written where it should stand.
         """
         try:
-            return list(self._sinks(info))
+            return list(self._sinks(info, ids))
         except OutputExists as error:
             raise OutputExists(f"{str(error).split(';')[0]}; use -f to replace it") from error
 
-    def _sinks(self, info: "VideoInfo") -> "Iterator[TwoPhaseSink]":
+    def _sinks(self, info: "VideoInfo", ids: Sequence[int]) -> "Iterator[TwoPhaseSink]":
         from jointvos import media
 
         overwrite, sound = self.overwrite, self.audio == "copy"
+        wide = max(ids, default=0) >= VOID
         if self.png is not None:
-            yield media.PngSequenceSink(self.png, overwrite=overwrite, source=info.path)
+            yield media.PngSequenceSink(self.png, overwrite=overwrite, source=info.path, wide=wide)
         if self.overlay is not None:
             yield self._overlay(info, self.overlay)
         if self.mask_video == STDOUT:
-            yield self._stream(info, "grey")
+            yield self._stream(info, "grey16" if wide else "grey")
         elif self.mask_video is not None:
-            yield media.MaskVideoSink(self.mask_video, info, overwrite=overwrite)
+            yield media.MaskVideoSink(self.mask_video, info, overwrite=overwrite, wide=wide)
         if self.alpha == STDOUT:
             yield self._stream(info, "rgba")
         elif self.alpha is not None and _is_folder(self.alpha):
@@ -156,13 +164,16 @@ class Outputs:
                 self.soft, overwrite=overwrite, source=info.path, bits=self.soft_bits
             )
         elif self.soft is not None:
-            yield media.SoftFilmSink(self.soft, info, overwrite=overwrite, bits=self.soft_bits)
+            yield media.SoftFilmSink(
+                self.soft, info, overwrite=overwrite, bits=self.soft_bits, ids=ids
+            )
         if self.crop is not None:
             yield media.CropSink(self.crop, overwrite=overwrite, source=info.path)
         if self.stats is not None:
             yield media.StatsSink(self.stats, info, overwrite=overwrite)
         if self.coco is not None:
-            yield media.CocoSink(self.coco, info, overwrite=overwrite)
+            layout = self.coco_layout or "coco"
+            yield media.coco_sink(self.coco, info, overwrite=overwrite, layout=layout)
 
     def _overlay(self, info: "VideoInfo", path: Path) -> "TwoPhaseSink":
         from jointvos import media
@@ -191,15 +202,15 @@ class Outputs:
         from jointvos import media
 
         def picture(frame: "Frame", result: "FrameResult") -> "Picture":
-            if kind == "grey":
-                return result.labels
+            if kind in ("grey", "grey16"):
+                return media.as_grey(result.labels, kind == "grey16", STDOUT)
             if kind == "rgba":
                 return media.cut_out(frame.image, media.foreground(result))
             if behind is None:
                 return media.draw_overlay(frame.image, result.labels)
             return media.draw_composite(frame, result, behind)
 
-        sound = self.audio == "copy" and kind != "grey"
+        sound = self.audio == "copy" and kind in ("rgb", "rgba")
         format = self.stream or "nut"
         return media.StreamSink(info, picture, kind=kind, format=format, sound=sound)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jointvos.cli.console import Reporter
 from jointvos.config import INFERENCE, PRECISIONS, preset, to_dict
@@ -38,6 +38,9 @@ def make_sessions(
     template_interval: int | None,
     device: str,
     precision: str,
+    cuts: "Literal['off', 'pause', 'reset']" = "pause",
+    on_oom: "Literal['retry', 'fail']" = "retry",
+    compiled: bool = False,
 ) -> "Callable[[], VideoSegmenter]":
     """Load the model once, say which, and return what makes a fresh session of it.
 
@@ -47,6 +50,7 @@ def make_sessions(
         ConfigError: Options contradict each other or are out of range.
         WeightsError: The model is missing or unusable.
         DeviceUnavailable: The device is not there.
+        DeviceError: The network was to be compiled, which does not work here.
     """
     check_options(model, weights, preset_name, precision)
     from jointvos.checkpoints import find_weights, load_model
@@ -55,12 +59,26 @@ def make_sessions(
     path = find_weights(weights if weights is not None else model)
     net = load_model(path)
     chosen = preset_name or net.config.inference
-    config = preset(INFERENCE, chosen, memory_size=memory_size, template_interval=template_interval)
+    config = preset(
+        INFERENCE,
+        chosen,
+        memory_size=memory_size,
+        template_interval=template_interval,
+        cuts=cuts,
+    )
 
     def make() -> VideoSegmenter:
-        return VideoSegmenter(net, config, device=device, precision=precision)
+        return VideoSegmenter(
+            net, config, device=device, precision=precision, on_oom=on_oom, say=reporter.warn
+        )
 
-    reporter.note(f"model {path.stem}, preset {chosen}, on {make().device}")
+    session = make()
+    reporter.note(f"model {path.stem}, preset {chosen}, on {session.device}")
+    if compiled:
+        from jointvos.inference.compiled import compile_session
+
+        reporter.note("compiling the network; this takes a minute or more")
+        reporter.note(f"compiled in {compile_session(session):.0f} s")
     reporter.detail(f"weights: {path}")
     for name, value in to_dict(config).items():
         reporter.detail(f"{name}: {value}")

@@ -63,7 +63,7 @@ class AlphaFilmSink(FilmSink):
             raise ConfigError(
                 f"{path}: {why}; use .mov (ProRes 4444), .webm (VP9) or a folder of PNG files"
             )
-        super().__init__(path, info, format, overwrite=overwrite, sound=sound)
+        super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._deep = suffix == ".mov"
         self._first: Soft | None = None
         self._count = 0

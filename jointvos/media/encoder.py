@@ -1,9 +1,10 @@
-"""Coding pictures into a film with the times, shape and sound of its source."""
+"""Coding pictures into a film with the times, shape, sound and tags of its source."""
 
 import logging
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import av
 import av.container
@@ -14,9 +15,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from jointvos.errors import EncodeError
+from jointvos.media.companions import Companions
 from jointvos.media.containers import AV_ERRORS, reason
 from jointvos.media.formats import FilmFormat
-from jointvos.media.sound import SoundCopy
 from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
@@ -27,18 +28,34 @@ _BT709, _SMPTE170M = 1, 6  # numbers of H.273, the same for matrix, primaries an
 _MATRICES = {_BT709: Colorspace.ITU709, 5: Colorspace.SMPTE170M, _SMPTE170M: Colorspace.SMPTE170M}
 _UNKNOWN = (0, 2, 3)
 _TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
-_NOT_YUV = ("gray", "rgb24", "rgba", "bgr0", "bgra")
-_PICTURES = {(np.uint8, 3): "rgb24", (np.uint8, 4): "rgba", (np.uint16, 4): "rgba64le"}
+_NOT_YUV = ("gray", "gray16le", "rgb24", "rgba", "bgr0", "bgra")
+_PICTURES = {
+    (np.uint8, 1): "gray",
+    (np.uint16, 1): "gray16le",
+    (np.uint8, 3): "rgb24",
+    (np.uint8, 4): "rgba",
+    (np.uint16, 4): "rgba64le",
+}
 
-Picture: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
-"""What is coded: RGB uint8 [Hv,Wv,3], RGBA uint8 or uint16 [Hv,Wv,4], or grey uint8 [Hv,Wv]."""
+# Microseconds that the muxer waits for a subtitle before it writes the pictures it holds.
+_SOON = {"max_interleave_delta": "1000000"}
+
+Picture: TypeAlias = NDArray[np.uint8 | np.uint16]
+"""What is coded: RGB uint8 [Hv,Wv,3], RGBA or grey of 8 or 16 bit [Hv,Wv,4] or [Hv,Wv]."""
 
 
 class FilmEncoder:
     """One film being written; the file is made with the first picture."""
 
     def __init__(
-        self, path: Path, name: Path, info: VideoInfo, format: FilmFormat, sound: bool
+        self,
+        path: Path,
+        name: Path,
+        info: VideoInfo,
+        format: FilmFormat,
+        *,
+        sound: bool = False,
+        subtitles: bool = False,
     ) -> None:
         """Remember what to do.
 
@@ -48,12 +65,13 @@ class FilmEncoder:
             info: The source: size, rate, time base and shape of pixels are taken from it.
             format: Container and codec.
             sound: Whether the sound of the source is copied.
+            subtitles: Whether its subtitles are copied; title, date, chapters and so on always are.
         """
         self._path, self._name = path, name
         self._info, self._format = info, format
-        self._with_sound = sound and info.has_audio
+        self._with_sound, self._with_subtitles = sound and info.has_audio, subtitles
         self._container: av.container.OutputContainer | None = None
-        self._sound: SoundCopy | None = None
+        self._companions: Companions | None = None
         self._reformatter = VideoReformatter()
         self._step = max(1, round(1 / (info.frame_rate * info.time_base)))
         self._shift = 0
@@ -81,13 +99,13 @@ class FilmEncoder:
             self._mux(coded)
             self._given += 1
             self._last = frame.pts
-            if self._sound is not None:
-                self._sound.copy_until(frame.pts * self._info.time_base)
+            if self._companions is not None:
+                self._companions.copy_until(frame.pts * self._info.time_base)
         except AV_ERRORS as error:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Write what the encoder holds back, the rest of the sound and the index.
+        """Write what the encoder holds back, the rest of sound and subtitles, and the index.
 
         Raises:
             EncodeError: The encoder or the disk refuses, or a frame was lost.
@@ -97,9 +115,9 @@ class FilmEncoder:
             return
         try:
             self._mux(None)
-            if self._sound is not None:
-                self._sound.finish((self._last + self._step) * self._info.time_base)
-                self._sound.close()
+            if self._companions is not None:
+                self._companions.finish((self._last + self._step) * self._info.time_base)
+                self._companions.close()
             self._container.close()
         except AV_ERRORS as error:
             raise self._failure(error) from error
@@ -110,8 +128,8 @@ class FilmEncoder:
 
     def abort(self) -> None:
         """Let go of the file, whatever state it is in."""
-        if self._sound is not None:
-            self._sound.close()
+        if self._companions is not None:
+            self._companions.close()
         if self._container is not None:
             # The disk may be full, so that even closing fails; nobody wants the file any more.
             with suppress(*AV_ERRORS):
@@ -123,7 +141,7 @@ class FilmEncoder:
             "pipe:1" if self._path == STDOUT else "file:" + str(self._path),
             "w",
             format=format.container,
-            container_options=dict(format.container_options),
+            container_options={**format.container_options, **_SOON},
         )
         stream = self._container.add_stream(
             format.codec, rate=info.frame_rate, options=dict(format.options)
@@ -152,9 +170,23 @@ class FilmEncoder:
         else:
             self._tag_colours()
         self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
-        if self._with_sound:
+        # They are copied by reading the film once more, which a pipe does not allow.
+        if info.is_video and info.path.is_file() and format.keeps_times:
             start = first.pts * info.time_base
-            self._sound = SoundCopy(info.path, self._container, start, self._shift * info.time_base)
+            end = None
+            if info.frame_count is not None:  # both are estimates, so there is a margin
+                end = start + info.frame_count / info.frame_rate * Fraction(11, 10)
+            shift = self._shift * info.time_base
+            self._companions = Companions(
+                info.path,
+                self._container,
+                stream,
+                start=start,
+                end=end,
+                shift=shift,
+                sound=self._with_sound,
+                subtitles=self._with_subtitles,
+            )
 
     def _tag_colours(self) -> None:
         """Say how `_convert` turns RGB into YUV, else players guess; as in the source if it can."""
@@ -169,8 +201,9 @@ class FilmEncoder:
         self._matrix = _MATRICES[matrix]
 
     def _convert(self, picture: Picture) -> VideoFrame:
-        known = "gray" if picture.ndim == 2 else _PICTURES[picture.dtype.type, picture.shape[2]]
-        frame = VideoFrame.from_ndarray(np.require(picture, requirements="C"), format=known)
+        known = _PICTURES[picture.dtype.type, picture.shape[2] if picture.ndim == 3 else 1]
+        values: NDArray[Any] = np.require(picture, requirements="C")
+        frame = VideoFrame.from_ndarray(values, format=known)
         pixels = self._stream.codec_context.pix_fmt
         if pixels in _NOT_YUV:
             if pixels == known:

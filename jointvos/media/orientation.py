@@ -3,10 +3,13 @@
 import math
 import struct
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from jointvos.types import Image
+from jointvos.types import Image, LabelMap
+
+Pixels = TypeVar("Pixels", Image, LabelMap)
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Orientation:
     def swaps_sides(self) -> bool:
         return self.quarter_turns % 2 == 1
 
-    def upright(self, image: Image) -> Image:
-        """The picture as it should be seen, [H,W,3] to [Hv,Wv,3]."""
+    def upright(self, image: Pixels) -> Pixels:
+        """The picture or mask as it should be seen, [H,W,...] to [Hv,Wv,...]."""
         if self == Orientation():
             return image
         if self.mirrored:

@@ -1,17 +1,24 @@
 """Colours of object ids: DAVIS for files, brighter ones for looking at."""
 
-import colorsys
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jointvos.types import VOID, LabelMap
+
 Palette = NDArray[np.uint8]
+"""RGB per id, uint8 [256,3], or [65536,3] for label maps of uint16."""
 
 
-def _davis() -> Palette:
-    """The bits of an id, taken three at a time, fill red, green and blue from the top bit down."""
-    ids = np.arange(256)
-    colours = np.zeros((256, 3), dtype=np.uint8)
+@cache
+def davis_colours(count: int = 256) -> Palette:
+    """RGB per id as DAVIS and PASCAL VOC colour their masks; no two of them are equal.
+
+    The bits of an id, taken three at a time, fill red, green and blue from the top bit down.
+    """
+    ids = np.arange(count)
+    colours = np.zeros((count, 3), dtype=np.uint8)
     for level in range(8):
         for channel in range(3):
             bit = ids >> (3 * level + channel) & 1
@@ -19,10 +26,21 @@ def _davis() -> Palette:
     return colours
 
 
-def _display() -> Palette:
-    """The hues of DAVIS for the first ids, golden-angle hues after; all bright, void is black."""
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    colours[1:8] = [
+@cache
+def display_colours(count: int = 256) -> Palette:
+    """RGB per id, bright enough to be seen over a picture.
+
+    The hues of DAVIS for the first ids, golden-angle hues after; black for what is no object.
+    """
+    ids = np.arange(count)
+    sector = ids * 0.6180339887 % 1.0 * 6
+    low = 1 - (0.55 + 0.15 * (ids % 3))
+    # From a hue to RGB: every channel is a plateau of 1 with slopes down to `low` at both sides.
+    away = np.abs((sector[:, None] - [0, 2, 4] + 3) % 6 - 3)
+    colours = low[:, None] + (1 - low[:, None]) * np.clip(2 - away, 0, 1)
+    table: Palette = np.rint(255 * colours).astype(np.uint8)
+    table[:8] = [
+        (0, 0, 0),
         (255, 62, 62),
         (52, 222, 92),
         (255, 212, 20),
@@ -31,15 +49,18 @@ def _display() -> Palette:
         (40, 214, 226),
         (255, 146, 40),
     ]
-    for id in range(8, 255):
-        saturation = 0.55 + 0.15 * (id % 3)
-        rgb = colorsys.hsv_to_rgb(id * 0.6180339887 % 1.0, saturation, 1.0)
-        colours[id] = [round(255 * value) for value in rgb]
-    return colours
+    if count <= VOID + 1:
+        table[VOID] = 0
+    return table
 
 
-DAVIS_PALETTE: Palette = _davis()
+def table_size(labels: LabelMap) -> int:
+    """How many rows a table of colours for these labels has."""
+    return int(np.iinfo(labels.dtype).max) + 1
+
+
+DAVIS_PALETTE: Palette = davis_colours()
 """RGB per id as DAVIS and PASCAL VOC colour their masks, uint8 [256,3]."""
 
-DISPLAY_COLOURS: Palette = _display()
+DISPLAY_COLOURS: Palette = display_colours()
 """RGB per id, bright enough to be seen over a picture, uint8 [256,3]."""

@@ -5,19 +5,26 @@ is no queue of our own on which somebody could wait for ever.
 """
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
+from jointvos.errors import EncodeError
 from jointvos.media.sinks import TwoPhaseSink
-from jointvos.types import Frame, FrameResult, FrameSource
+from jointvos.types import Frame, FrameResult
+
+Item = TypeVar("Item")
 
 
-def read_ahead(source: FrameSource, depth: int = 4) -> Generator[Frame, None, None]:
+def read_ahead(
+    source: Iterable[Item], depth: int = 4, stop: Callable[[], None] | None = None
+) -> Generator[Item, None, None]:
     """The frames of a source, decoded in a thread, at most `depth` of them ahead.
 
     The thread has ended when the generator ends, for whatever reason; use
-    `contextlib.closing` to end it early at a certain place.
+    `contextlib.closing` to end it early at a certain place. What `stop` does at the end ends the
+    wait for a frame that may be long in coming.
 
     Raises:
         JointVOSError: Whatever reading the source raises, behind the frames before it.
@@ -30,6 +37,8 @@ def read_ahead(source: FrameSource, depth: int = 4) -> Generator[Frame, None, No
             pending.append(reader.submit(next, frames, None))
             yield frame
     finally:
+        if stop is not None:
+            stop()
         reader.shutdown(wait=True, cancel_futures=True)
 
 
@@ -40,10 +49,22 @@ class FanOut:
 
     Attributes:
         path: That of the first sink.
+        written: How many frames all sinks have taken.
+        committed: Whether outputs have got their names, or are about to.
     """
 
-    def __init__(self, sinks: Sequence[TwoPhaseSink], depth: int = 4) -> None:
+    def __init__(
+        self,
+        sinks: Sequence[TwoPhaseSink],
+        depth: int = 4,
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> None:
         """Take over the sinks; at most `depth` frames wait for them.
+
+        Args:
+            sinks: Where every frame goes.
+            depth: How many frames may wait.
+            before_commit: Called when all outputs are complete and none has its name yet.
 
         Raises:
             ValueError: There is no sink.
@@ -53,6 +74,9 @@ class FanOut:
         self.path: Path = sinks[0].path
         self._sinks = tuple(sinks)
         self._depth = max(1, depth)
+        self._before_commit = before_commit
+        self.written = self._begun = 0
+        self.committed = False
         self._pending: deque[Future[None]] = deque()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="jointvos-write")
         self._done = False
@@ -85,10 +109,9 @@ class FanOut:
             return
         self._settle(0)
         try:
-            for sink in self._sinks:
-                sink.close()
-            for sink in self._sinks:
-                sink.commit()
+            # In the thread of the writes, where an interrupted `write` may have left one, and
+            # where no interruption comes between two outputs.
+            self._writer.submit(self._complete).result()
         except BaseException:
             self.abort()
             raise
@@ -103,15 +126,29 @@ class FanOut:
             sink.abort()
 
     def _write(self, frame: Frame, result: FrameResult) -> None:
+        self._begun += 1
         for sink in self._sinks:
             sink.write(frame, result)
+        self.written += 1
+
+    def _complete(self) -> None:
+        if self.written != self._begun:
+            raise EncodeError(f"{self.path}: {self.written} of {self._begun} frames are written")
+        for sink in self._sinks:
+            sink.close()
+        if self._done:
+            return
+        self._before_commit()
+        self.committed = True
+        for sink in self._sinks:
+            sink.commit()
 
     def _settle(self, waiting: int) -> None:
         """Collect results until no more than `waiting` writes are left."""
         try:
             while self._pending and (len(self._pending) > waiting or self._pending[0].done()):
                 self._pending.popleft().result()
-        except BaseException:
+        except Exception:  # an interruption leaves the sinks as they are: see `finish`
             self.abort()
             raise
 

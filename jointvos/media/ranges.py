@@ -57,6 +57,10 @@ class Bound:
             return start.seconds >= self.seconds
         return False
 
+    def same_as(self, other: "Bound") -> bool:
+        """Whether both say the same, however they are written."""
+        return (self.frame, self.seconds) == (other.frame, other.seconds)
+
     def as_frame(self, rate: Fraction) -> int:
         """Index of the first frame at or after this place, if the rate is constant."""
         return self.frame if self.frame is not None else -int(-(self.seconds or 0) * rate // 1)

@@ -8,7 +8,10 @@ Record: TypeAlias = dict[str, int | float | bool | list[int] | list[float] | Non
 
 
 def object_record(state: ObjectState) -> Record:
-    """One object, with rounded figures; `lost` says that no pixel is left of it."""
+    """One object, with rounded figures.
+
+    `lost` says that no pixel is left of it, `paused` that nothing is learned of it since a cut.
+    """
     p = state.mean_probability
     return {
         "area": state.area,
@@ -16,6 +19,7 @@ def object_record(state: ObjectState) -> Record:
         "centre": None if state.centre is None else [round(c, 2) for c in state.centre],
         "mean_probability": None if p is None else round(p, 4),
         "lost": state.area == 0,
+        "paused": state.paused,
     }
 
 
@@ -27,6 +31,11 @@ def frame_record(frame: Frame) -> Record:
 def records(frame: Frame, result: FrameResult) -> list[Record]:
     """One record for every object that is followed, in the order in which they appeared."""
     return [
-        {**frame_record(frame), "object": state.id, **object_record(state)}
+        {
+            **frame_record(frame),
+            "cut": result.cut,
+            "object": state.id,
+            **object_record(state),
+        }
         for state in result.objects
     ]

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from jointvos.errors import ConfigError
 from jointvos.media.soft import Soft, object_probabilities
@@ -65,7 +64,7 @@ class Refinement:
             result,
             labels=labels,
             objects=tuple(
-                _state(state, labels, values)
+                ObjectState.of(state.id, labels == state.id, values, paused=state.paused)
                 for state, values in zip(result.objects, given, strict=True)
             ),
             probabilities=np.concatenate([np.clip(1 - total, 0, 1), soft]),
@@ -108,19 +107,3 @@ class Refinement:
 
 
 _FAINT = 1 / 255
-
-
-def _state(state: ObjectState, labels: LabelMap, given: Soft) -> ObjectState:
-    """What is to be said of an object after its mask has changed; probabilities are the given."""
-    ys: NDArray[np.intp]
-    ys, xs = np.nonzero(labels == state.id)
-    if not len(ys):
-        return ObjectState(state.id, 0, None, None, None)
-    left, top = int(xs.min()), int(ys.min())
-    return ObjectState(
-        id=state.id,
-        area=len(ys),
-        box=(left, top, int(xs.max()) - left + 1, int(ys.max()) - top + 1),
-        centre=(float(xs.mean()), float(ys.mean())),
-        mean_probability=float(given[ys, xs].mean()),
-    )

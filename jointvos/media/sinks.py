@@ -52,6 +52,11 @@ class StagedSink(ABC):
         self._staging = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
         self._wrote = False
 
+    @property
+    def staging(self) -> Path:
+        """Where the output is until it is complete."""
+        return self._staging
+
     @abstractmethod
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Add one frame.

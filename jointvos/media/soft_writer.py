@@ -1,5 +1,6 @@
 """Probabilities as files, and every object cut out for itself."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,9 +58,23 @@ class SoftFilmSink(StagedFile):
     """
 
     def __init__(
-        self, path: Path, info: VideoInfo, *, overwrite: bool = False, bits: int = 8
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        overwrite: bool = False,
+        bits: int = 8,
+        ids: Sequence[int] = (),
     ) -> None:
         """Check that the film can be written; see `SoftFolderSink`.
+
+        Args:
+            path: Where the film will stand.
+            info: The source.
+            overwrite: Whether it may replace what is there.
+            bits: 8 or 16.
+            ids: The objects that are going to appear, for all streams begin with the first
+                frame; those in the first frame if not given.
 
         Raises:
             ConfigError: The suffix is not .mkv, or `bits` is neither 8 nor 16.
@@ -70,7 +85,7 @@ class SoftFilmSink(StagedFile):
                 f"{path}: probabilities go to a folder of PNG files or a film ending in .mkv"
             )
         super().__init__(path, overwrite=overwrite, source=info.path)
-        self._info, self._bits = info, _checked(bits)
+        self._info, self._bits, self._ids = info, _checked(bits), tuple(ids)
         self._container: av.container.OutputContainer | None = None
         self._streams: dict[int, VideoStream] = {}
         self._shift = 0
@@ -79,20 +94,24 @@ class SoftFilmSink(StagedFile):
         """Add one frame.
 
         Raises:
-            EncodeError: The disk refuses, or there is an object that the first frame had not.
+            EncodeError: The disk refuses, or there is an object that was not to be expected.
         """
-        soft = object_probabilities(result)
-        ids = tuple(state.id for state in result.objects)
+        soft = {
+            state.id: values
+            for state, values in zip(result.objects, object_probabilities(result), strict=True)
+        }
+        nothing = np.zeros(result.labels.shape, dtype=np.float32)
         self._wrote = True
         try:
             if self._container is None:
-                self._open(frame, ids)
-            if ids != tuple(self._streams):
+                self._open(frame, self._ids or tuple(soft))
+            if unexpected := sorted(soft.keys() - self._streams.keys()):
                 raise EncodeError(
-                    f"{self.path}: object {ids[-1]} appears later than the first frame, where "
-                    "all streams of a film begin; write the probabilities to a folder"
+                    f"{self.path}: object {unexpected[0]} appears later than the first frame, "
+                    "where all streams of a film begin; write the probabilities to a folder"
                 )
-            for object_id, values in zip(ids, soft, strict=True):
+            for object_id in self._streams:
+                values = soft.get(object_id, nothing)
                 picture = (
                     VideoFrame.from_ndarray(to_8_bit(values), format="gray")
                     if self._bits == 8

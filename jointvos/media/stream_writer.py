@@ -10,19 +10,22 @@ from jointvos.media.encoder import STDOUT, FilmEncoder, Picture
 from jointvos.media.formats import STREAM_FORMATS
 from jointvos.types import Frame, FrameResult, VideoInfo
 
-Kind: TypeAlias = Literal["rgb", "grey", "rgba"]
+Kind: TypeAlias = Literal["rgb", "grey", "grey16", "rgba"]
 
 _PIXELS: dict[tuple[str, Kind], str | None] = {
     ("y4m", "rgb"): None,
     ("y4m", "grey"): "gray",
     ("nut", "rgb"): "rgb24",
     ("nut", "grey"): "gray",
+    ("nut", "grey16"): "gray16le",
     ("nut", "rgba"): "rgba",
     ("mkv", "rgb"): "bgr0",
     ("mkv", "grey"): "gray",
+    ("mkv", "grey16"): "gray16le",
     ("mkv", "rgba"): "bgra",
     ("raw", "rgb"): "rgb24",
     ("raw", "grey"): "gray",
+    ("raw", "grey16"): "gray16le",
     ("raw", "rgba"): "rgba",
 }
 
@@ -50,7 +53,7 @@ class StreamSink:
         Args:
             info: The source.
             picture: What is shown of a frame.
-            kind: What `picture` returns: RGB, grey or RGBA, uint8.
+            kind: What `picture` returns: RGB, grey or RGBA, uint8, or grey of uint16.
             format: "y4m" (YUV, coded with a little loss), "nut" or "mkv" (exact, with times), or
                 "raw" (exact, the bytes of the pixels and nothing else).
             sound: Whether the source's sound is copied, in nut and mkv.
@@ -61,10 +64,11 @@ class StreamSink:
         if format not in STREAM_FORMATS:
             raise ConfigError(f"no format {format!r}; expected {', '.join(STREAM_FORMATS)}")
         if (format, kind) not in _PIXELS:
-            raise ConfigError(f"{format} holds no transparency; use nut, mkv or raw")
+            what = "transparency" if kind == "rgba" else "ids above 254"
+            raise ConfigError(f"{format} holds no {what}; use nut, mkv or raw")
         chosen = replace(STREAM_FORMATS[format], pixels=_PIXELS[format, kind])
         with_sound = sound and format in ("nut", "mkv")
-        self._encoder = FilmEncoder(STDOUT, Path("stdout"), info, chosen, with_sound)
+        self._encoder = FilmEncoder(STDOUT, Path("stdout"), info, chosen, sound=with_sound)
         self._picture = picture
         self._wrote = False
 

@@ -1,12 +1,14 @@
 """Films of the result: masks drawn over the pictures, new backgrounds, or the masks alone."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 
 from jointvos.media.encoder import FilmEncoder, Picture
 from jointvos.media.formats import LOSSLESS_GREY, FilmFormat, choose_format
+from jointvos.media.masks import as_grey
 from jointvos.media.overlay import colour_labels, draw_overlay
-from jointvos.media.palette import DAVIS_PALETTE
+from jointvos.media.palette import davis_colours, table_size
 from jointvos.media.sinks import StagedFile
 from jointvos.media.soft import Background, composite, foreground
 from jointvos.types import Frame, FrameResult, VideoInfo
@@ -23,6 +25,7 @@ class FilmSink(StagedFile):
         *,
         overwrite: bool = False,
         sound: bool = False,
+        subtitles: bool = False,
     ) -> None:
         """Check that the film can be written; see `StagedSink`.
 
@@ -32,12 +35,15 @@ class FilmSink(StagedFile):
             format: Container and codec.
             overwrite: Whether it may replace what is there.
             sound: Whether the source's sound is copied.
+            subtitles: Whether its subtitles are copied.
 
         Raises:
             OutputError: It cannot be written there.
         """
         super().__init__(path, overwrite=overwrite, source=info.path)
-        self._encoder = FilmEncoder(self._staging, path, info, format, sound)
+        self._encoder = FilmEncoder(
+            self._staging, path, info, format, sound=sound, subtitles=subtitles
+        )
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Add one frame.
@@ -61,7 +67,7 @@ class FilmSink(StagedFile):
 
 
 class OverlaySink(FilmSink):
-    """The film with its objects tinted and outlined, and with its sound.
+    """The film with its objects tinted and outlined, with its sound and subtitles.
 
     H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm. Size, times and shape of pixels are the
     source's, but WebM keeps no shape; an odd size is kept by coding full chroma. If frames at
@@ -95,7 +101,7 @@ class OverlaySink(FilmSink):
             OutputError: It cannot be written there.
         """
         format = choose_format(path, info.width, info.height, encoder, crf)
-        super().__init__(path, info, format, overwrite=overwrite, sound=sound)
+        super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._alpha = alpha
 
     def _picture(self, frame: Frame, result: FrameResult) -> Picture:
@@ -103,7 +109,7 @@ class OverlaySink(FilmSink):
 
 
 class CompositeSink(FilmSink):
-    """The film with its objects before another background, and with its sound."""
+    """The film with its objects before another background, with its sound and subtitles."""
 
     def __init__(
         self,
@@ -118,7 +124,7 @@ class CompositeSink(FilmSink):
     ) -> None:
         """Check that the film can be written; see `OverlaySink`."""
         format = choose_format(path, info.width, info.height, encoder, crf)
-        super().__init__(path, info, format, overwrite=overwrite, sound=sound)
+        super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._background = background
 
     def _picture(self, frame: Frame, result: FrameResult) -> Picture:
@@ -128,20 +134,35 @@ class CompositeSink(FilmSink):
 class MaskVideoSink(FilmSink):
     """The masks as a film without sound.
 
-    In .mkv it is lossless: FFV1, 8 bit grey, the grey value of a pixel is its id. In .mp4, .m4v,
-    .mov and .webm it is a view in DAVIS colours, coded with loss.
+    In .mkv it is lossless: FFV1, grey of 8 bit or, if wide, 16 bit; the grey value of a pixel is
+    its id. In .mp4, .m4v, .mov and .webm it is a view in DAVIS colours, coded with loss.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
-        """Check that the film can be written; see `OverlaySink`."""
-        self._lossless = path.suffix.lower() == ".mkv"
+    def __init__(
+        self, path: Path, info: VideoInfo, *, overwrite: bool = False, wide: bool = False
+    ) -> None:
+        """Check that the film can be written; see `OverlaySink`.
+
+        Args:
+            path: Where the film will stand; the suffix decides on the format.
+            info: The source.
+            overwrite: Whether it may replace what is there.
+            wide: Whether ids above 254 are to come; without it they are refused in .mkv.
+
+        Raises:
+            ConfigError: The suffix is unknown.
+            OutputError: It cannot be written there.
+        """
+        self._lossless, self._wide = path.suffix.lower() == ".mkv", wide
         format = choose_format(path, info.width, info.height)
-        super().__init__(
-            path, info, LOSSLESS_GREY if self._lossless else format, overwrite=overwrite
-        )
+        if self._lossless:
+            format = replace(LOSSLESS_GREY, pixels="gray16le") if wide else LOSSLESS_GREY
+        super().__init__(path, info, format, overwrite=overwrite)
 
     def _picture(self, frame: Frame, result: FrameResult) -> Picture:
-        return result.labels if self._lossless else colour_labels(result.labels, DAVIS_PALETTE)
+        if self._lossless:
+            return as_grey(result.labels, self._wide, self.path)
+        return colour_labels(result.labels, davis_colours(table_size(result.labels)))
 
 
 def draw_composite(frame: Frame, result: FrameResult, background: Background) -> Picture:

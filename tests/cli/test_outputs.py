@@ -157,7 +157,7 @@ def test_what_cannot_be_is_refused_before_the_input_is_read(tmp_path, changes, k
     fields |= {name: Path("-") for name, value in fields.items() if value == "-"}
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(JointVOSError, match=says) as caught:
-        Outputs(**fields).check(tmp_path / "gone.mp4", tmp_path / "given" / "m.png", False)
+        Outputs(**fields).check(tmp_path / "gone.mp4", [tmp_path / "given" / "m.png"], False)
     assert type(caught.value) is kind
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
@@ -166,12 +166,12 @@ def test_what_cannot_be_is_refused_before_the_input_is_read(tmp_path, changes, k
 def test_the_terminal_gets_no_film(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     with pytest.raises(ConfigError, match="would fill the terminal"):
-        Outputs(overlay=Path("-")).check(tmp_path / "in.mp4", tmp_path / "m.png", False)
+        Outputs(overlay=Path("-")).check(tmp_path / "in.mp4", [tmp_path / "m.png"], False)
 
 
 def test_json_and_a_film_do_not_share_stdout(tmp_path):
     with pytest.raises(ConfigError, match="--overlay and --json would both go to stdout"):
-        Outputs(overlay=Path("-")).check(tmp_path / "in.mp4", tmp_path / "m.png", True)
+        Outputs(overlay=Path("-")).check(tmp_path / "in.mp4", [tmp_path / "m.png"], True)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,27 @@ def test_ids_are_those_of_the_file(tmp_path, picture, expected):
     assert np.array_equal(mask, expected)
 
 
+@pytest.mark.parametrize("factor", [200, 255, 20_000])
+def test_ids_above_255_are_not_wrapped(tmp_path, factor):
+    ids = IDS.astype(np.uint16) * factor
+    Image.fromarray(ids).save(tmp_path / "mask.png")
+    mask = read_mask(tmp_path / "mask.png", INFO)
+    assert mask.dtype == np.uint16
+    assert np.array_equal(mask, ids)
+    check_mask(mask, tmp_path / "mask.png", INFO)
+
+
+def test_smoothed_edges_in_16_bit(tmp_path, caplog):
+    steps = np.asarray(smooth(Image.fromarray(ONE * 255))).astype(np.uint16) * 257
+    Image.fromarray(steps).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), steps > 32767)
+    assert "cut at mid-grey" in caplog.text
+    steps = np.asarray(smooth(Image.fromarray(IDS * 50))).astype(np.uint16) * 99
+    Image.fromarray(steps).save(tmp_path / "mask.png")
+    with pytest.raises(TooManyObjects, match="smoothed edges"):
+        read_mask(tmp_path / "mask.png")
+
+
 def test_a_black_and_white_jpeg_is_cut_at_grey_and_told(tmp_path, caplog):
     Image.fromarray(ONE * 255).save(tmp_path / "mask.jpg", quality=90)
     mask = read_mask(tmp_path / "mask.jpg")
@@ -129,7 +150,8 @@ def test_a_few_grey_steps_are_an_edge_too(tmp_path):
             smooth(palette(IDS).convert("RGB")), "PNG", "smoothed edges;", id="colours of ids"
         ),
         pytest.param(Image.fromarray(PURE[IDS]), "JPEG", "edges or JPEG;", id="colours in JPEG"),
-        pytest.param(Image.fromarray(IDS.astype(np.uint16) * 200), "PNG", "id 600", id="16 bit"),
+        pytest.param(Image.fromarray(IDS.astype(np.int32) * 40_000), "TIFF", "120000", id="32 bit"),
+        pytest.param(Image.fromarray(IDS.astype(np.int32) - 1), "TIFF", "id -1", id="negative"),
     ],
 )
 def test_too_many_objects(tmp_path, picture, format, hint):

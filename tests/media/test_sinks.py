@@ -450,7 +450,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path):
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path = {paths!r}
 from test_sinks import ODD, labelled
 from jointvos.errors import EncodeError
 from jointvos.media import FanOut, MaskVideoSink, OverlaySink, PngSequenceSink
@@ -471,8 +471,7 @@ except EncodeError as error:
     ("kind", "name"), [("overlay", "o.mp4"), ("overlay", "o.webm"), ("masks", "m.mkv")]
 )
 def test_a_full_disk_leaves_nothing(tmp_path, kind, name):
-    tests = str(Path(__file__).parent)
-    code = FULL_DISK.format(tests=tests, folder=str(tmp_path), kind=kind, name=name)
+    code = FULL_DISK.format(paths=sys.path, folder=str(tmp_path), kind=kind, name=name)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert f"{tmp_path / name}: writing the film failed" in run.stdout

@@ -44,6 +44,18 @@ def test_probabilities_as_a_film(tmp_path, bits, pixels, white):
             assert np.abs(grey - white * result.probabilities[channel]).max() <= 0.51
 
 
+def test_a_film_has_place_for_later_objects_that_are_known(tmp_path):
+    sink = SoftFilmSink(tmp_path / "soft.mkv", info(), ids=(3, 7))
+    (frame, result), (later, more) = results(2)
+    sink.write(frame, result_of(result.probabilities[1:2], ids=(3,)))
+    sink.write(later, more)
+    sink.finish()
+    with av.open(str(tmp_path / "soft.mkv")) as film:
+        got = [p.to_ndarray(format="gray") for p in film.decode(film.streams.video[1])]
+    assert not got[0].any()
+    assert np.abs(got[1] - 255 * more.probabilities[2]).max() <= 0.51
+
+
 def test_a_film_has_no_place_for_later_objects(tmp_path):
     sink = SoftFilmSink(tmp_path / "soft.mkv", info())
     (frame, result), (later, more) = results(2)

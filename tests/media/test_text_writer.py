@@ -6,7 +6,7 @@ import pytest
 from soft_scene import info, result_of, results
 
 from jointvos.errors import ConfigError, EncodeError
-from jointvos.media import CocoSink, StatsSink
+from jointvos.media import CocoSink, StatsSink, YtvisSink, coco_sink
 from jointvos.media.rle import compressed_rle
 from jointvos.types import Frame
 
@@ -121,15 +121,61 @@ def test_coco_without_any_object_is_still_json(tmp_path):
     assert len(content["images"]) == 1
 
 
+def appearing_late(count=6):
+    """Object 3 from the start, 7 only from the third frame on, and gone from the fifth."""
+    for i, (frame, result) in enumerate(results(count, gone_from=4)):
+        if i < 2:
+            result = result_of(result.probabilities[1:2], i, ids=(3,))
+        yield frame, result
+
+
+def test_pycocotools_reads_masks_in_the_layout_of_youtube_vis(tmp_path):
+    coco = pytest.importorskip("pycocotools.mask")
+    given = list(appearing_late())
+    write(coco_sink(tmp_path / "c.json", info(), layout="ytvis"), given)
+    content = json.loads((tmp_path / "c.json").read_text())
+    (video,) = content["videos"]
+    assert (video["id"], video["width"], video["height"], video["length"]) == (1, 64, 48, 6)
+    assert video["file_names"] == [frame.name for frame, _ in given]
+    assert video["frame_ids"] == [frame.index for frame, _ in given]
+    assert video["times"] == [pytest.approx(frame.time_s, abs=1e-6) for frame, _ in given]
+    assert [(a["id"], a["track_id"]) for a in content["annotations"]] == [(1, 3), (2, 7)]
+    categories = {c["id"] for c in content["categories"]}
+    for annotation in content["annotations"]:
+        assert annotation["video_id"] == 1
+        assert annotation["category_id"] in categories
+        lists = [annotation[key] for key in ("segmentations", "bboxes", "areas")]
+        for (_, result), rle, box, area in zip(given, *lists, strict=True):
+            mask = result.labels == annotation["track_id"]
+            if not mask.any():
+                assert rle is box is area is None
+                continue
+            assert np.array_equal(coco.decode(rle), mask)
+            assert area == mask.sum() == coco.area(rle)
+            assert box == coco.toBbox(rle).tolist()
+    assert [rle is None for rle in content["annotations"][1]["segmentations"]] == [
+        *(True, True, False, False, True, True)
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
+
+
+def test_an_unknown_layout_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no COCO layout 'voc'; expected coco or ytvis"):
+        coco_sink(tmp_path / "c.json", info(), layout="voc")
+
+
 @pytest.mark.parametrize(
-    ("sink_of", "name"), [(StatsSink, "s.txt"), (StatsSink, "s"), (CocoSink, "c.jsonl")]
+    ("sink_of", "name"),
+    [(StatsSink, "s.txt"), (StatsSink, "s"), (CocoSink, "c.jsonl"), (YtvisSink, "c")],
 )
 def test_unknown_suffixes_are_refused(tmp_path, sink_of, name):
     with pytest.raises(ConfigError, match=r"files ending in \."):
         sink_of(tmp_path / name, info())
 
 
-@pytest.mark.parametrize(("sink_of", "name"), [(StatsSink, "s.jsonl"), (CocoSink, "c.json")])
+@pytest.mark.parametrize(
+    ("sink_of", "name"), [(StatsSink, "s.jsonl"), (CocoSink, "c.json"), (YtvisSink, "c.json")]
+)
 def test_a_full_disk_leaves_nothing(tmp_path, sink_of, name):
     resource = pytest.importorskip("resource")
     sink = sink_of(tmp_path / name, info())

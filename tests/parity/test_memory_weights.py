@@ -24,7 +24,8 @@ def test_sixty_updates(recorded, size):
         slot = bank.add(numbered(update))
         held = len(bank)
         assert slot == int(slots[update])
-        assert bank.transduction.flatten().tolist() == owners[update, :held].tolist()
+        held_maps = torch.cat(bank.transduction)
+        assert held_maps.flatten().tolist() == owners[update, :held].tolist()
         assert (owners[update, held:] == -1).all()
         # Single precision on both sides, in another order: a few ulp of a weight below 1.
         assert torch.allclose(bank.weights, weights[update, :held], rtol=0, atol=1e-6)

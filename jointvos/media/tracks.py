@@ -1,10 +1,11 @@
-"""Copying the sound of a film, as it is coded, into another one."""
+"""Copying the sound or the subtitles of a film, as they are coded, into another one."""
 
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 import av.container
 from av.packet import Packet
@@ -16,43 +17,57 @@ from jointvos.media.containers import AV_ERRORS, choose_film, film_duration, ope
 _log = logging.getLogger("jointvos.media")
 
 
-class SoundCopy:
-    """The sound streams of a film on their way into an output, picture by picture."""
+class TrackCopy:
+    """All streams of a kind on their way from a film into an output, picture by picture."""
 
     def __init__(
-        self, source: Path, output: av.container.OutputContainer, start: Fraction, shift: Fraction
+        self,
+        source: Path,
+        output: av.container.OutputContainer,
+        kind: Literal["sound", "subtitles"],
+        start: Fraction,
+        shift: Fraction,
     ) -> None:
-        """Open the film and add its sound streams to the output.
+        """Open the film and add its streams of that kind to the output.
 
         Args:
             source: The film.
             output: Not yet begun.
-            start: Seconds in the film from which sound is wanted.
+            kind: Which streams.
+            start: Seconds in the film from which they are wanted.
             shift: Seconds by which the output is earlier than the film.
         """
-        self._source = source
+        self._source, self._kind = source, kind
         self._output = output
         self._start, self._shift = start, shift
         # Matroska can tell times before 0 only for Opus; else it would delay the pictures.
         self._from_zero = output.format.name in ("matroska", "webm")
         self._container = open_input(source)
         self._streams: dict[int, Stream] = {}
-        for stream in self._container.streams.audio:
-            codec = stream.codec.canonical_name if stream.codec_context else "unknown"
-            if codec in output.supported_codecs:
-                self._streams[stream.index] = output.add_stream_from_template(stream)
+        streams = self._container.streams
+        for stream in streams.audio if kind == "sound" else streams.subtitles:
+            codec = stream.codec if stream.codec_context else None
+            name = codec.canonical_name if codec else "unknown"
+            if codec and {name, codec.name} & output.supported_codecs:
+                copy = output.add_stream_from_template(stream)
+                copy.metadata.update(stream_tags(stream))
+                copy.disposition = stream.disposition
+                self._streams[stream.index] = copy
             else:
+                does = "does not fit" if kind == "sound" else "do not fit"
                 _log.warning(
-                    "%s: %s sound does not fit into %s files and is left out",
-                    *(source, codec, output.format.name),
+                    "%s: %s %s %s into %s files and %s left out",
+                    *(source, name, kind, does, output.format.name),
+                    "is" if kind == "sound" else "are",
                 )
         self._packets = self._read()
         self._next = next(self._packets, None)
 
     def copy_until(self, time_s: Fraction | float) -> None:
-        """Write the sound that begins before a time of the film."""
+        """Write what begins before a time of the film."""
         while self._next is not None and _time(self._next) < time_s:
             packet = self._next
+            self._clip(packet)
             offset = round(self._shift / packet.time_base)
             packet.stream = self._streams[packet.stream.index]
             packet.pts = None if packet.pts is None else packet.pts - offset
@@ -66,6 +81,14 @@ class SoundCopy:
 
     def close(self) -> None:
         self._container.close()
+
+    def _clip(self, packet: "Packet[Stream]") -> None:
+        """Let a subtitle that is on view already begin where the output begins."""
+        if packet.pts is None or not self._shift or _time(packet) >= self._start:
+            return
+        first = -int(-self._start / packet.time_base // 1)
+        packet.duration = (packet.duration or 0) - (first - packet.pts)
+        packet.pts = packet.dts = first
 
     def _film_end(self) -> float:
         """Seconds at which the film's pictures are as good as over."""
@@ -85,17 +108,28 @@ class SoundCopy:
             try:
                 packet = next(packets, None)
             except AV_ERRORS as error:
-                _log.warning("%s: the sound ends early (%s)", self._source, reason(error))
+                _log.warning("%s: the %s ends early (%s)", self._source, self._kind, reason(error))
                 return
             if packet is None:
                 return
             # The last packet of each stream is empty, it only tells decoders to end.
-            if packet.dts is None or (self._shift and _time(packet) < self._start):
+            if packet.dts is None or (self._shift and self._is_over(packet)):
                 continue
             codec = packet.stream.codec_context.codec.canonical_name
-            if self._from_zero and codec != "opus" and _time(packet) < self._shift:
+            too_early = self._kind == "sound" and codec != "opus" and _time(packet) < self._shift
+            if self._from_zero and too_early:
                 continue
             yield packet
+
+    def _is_over(self, packet: "Packet[Stream]") -> bool:
+        """Whether a packet is not wanted, as it lies before the start."""
+        lasts = (packet.duration or 0) * packet.time_base if self._kind == "subtitles" else 0
+        return _time(packet) < self._start and _time(packet) + lasts <= self._start
+
+
+def stream_tags(stream: Stream) -> dict[str, str]:
+    """Language and title of a stream, as metadata."""
+    return {key: stream.metadata[key] for key in ("language", "title") if key in stream.metadata}
 
 
 def _time(packet: "Packet[Stream]") -> Fraction:

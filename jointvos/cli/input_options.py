@@ -1,0 +1,100 @@
+"""Options of `segment` that say what is read: the film, the range, the masks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _source(text: str) -> Path:
+    """A path, or an address as a path, which it can be made of again."""
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme.lower() in ("http", "https") and str(Path(rest)) != rest:
+        raise typer.BadParameter("an address with // or /./ in it; write %2F for the second /")
+    return Path(text)
+
+
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT",
+        parser=_source,
+        help="A video file, or a folder of pictures, or - for a film on stdin (mkv, nut, ts, y4m, "
+        "fragmented mp4), or with --allow-network the address of a video.",
+    ),
+]
+Raw = Annotated[
+    str | None,
+    typer.Option(
+        "--raw",
+        metavar="WxH@FPS",
+        help="INPUT is nothing but RGB pixels of 8 bit (rgb24), such as 1920x1080@30000/1001.",
+        rich_help_panel="Input",
+    ),
+]
+AllowNetwork = Annotated[
+    bool,
+    typer.Option(
+        "--allow-network",
+        help="INPUT may be an address (http://, https://).",
+        rich_help_panel="Input",
+    ),
+]
+Masks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        metavar="[FRAME=]FILE",
+        help="What to follow: a PNG with an id per pixel (255 = void), or a black and white "
+        "picture. Without FRAME (a number, 4.5s or h:mm:ss) it is for the first frame. Give "
+        "several: new ids join, known ones are corrected. A folder holds <frame>.png files.",
+        rich_help_panel="Masks",
+    ),
+]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--box",
+        metavar="X,Y,W,H[=ID]",
+        help="Cut what is in this box of the first frame out of it (GrabCut), instead of a mask; "
+        "the mask is saved as NAME_first_mask.png to look at. May be repeated.",
+        rich_help_panel="Masks",
+    ),
+]
+Objects = Annotated[
+    str | None,
+    typer.Option(
+        "--objects",
+        metavar="IDS",
+        help="Follow only these ids of the masks, such as 1,3.",
+        rich_help_panel="Masks",
+    ),
+]
+Remap = Annotated[
+    str | None,
+    typer.Option(
+        "--remap",
+        metavar="OLD:NEW",
+        help="Give ids of the masks other numbers, such as 2:1,5:3; equal ones become one object.",
+        rich_help_panel="Masks",
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="WHEN",
+        help="First frame, the one the mask is for: a number, seconds (4.5s) or h:mm:ss; "
+        "the first frame at or after that time.",
+        rich_help_panel="Input",
+    ),
+]
+End = Annotated[
+    str | None,
+    typer.Option(
+        "--end",
+        metavar="WHEN",
+        help="The frame after the last, in the same forms.",
+        rich_help_panel="Input",
+    ),
+]

@@ -1,0 +1,111 @@
+"""One way of a session through frames: the results on disk, and where the session stood."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jointvos.errors import OutputError
+
+if TYPE_CHECKING:
+    from jointvos.inference import VideoSegmenter
+    from jointvos.types import FrameResult
+
+
+class Leg:
+    """Results of a session, journalled; a context manager that closes the journal.
+
+    Args:
+        folder: Where the files are.
+        name: What they are called.
+        probabilities: Whether the outputs need them.
+        every: After how many frames the session's state is saved; None for never.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, *, probabilities: bool = False, every: int | None = None
+    ) -> None:
+        """Open the journal, or begin one.
+
+        Raises:
+            OutputError: It cannot be opened.
+        """
+        from jointvos.media import Journal
+
+        self._state = folder / f"{name}.state"
+        self._probabilities = probabilities
+        self._every = every
+        self.journal = Journal(folder / f"{name}.results")
+
+    def __enter__(self) -> "Leg":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.journal.close()
+
+    def __len__(self) -> int:
+        """Number of frames that are done."""
+        return len(self.journal)
+
+    def __iter__(self) -> "Iterator[FrameResult]":
+        """The results of the frames that are done now."""
+        return iter(self.journal)
+
+    def restore(self, session: "VideoSegmenter") -> None:
+        """Bring the session to where it was saved last; later results are made again.
+
+        Raises:
+            OutputError: The files cannot be used.
+        """
+        state = self._saved()
+        count = 0 if state is None else state["done"]
+        if count > len(self.journal):  # the power was lost, and results with it
+            count = 0
+        self.journal.truncate(count)
+        if state is not None and count:
+            session.restore(state["session"])
+
+    def record(self, result: "FrameResult", session: "VideoSegmenter") -> None:
+        """Keep a result, and now and then the session's state behind it.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        self.journal.append(result, probabilities=self._probabilities)
+        if self._every is not None and len(self.journal) % self._every == 0:
+            self.save(session)
+
+    def save(self, session: "VideoSegmenter") -> None:
+        """Save the session's state behind the last result, in place of the one before.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        import torch
+
+        self.journal.sync()
+        partial = self._state.with_suffix(".partial")
+        try:
+            with partial.open("wb") as file:
+                torch.save({"done": len(self.journal), "session": session.state()}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._state)
+        except (OSError, RuntimeError) as error:  # torch has errors of its own for a full disk
+            raise OutputError(f"{self._state} cannot be written: {error}") from error
+
+    def _saved(self) -> dict[str, Any] | None:
+        """What was saved last, None if nothing was."""
+        from pickle import UnpicklingError
+
+        import torch
+
+        if not self._state.is_file():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
+        except (RuntimeError, ValueError, EOFError, OSError, UnpicklingError) as error:
+            raise OutputError(
+                f"{self._state} is damaged; delete {self._state.parent} to begin anew"
+            ) from error
+        return state

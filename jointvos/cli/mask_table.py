@@ -1,0 +1,48 @@
+"""The objects of a mask as lines for people or as records for programs."""
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jointvos.media import MaskCheck, MaskedObject
+
+HEADER = f"{'id':>5}  {'colour':7}  {'area':>9}  {'share':>7}  box (x,y width x height)"
+
+
+def object_line(each: "MaskedObject", pixels: int) -> str:
+    """One object, in the columns of `HEADER`; `pixels` are those of the whole mask."""
+    x, y, width, height = each.box
+    share = f"{100 * each.area / pixels:.2f} %"
+    return (
+        f"{each.id:>5}  {colour(each):7}  {each.area:>6} px  {share:>7}  {x},{y} {width}x{height}"
+    )
+
+
+def as_json(check: "MaskCheck") -> str:
+    """All that was found out, as one object."""
+    return json.dumps(
+        {
+            "mask": str(check.path),
+            "usable": check.refused is None,
+            "refused": None if check.refused is None else str(check.refused),
+            "doubts": list(check.doubts),
+            "mending": check.mending or None,
+            "objects": [
+                {
+                    "id": each.id,
+                    "colour": colour(each),
+                    "area": each.area,
+                    "share": round(each.area / check.labels.size, 6),
+                    "box": list(each.box),
+                }
+                for each in check.objects
+                if check.labels is not None
+            ],
+        }
+    )
+
+
+def colour(each: "MaskedObject") -> str:
+    """As #rrggbb."""
+    red, green, blue = each.colour
+    return f"#{red:02x}{green:02x}{blue:02x}"

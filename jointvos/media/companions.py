@@ -1,0 +1,111 @@
+"""What a film brings along besides its pictures: sound, subtitles, tags, chapters, fonts."""
+
+from fractions import Fraction
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av.container
+from av.stream import AttachmentStream
+from av.video.stream import VideoStream
+
+from jointvos.media.containers import choose_film, open_input
+from jointvos.media.tracks import TrackCopy, stream_tags
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
+# Said by every container of itself.
+_OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+_WITH_FONTS = "matroska"
+
+
+class Companions:
+    """All of that on its way from a film into an output, picture by picture."""
+
+    def __init__(
+        self,
+        source: Path,
+        output: av.container.OutputContainer,
+        film: VideoStream,
+        *,
+        start: Fraction,
+        end: Fraction | None,
+        shift: Fraction,
+        sound: bool,
+        subtitles: bool,
+    ) -> None:
+        """Add the streams and the metadata to the output.
+
+        Args:
+            source: The film.
+            output: Not yet begun.
+            film: Its stream of pictures.
+            start: Seconds in the film where the output begins.
+            end: Seconds in the film where the output is likely to end.
+            shift: Seconds by which the output is earlier than the film.
+            sound: Whether sound is copied.
+            subtitles: Whether subtitles and fonts are copied.
+        """
+        self._tracks: list[TrackCopy] = []
+        with open_input(source) as container:
+            film.metadata.update(stream_tags(choose_film(container, source)))
+            tags = container.metadata.items()
+            output.metadata.update({k: v for k, v in tags if k.lower() not in _OF_THE_FILE})
+            chapters = [
+                moved
+                for chapter in container.chapters()
+                if (moved := _moved(chapter, start, end, shift)) is not None
+            ]
+            if chapters:
+                output.set_chapters(chapters)
+            try:
+                if sound and container.streams.audio:
+                    self._tracks.append(TrackCopy(source, output, "sound", start, shift))
+                if subtitles and container.streams.subtitles:
+                    self._tracks.append(TrackCopy(source, output, "subtitles", start, shift))
+                if subtitles and output.format.name == _WITH_FONTS:
+                    _copy_fonts(container, output)
+            except BaseException:
+                self.close()
+                raise
+
+    def copy_until(self, time_s: Fraction | float) -> None:
+        """Write what begins before a time of the film."""
+        for track in self._tracks:
+            track.copy_until(time_s)
+
+    def finish(self, end_s: Fraction) -> None:
+        """Write the rest: up to where the pictures end or, if that is the film's end, all."""
+        for track in self._tracks:
+            track.finish(end_s)
+
+    def close(self) -> None:
+        """Let go of the film."""
+        for track in self._tracks:
+            track.close()
+
+
+def _moved(
+    chapter: "Chapter", start: Fraction, end: Fraction | None, shift: Fraction
+) -> "Chapter | None":
+    """A chapter at its place in the output; None if it is not in there."""
+    base = chapter["time_base"]
+    if not base:
+        return None
+    begins, ends = chapter["start"] * base, chapter["end"] * base
+    if (shift and ends <= start) or begins >= (inf if end is None else end):
+        return None
+    first = max(begins, start) if shift else begins
+    moved = chapter.copy()
+    moved["start"], moved["end"] = round((first - shift) / base), round((ends - shift) / base)
+    return moved
+
+
+def _copy_fonts(
+    container: av.container.InputContainer, output: av.container.OutputContainer
+) -> None:
+    for stream in container.streams.attachments:
+        assert isinstance(stream, AttachmentStream)
+        if stream.name and stream.mimetype and stream.data:
+            output.add_attachment(stream.name, stream.mimetype, stream.data)

@@ -1,0 +1,153 @@
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from jointvos.cli.app import app
+from jointvos.cli.console import Reporter
+from jointvos.cli.given_masks import GivenMasks
+from jointvos.errors import (
+    ConfigError,
+    EmptyMaskError,
+    MaskSizeMismatch,
+    OutputExists,
+    TooManyObjects,
+)
+from jointvos.media import DAVIS_PALETTE, open_source, write_mask_png
+
+SQUARES = np.zeros((96, 128), dtype=np.uint8)
+SQUARES[30:60, 20:50], SQUARES[10:40, 70:110] = 1, 2
+
+
+@pytest.fixture
+def folder(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(inputs)
+    write_mask_png(inputs / "two.png", SQUARES)
+    Image.fromarray(SQUARES[::2, ::2].copy()).save(inputs / "half.png")
+    Image.fromarray(DAVIS_PALETTE[SQUARES]).convert("L").save(inputs / "luma.png")
+    Image.fromarray(DAVIS_PALETTE[SQUARES] // 2 * 2).resize((640, 480)).rotate(
+        5, Image.Resampling.BICUBIC
+    ).resize((128, 96), Image.Resampling.BICUBIC).save(inputs / "soft.png")
+    return inputs
+
+
+def check(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["check-mask", *arguments])
+
+
+def test_a_line_per_object(folder):
+    result = check("clip.mp4", "two.png")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:] == [
+        "    1  #800000     900 px   7.32 %  20,30 30x30",
+        "    2  #008000    1200 px   9.77 %  70,10 40x30",
+    ]
+    assert result.stderr == ""
+
+
+def test_everything_as_json(folder):
+    result = check("clip.mp4", "two.png", "--json")
+    found = json.loads(result.stdout)
+    assert found["usable"] is True
+    assert found["refused"] is found["mending"] is None
+    assert found["objects"][1] == {
+        "id": 2,
+        "colour": "#008000",
+        "area": 1200,
+        "share": 0.097656,
+        "box": [70, 10, 40, 30],
+    }
+    refused = check("clip.mp4", "half.png", "--json")
+    assert isinstance(refused.exception, MaskSizeMismatch)
+    found = json.loads(refused.stdout)
+    assert found["usable"] is False
+    assert "64x48" in found["refused"]
+    assert found["objects"] == []
+
+
+@pytest.mark.parametrize(
+    ("mask", "error"),
+    [
+        pytest.param("half.png", MaskSizeMismatch, id="half size"),
+        pytest.param("soft.png", TooManyObjects, id="soft"),
+        pytest.param("luma.png", None, id="grey palette"),
+    ],
+)
+def test_the_command_that_mends_it_is_named_and_works(folder, mask, error):
+    result = check("clip.mp4", mask)
+    told = str(result.exception) if error else result.stderr
+    assert (type(result.exception) is error) if error else result.exit_code == 0
+    assert f"`jointvos check-mask clip.mp4 {mask} --fix FILE`" in told
+    assert told.count("\n") == (0 if error else 1)
+    mended = check("clip.mp4", mask, "--fix", "good.png")
+    assert mended.exit_code == 0, mended.exception
+    assert len(mended.stdout.splitlines()) == 3
+    assert "good.png" in mended.stderr
+    with Image.open("good.png") as picture:
+        assert picture.mode == "P"
+        assert set(np.unique(np.asarray(picture))) <= {0, 1, 2}
+    assert check("clip.mp4", "good.png").exit_code == 0
+    assert {path.name for path in folder.glob("*.png")} == {
+        *("first.png", "empty.png", "large.png", "two.png", "half.png"),
+        *("luma.png", "soft.png", "good.png"),
+    }
+
+
+def test_a_mask_of_the_stored_picture_of_a_turned_film(folder):
+    with av.open("turned.mp4", "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.set_display_rotation(90)
+        picture = np.zeros((96, 128, 3), dtype=np.uint8)
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode(None))
+    result = check("turned.mp4", "two.png")
+    assert "saves it turned as the video is turned" in str(result.exception)
+    assert check("turned.mp4", "two.png", "--fix", "good.png").exit_code == 0
+    with Image.open("good.png") as picture:
+        assert np.array_equal(np.asarray(picture), np.rot90(SQUARES))
+
+
+def test_nothing_to_mend(folder):
+    result = check("clip.mp4", "two.png", "--fix", "good.png")
+    assert result.exit_code == 0
+    assert "nothing to mend" in result.stderr
+    assert not Path("good.png").exists()
+    refused = check("clip.mp4", "empty.png", "--fix", "good.png")
+    assert isinstance(refused.exception, EmptyMaskError)
+    assert "--fix" not in str(refused.exception)
+
+
+def test_the_mended_file_replaces_another_only_when_told(folder):
+    Path("good.png").write_bytes(b"precious")
+    refused = check("clip.mp4", "half.png", "--fix", "good.png")
+    assert isinstance(refused.exception, OutputExists)
+    assert Path("good.png").read_bytes() == b"precious"
+    assert check("clip.mp4", "half.png", "--fix", "good.png", "-f").exit_code == 0
+    assert Path("good.png").read_bytes() != b"precious"
+    wrong = check("clip.mp4", "half.png", "--fix", "good.jpg")
+    assert isinstance(wrong.exception, ConfigError)
+
+
+def test_refused_masks_end_with_4_and_one_line(jointvos, inputs):
+    run = jointvos("check-mask", "clip.mp4", "large.png")
+    assert run.returncode == 4
+    assert run.stdout == ""
+    assert len(run.stderr.splitlines()) == 1
+    assert "300x200" in run.stderr
+
+
+def test_segment_tells_doubts_before_it_begins(folder, capsys):
+    masks = GivenMasks.parse(Path("clip.mp4"), ["luma.png"], None, None, None, False)
+    with open_source(Path("clip.mp4")) as source:
+        prompts = masks.read(source.info, None, None)
+        masks.describe(prompts, source.info, Reporter())
+    told = capsys.readouterr().err
+    assert "   38  #262626     900 px   7.32 %  20,30 30x30" in told
+    assert "DAVIS colours that were turned into grey: 38 would be 1, 75 would be 2" in told
+    assert "`jointvos check-mask clip.mp4 luma.png --fix FILE` saves it" in told

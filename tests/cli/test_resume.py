@@ -1,0 +1,274 @@
+import hashlib
+import json
+import os
+import random
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from small_runs import Ended, Run
+
+from jointvos.cli.fingerprint import require_same
+from jointvos.cli.sidecar import Sidecar
+from jointvos.errors import ConfigError, OutputError
+from jointvos.media import Journal, write_mask_png
+
+FRAMES = 12
+OUTPUTS = {
+    "--png": "ids",
+    "--mask-video": "ids.mkv",
+    "--stats": "stats.csv",
+    "--overlay": "film.mp4",
+    "--coco": "masks.json",
+}
+SIDECAR = ".ids.jointvos-resume"
+FORWARD = ("--mask", "first.png")
+BOTH_WAYS = ("--mask", "7=middle.png", "--mask", "9=late.png", "--direction", "both")
+
+
+@pytest.fixture
+def inputs(inputs: Path, tiny_weights: Path) -> Path:
+    """With masks for later frames, and the weights."""
+    mask = np.zeros((96, 128), np.uint8)
+    mask[30:60, 41:71] = 1
+    write_mask_png(inputs / "middle.png", mask)
+    mask[30:60, 47:77] = 3 * (np.arange(30) > 15)
+    write_mask_png(inputs / "late.png", mask)
+    shutil.copy(tiny_weights, inputs / "tiny.safetensors")
+    return inputs
+
+
+def command(*arguments: str) -> list[str]:
+    named = [word for pair in OUTPUTS.items() for word in pair]
+    return ["segment", "clip.mp4", "--weights", "tiny.safetensors", "--resume", *named, *arguments]
+
+
+def digest(path: Path) -> str:
+    """Of what an output shows."""
+    if path.is_dir():
+        return str({each.name: digest(each) for each in sorted(path.iterdir())})
+    if path.suffix not in (".mp4", ".mkv", ".mov"):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    with av.open(str(path)) as film:
+        pictures = [(p.pts, p.to_ndarray().tobytes()) for p in film.decode(video=0)]
+    return f"{len(pictures)} frames {hashlib.sha256(repr(pictures).encode()).hexdigest()}"
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    return {name: digest(folder / name) for name in OUTPUTS.values() if (folder / name).exists()}
+
+
+def entries(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def copy(inputs: Path, name: str) -> Path:
+    return Path(shutil.copytree(inputs, inputs.with_name(f"{inputs.name}-{name}")))
+
+
+def wait_for(folder: Path, name: str, run: Run) -> None:
+    """Until the run has made a file."""
+    while run.process.is_alive() and not (folder / name).exists():
+        time.sleep(0.001)
+
+
+def killed_after_a_checkpoint(folder: Path, leg: str, *arguments: str) -> None:
+    run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.2)
+    wait_for(folder, f"{SIDECAR}/{leg}.state", run)
+    run.kill()
+    assert run.end().code == -9
+    assert outputs(folder) == {}
+
+
+def frames_of(run: Ended) -> list[int]:
+    return [json.loads(line)["frame"] for line in run.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "leg"),
+    [
+        pytest.param(FORWARD, "forward", id="forward"),
+        pytest.param((*FORWARD, "--soft", "soft", "--min-area", "9"), "forward", id="soft"),
+        pytest.param(BOTH_WAYS, "backward", id="on the way back"),
+        pytest.param(BOTH_WAYS, "forward", id="behind the way back"),
+    ],
+)
+def test_the_rest_comes_out_as_if_nothing_had_happened(inputs, arguments, leg):
+    whole, cut = copy(inputs, "whole"), copy(inputs, "cut")
+    before = entries(whole)
+    assert Run(whole, *command(*arguments)).end().code == 0
+    killed_after_a_checkpoint(cut, leg, *arguments)
+    assert SIDECAR in entries(cut)
+    run = Run(cut, *command(*arguments, "--json")).end()
+    assert run.code == 0, run.stderr
+    assert "goes on" in run.stderr
+    assert frames_of(run) == list(range(FRAMES))
+    assert outputs(cut) == outputs(whole)
+    assert len(outputs(cut)) == len(OUTPUTS)
+    made = {*OUTPUTS.values(), *(["soft"] if "soft" in arguments else [])}
+    assert entries(cut) == entries(whole) == before | made
+    if "soft" in arguments:
+        soft = [digest(folder / "soft" / "1") for folder in (cut, whole)]
+        assert soft[0] == soft[1]
+
+
+def test_another_run_is_not_gone_on_with(inputs):
+    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
+    mask = np.zeros((96, 128), np.uint8)
+    mask[:5] = 1
+    write_mask_png(inputs / "other.png", mask)
+    for arguments, says in [
+        (("--mask", "other.png"), "masks was"),
+        ((*FORWARD, "--memory-size", "2"), "memory_size was 3, is 2"),
+        ((*FORWARD, "--start", "1"), "--start was None, is 1"),
+        ((*FORWARD, "--min-area", "5"), "--min-area was 0, is 5"),
+    ]:
+        run = Run(inputs, *command(*arguments), "-q").end()
+        assert run.code == 2, run.stderr
+        assert says in run.stderr
+        assert len(run.stderr.splitlines()) == 1
+        assert SIDECAR in entries(inputs)
+    os.utime(inputs / "clip.mp4", (1, 1))
+    run = Run(inputs, *command(*FORWARD)).end()
+    assert run.code == 2
+    assert "input was" in run.stderr
+
+
+def test_without_resume_it_is_begun_anew(inputs):
+    before = entries(inputs)
+    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
+    plain = [word for word in command(*FORWARD) if word != "--resume"]
+    run = Run(inputs, *plain).end()
+    assert run.code == 0, run.stderr
+    assert "begun anew" in run.stderr
+    assert entries(inputs) == before | set(OUTPUTS.values())
+
+
+def test_an_interrupted_run_keeps_the_sidecar_and_says_so(inputs):
+    run = Run(inputs, *command(*FORWARD), "--checkpoint-every", "2", pause_s=0.2)
+    wait_for(inputs, f"{SIDECAR}/forward.state", run)
+    run.kill(2)
+    ended = run.end()
+    assert ended.code == 130
+    assert "the same command goes on from there" in ended.stderr
+    assert outputs(inputs) == {}
+    assert Run(inputs, *command(*FORWARD)).end().code == 0
+
+
+def test_two_runs_do_not_share_a_sidecar(inputs):
+    run = Run(inputs, *command(*FORWARD), pause_s=0.5)
+    wait_for(inputs, f"{SIDECAR}/forward.results", run)
+    second = Run(inputs, *command(*FORWARD)).end()
+    assert second.code == 2, second.stderr
+    assert "in use" in second.stderr
+    run.kill()
+    run.end()
+
+
+def test_what_cannot_be_read_again_is_refused(inputs):
+    run = Run(inputs, "segment", "-", *FORWARD, "--resume", stdin=inputs / "clip.mp4").end()
+    assert run.code == 2
+    assert "use a file" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        pytest.param("forward.results", 0, id="results"),
+        pytest.param("forward.state", 8, id="state"),
+        pytest.param("run.json", 8, id="run"),
+    ],
+)
+def test_a_damaged_sidecar_is_noticed(inputs, damage, code):
+    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
+    path = inputs / SIDECAR / damage
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3])
+    run = Run(inputs, *command(*FORWARD)).end()
+    assert run.code == code, run.stderr
+    if code:
+        assert "delete" in run.stderr
+    else:
+        assert len(outputs(inputs)) == len(OUTPUTS)
+
+
+def test_differences_are_named(tmp_path):
+    require_same({"a": "1"}, {"a": "1"}, tmp_path)
+    with pytest.raises(ConfigError, match=r"a was 1, is 2; b was nothing, is 3"):
+        require_same({"a": "1"}, {"a": "2", "b": "3"}, tmp_path)
+
+
+def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
+    sidecar = Sidecar([tmp_path / "ids"], Path("clip.mp4"))
+    with sidecar.hold({"a": "1"}):
+        names = {"staged": [[str(tmp_path / "ids"), str(tmp_path / ".ids.1")]]}
+        sidecar._write({**sidecar._read(), **names})
+    (tmp_path / ".ids.1").mkdir()
+    (tmp_path / ".ids.1.old").mkdir()
+    (tmp_path / ".ids.1.old" / "precious").touch()
+    with sidecar.hold({"a": "1"}):
+        assert entries(tmp_path) == {"ids", sidecar.folder.name}
+        assert entries(tmp_path / "ids") == {"precious"}
+    (sidecar.folder / "run.json").write_text("{")
+    with pytest.raises(OutputError, match="damaged"), sidecar.hold({"a": "1"}):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("arguments", [FORWARD, BOTH_WAYS], ids=["forward", "both ways"])
+def test_killed_at_random_moments(inputs, arguments):
+    """JOINTVOS_KILLS says how often, JOINTVOS_SEED where to begin."""
+    kills = int(os.environ.get("JOINTVOS_KILLS", "10"))
+    seed = int(os.environ.get("JOINTVOS_SEED", "0"))
+    rng = random.Random(seed)
+    words = command(*arguments, "--checkpoint-every", "3", "-q")
+    whole = copy(inputs, "whole")
+    run = Run(whole, *words, pause_s=0.05)
+    wait_for(whole, f"{SIDECAR}/run.json", run)
+    begin = time.monotonic()
+    assert run.end().code == 0
+    duration = time.monotonic() - begin
+    expected = outputs(whole)
+    seen: Counter[str] = Counter()
+    for number in range(kills):
+        folder = copy(inputs, f"killed{number}")
+        run = Run(folder, *words, pause_s=0.05)
+        moment = rng.choices(["any", "at the end"], [3, 1])[0]
+        if moment == "any":
+            if rng.random() < 0.9:  # else before there is anything
+                wait_for(folder, f"{SIDECAR}/run.json", run)
+            time.sleep(rng.uniform(0, duration))
+        else:  # while the outputs get their names
+            wait_for(folder, rng.choice([*OUTPUTS.values()]), run)
+            time.sleep(rng.uniform(0, 0.3))
+        run.kill()
+        run.process.join()
+        there = outputs(folder)
+        case = f"seed {seed}, kill {number}"
+        # What stands under its final name is whole, however many of them are there.
+        assert there.items() <= expected.items(), case
+        journal = folder / SIDECAR / "forward.results"
+        if not (folder / SIDECAR / "run.json").is_file():
+            stage = "behind the run" if there else "before the run"
+        elif not journal.is_file():
+            stage = "before the first frame forwards"
+        else:
+            with Journal(journal) as results:
+                stage = f"with {4 * (len(results) // 4):2} frames or more done"
+        seen[f"{stage}, {len(there)} outputs there"] += 1
+        if stage == "behind the run":
+            assert there == expected, case
+        else:
+            ended = Run(folder, *words).end()
+            assert ended.code == 0, (case, ended.stderr)
+            assert outputs(folder) == expected, case
+            assert entries(folder) == entries(whole), case
+        shutil.rmtree(folder)
+    print(f"\nseed {seed}, {kills} kills; a run takes {duration:.1f} s after its start:")
+    for what, count in sorted(seen.items()):
+        print(f"{count:5} killed {what}")

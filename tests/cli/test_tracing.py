@@ -1,0 +1,43 @@
+"""`segment --profile`: a Chrome trace, complete or not there."""
+
+import json
+
+import pytest
+
+from jointvos.cli import tracing
+from jointvos.errors import OutputError, OutputExists
+
+
+@pytest.fixture(autouse=True)
+def silent(monkeypatch):
+    monkeypatch.setenv("KINETO_LOG_LEVEL", "99")
+
+
+@pytest.mark.parametrize("count", [3, 30], ids=["a short video", "a long one"])
+def test_a_trace_of_some_frames(tmp_path, count):
+    import torch
+    from torch.profiler import record_function
+
+    def frames():
+        for index in range(count):
+            with record_function("decoder"):
+                yield (index, torch.ones(8, 8) @ torch.ones(8, 8))
+
+    path = tmp_path / "trace.json"
+    passed = [index for index, _ in tracing.traced(frames(), path)]
+    assert passed == list(range(count))
+    events = json.loads(path.read_text())["traceEvents"]
+    recorded = sum(event["name"] == "aten::mm" for event in events)
+    assert 0 < recorded <= tracing.TRACED
+    assert [each.name for each in tmp_path.iterdir()] == ["trace.json"]
+
+
+def test_what_cannot_be_written_is_seen_early(tmp_path):
+    path = tmp_path / "trace.json"
+    tracing.check_trace(path, overwrite=False)
+    path.touch()
+    tracing.check_trace(path, overwrite=True)
+    with pytest.raises(OutputExists, match=r"trace\.json is there already"):
+        tracing.check_trace(path, overwrite=False)
+    with pytest.raises(OutputError, match="there is no folder"):
+        tracing.check_trace(tmp_path / "missing" / "trace.json", overwrite=False)
