@@ -29,7 +29,6 @@ Raw = Annotated[
         "--raw",
         metavar="WxH@FPS",
         help="INPUT is nothing but RGB pixels of 8 bit (rgb24), such as 1920x1080@30000/1001.",
-        rich_help_panel="Input",
     ),
 ]
 AllowNetwork = Annotated[
@@ -37,7 +36,6 @@ AllowNetwork = Annotated[
     typer.Option(
         "--allow-network",
         help="INPUT may be an address (http://, https://).",
-        rich_help_panel="Input",
     ),
 ]
 Masks = Annotated[
@@ -48,7 +46,6 @@ Masks = Annotated[
         help="What to follow: a PNG with an id per pixel (255 = void), or a black and white "
         "picture. Without FRAME (a number, 4.5s or h:mm:ss) it is for the first frame. Give "
         "several: new ids join, known ones are corrected. A folder holds <frame>.png files.",
-        rich_help_panel="Masks",
     ),
 ]
 Boxes = Annotated[
@@ -58,7 +55,6 @@ Boxes = Annotated[
         metavar="X,Y,W,H[=ID]",
         help="Cut what is in this box of the first frame out of it (GrabCut), instead of a mask; "
         "the mask is saved as NAME_first_mask.png to look at. May be repeated.",
-        rich_help_panel="Masks",
     ),
 ]
 Objects = Annotated[
@@ -67,7 +63,6 @@ Objects = Annotated[
         "--objects",
         metavar="IDS",
         help="Follow only these ids of the masks, such as 1,3.",
-        rich_help_panel="Masks",
     ),
 ]
 Remap = Annotated[
@@ -76,7 +71,6 @@ Remap = Annotated[
         "--remap",
         metavar="OLD:NEW",
         help="Give ids of the masks other numbers, such as 2:1,5:3; equal ones become one object.",
-        rich_help_panel="Masks",
     ),
 ]
 Start = Annotated[
@@ -86,7 +80,6 @@ Start = Annotated[
         metavar="WHEN",
         help="First frame, the one the mask is for: a number, seconds (4.5s) or h:mm:ss; "
         "the first frame at or after that time.",
-        rich_help_panel="Input",
     ),
 ]
 End = Annotated[
@@ -95,6 +88,5 @@ End = Annotated[
         "--end",
         metavar="WHEN",
         help="The frame after the last, in the same forms.",
-        rich_help_panel="Input",
     ),
 ]

@@ -50,7 +50,6 @@ Compile = Annotated[
     typer.Option(
         "--compile",
         help="Compile the network first: a minute or more to begin with, faster frames after.",
-        rich_help_panel="Run",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]

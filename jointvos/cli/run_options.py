@@ -11,14 +11,11 @@ AsJson = Annotated[
         "--json",
         help="JSON Lines on stdout, one per frame: index, time, and of every object area, box, "
         "centre, mean probability and whether it is lost. No files then, unless they are named.",
-        rich_help_panel="Outputs",
     ),
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option(
-        "-f", "--overwrite", help="Replace outputs that exist.", rich_help_panel="Outputs"
-    ),
+    typer.Option("-f", "--overwrite", help="Replace outputs that exist."),
 ]
 KeepPartial = Annotated[
     bool,
@@ -26,7 +23,6 @@ KeepPartial = Annotated[
         "--keep-partial",
         help="If the input is damaged or the run interrupted, complete the outputs with the frames "
         "that are done; the exit code tells all the same.",
-        rich_help_panel="Outputs",
     ),
 ]
 WhichWay = Annotated[
@@ -35,7 +31,6 @@ WhichWay = Annotated[
         "--direction",
         help="From the first mask on; from the last one back to the start; or both ways from the "
         "first one. Frames that are not reached have empty masks.",
-        rich_help_panel="Masks",
     ),
 ]
 Cuts = Annotated[
@@ -45,7 +40,6 @@ Cuts = Annotated[
         help="At the first frame of a new shot: look for the objects everywhere and learn nothing "
         "before they are seen again (pause), forget also what was learned but not given (reset), "
         "or nothing special (off).",
-        rich_help_panel="Tracking",
     ),
 ]
 OnOOM = Annotated[
@@ -54,7 +48,6 @@ OnOOM = Annotated[
         "--on-oom",
         help="When the device's memory does not suffice: go on in smaller steps, and say so, or "
         "fail.",
-        rich_help_panel="Run",
     ),
 ]
 Resume = Annotated[
@@ -63,7 +56,6 @@ Resume = Annotated[
         "--resume",
         help="Keep what is done in the hidden folder .NAME.jointvos-resume beside the first "
         "output, and go on from there if an earlier run with --resume was interrupted.",
-        rich_help_panel="Run",
     ),
 ]
 CheckpointEvery = Annotated[
@@ -73,7 +65,6 @@ CheckpointEvery = Annotated[
         metavar="N",
         min=1,
         help="With --resume: frames between two states to go on from.",
-        rich_help_panel="Run",
     ),
 ]
 Profile = Annotated[
@@ -82,6 +73,5 @@ Profile = Annotated[
         "--profile",
         metavar="FILE",
         help="A Chrome trace (.json) of some of the first frames, for Perfetto.",
-        rich_help_panel="Run",
     ),
 ]
