@@ -177,7 +177,7 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "paper": InferenceConfig(),
     "davis": InferenceConfig(template_interval=3),
     "ytvos": InferenceConfig(template_interval=5),
-    "small": InferenceConfig(crop_size=(416, 736), memory_size=5, initial_steps=10, update_steps=3),
+    "small": InferenceConfig(crop_size=(480, 832), memory_size=5, initial_steps=10, update_steps=3),
 }
 
 

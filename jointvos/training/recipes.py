@@ -43,6 +43,7 @@ LABEL_ENCODER_AND_REG = {"label_encoder.": 0.3, "learner.filter_reg": 0.02}
 MIXED = {"video": 0.6, "stills": 0.2, "people": 0.15, "static": 0.05}
 DIVERSE = {"video": 0.45, "stills": 0.3, "people": 0.12, "procedural": 0.08, "static": 0.05}
 TOWARDS_VIDEO = {"video": 0.55, "stills": 0.25, "people": 0.12, "procedural": 0.05, "static": 0.03}
+MOSTLY_VIDEO = {"video": 0.58, "stills": 0.26, "people": 0.1, "procedural": 0.04, "static": 0.02}
 
 JOINT_SMALL = TrainConfig(
     model="joint-small",
@@ -78,6 +79,16 @@ JOINT_SMALL = TrainConfig(
                 Phase(0.4, (192, 336), 4, 8, DIVERSE),
                 Phase(0.28, (240, 416), 4, 8, TOWARDS_VIDEO),
                 Phase(0.32, (384, 672), 4, 4, TOWARDS_VIDEO),
+            ),
+        ),
+        Stage(
+            steps=180,
+            learning_rate=5e-4,
+            warmup_steps=20,
+            rates=LABEL_ENCODER_AND_REG,
+            phases=(
+                Phase(0.6, (384, 672), 4, 4, MOSTLY_VIDEO),
+                Phase(0.4, (480, 832), 4, 3, MOSTLY_VIDEO),
             ),
         ),
     ),
