@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from jointvos.cli.console import BROKEN_PIPE, drop_stdout
 from jointvos.errors import ConfigError, OutputError, OutputExists
-from jointvos.types import VOID
 
 if TYPE_CHECKING:
     from jointvos.media import Background, Kind, Picture, TwoPhaseSink
@@ -142,6 +141,7 @@ class Outputs:
 
     def _sinks(self, info: "VideoInfo", ids: Sequence[int]) -> "Iterator[TwoPhaseSink]":
         from jointvos import media
+        from jointvos.types import VOID
 
         overwrite, sound = self.overwrite, self.audio == "copy"
         wide = max(ids, default=0) >= VOID

@@ -135,7 +135,7 @@ def _check_size(
         return
     hint = "scale it without smoothing (nearest neighbour)"
     if size[::-1] == wanted:
-        hint = "its sides are swapped; turn it by 90 degrees"
+        hint = "its sides are swapped; turn the mask by 90 degrees"
     raise MaskSizeMismatch(
         f"{path} is {width}x{height} but {info.path} is {info.width}x{info.height}; {hint}"
     )

@@ -9,20 +9,13 @@ from clips import scene
 from films import BROKEN, FILMS
 from folders import BROKEN_FOLDERS, FOLDERS
 from mask_files import BROKEN_MASKS
+from peak_memory import PEAK
 
 from jointvos.media import write_mask_png
 
 TINY = ("-q", "--json", "-o", "out")
 QUICK = ("bomb_y4m", "hls_local", "audio_only")
 MASKS_AT_ONCE = ("png_bomb_real",)
-
-
-PEAK = """
-import atexit, resource
-atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
-from jointvos.__main__ import main
-main()
-"""
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from peak_memory import PEAK
 from PIL import Image
 
 from jointvos.media import write_mask_png
@@ -270,14 +271,6 @@ def test_full_disk_leaves_the_old_file(inputs, environment, tiny_weights):
     assert leftovers(inputs) == {"film.mp4"}
 
 
-PEAK = """
-import atexit, resource, sys
-atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
-from jointvos.__main__ import main
-main()
-"""
-
-
 def peak_kib(folder: Path, environment: dict[str, str], weights: Path, end: int) -> int:
     """Peak memory of a run with all outputs over the first frames of the long clip."""
     command = [sys.executable, "-c", PEAK, "segment", "long.mp4", "--mask", "first.png", "-q"]
@@ -299,7 +292,7 @@ def peak_kib(folder: Path, environment: dict[str, str], weights: Path, end: int)
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.skipif(sys.platform != "linux", reason="reads ru_maxrss in KiB")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_video(inputs, environment, long_clip, tiny_weights):
     short = peak_kib(inputs, environment, tiny_weights, 120)
     long = peak_kib(inputs, environment, tiny_weights, 1200)

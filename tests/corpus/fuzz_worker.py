@@ -47,7 +47,6 @@ def main() -> None:
         except MediaError as error:
             outcome = type(error).__name__
         print(case, kind, film.name, frames, outcome, flush=True)
-    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
 
 
 if __name__ == "__main__":
