@@ -109,7 +109,8 @@ ENCODERS: Mapping[str, _Encoder] = {
     "h264": _Encoder("libx264", _H264, _MP4S),
     "h265": _Encoder(
         "libx265",
-        {"crf": "20", "preset": "fast", "x265-params": "log-level=none"},
+        # With B frames, x265 gives films of one or two frames random decoding times.
+        {"crf": "20", "preset": "fast", "x265-params": "log-level=none:bframes=0"},
         _MP4S,
     ),
     "vp9": _Encoder("libvpx-vp9", _VP9, (".webm", ".mkv", ".mp4"), highest=63),
