@@ -31,7 +31,7 @@ from jointvos.errors import (
     WeightsNotFound,
 )
 
-QUICK = Patience(connect_s=2, stall_s=0.3, attempts=2, pause_s=0.01, longest_pause_s=0.05)
+QUICK = Patience(connect_s=2, stall_s=1.5, attempts=2, pause_s=0.01, longest_pause_s=0.05)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from jointvos.checkpoints.web_request import Patience
 from jointvos.errors import WeightsError
 
 CONTENT = b"PK\x03\x04" + os.urandom(300_000)
-QUICK = Patience(connect_s=2, stall_s=0.3, attempts=3, pause_s=0.01, longest_pause_s=0.05)
+QUICK = Patience(connect_s=2, stall_s=1.5, attempts=3, pause_s=0.01, longest_pause_s=0.05)
 
 
 @pytest.fixture
