@@ -1,9 +1,10 @@
 """Reads damaged films one after the other: fuzz_worker.py FOLDER SEED FIRST LAST.
 
 Says "<case> begins" and "<case> <kind> <film> <frames> <outcome>" on stdout, so that who started it
-knows which case it was that killed it or never ended.
+knows which case it was that killed it or never ended, and at the end "peak <MiB>" (Linux).
 """
 
+import re
 import resource
 import sys
 from pathlib import Path
@@ -47,6 +48,9 @@ def main() -> None:
         except MediaError as error:
             outcome = type(error).__name__
         print(case, kind, film.name, frames, outcome, flush=True)
+    # Not getrusage: its peak begins with that of the process that forked.
+    status = Path("/proc/self/status").read_text()
+    print("peak", int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024, flush=True)
 
 
 if __name__ == "__main__":

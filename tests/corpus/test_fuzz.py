@@ -40,12 +40,15 @@ def run(folder: Path, first: int, last: int) -> list[list[str]]:
             complaints += " (it hung)"
     lines = [line.split() for line in said.splitlines()]
     assert worker.returncode == 0, f"seed {SEED}, case {lines[-1][:1]}: {complaints[-2000:]}"
-    assert int(lines.pop()[1]) <= PEAK_MIB
+    last_word, peak_mib = lines.pop()
+    assert last_word == "peak"
+    assert int(peak_mib) <= PEAK_MIB
     return [line for line in lines if line[1] != "begins"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_damaged_films_end_within_their_limits(tmp_path):
     """Set JOINTVOS_FUZZ_SEED to the seed that is printed to get the same films again."""
     print(f"JOINTVOS_FUZZ_SEED={SEED} JOINTVOS_FUZZ_COUNT={COUNT}")
