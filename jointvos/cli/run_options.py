@@ -72,6 +72,6 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="FILE",
-        help="A Chrome trace (.json) of some of the first frames, for Perfetto.",
+        help="A Chrome trace (.json) of some of the first frames, all threads, for Perfetto.",
     ),
 ]

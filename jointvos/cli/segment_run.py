@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from jointvos.cli.fingerprint import fingerprint
 from jointvos.cli.outputs import STDOUT, close_stdout
 from jointvos.cli.request import Request
 from jointvos.cli.sidecar import Sidecar
-from jointvos.cli.tracing import check_trace, traced
+from jointvos.cli.tracing import MarkedSink, check_trace, marked, traced
 from jointvos.cli.travel import Travel
 from jointvos.errors import ConfigError, OutputError
 
@@ -179,11 +179,14 @@ class SegmentRun:
         detector = CutDetector() if request.find_cuts else None
         # Probabilities are large; fewer frames wait where there are some.
         depth = 2 if request.outputs.need_probabilities else 4
+        source: Iterable[tuple[Frame, bool]] = with_cuts(frames, detector)
+        if request.profile is not None:
+            source, sinks = marked(source, "read"), [MarkedSink(sink) for sink in sinks]
         out = FanOut(sinks, depth, self._before_commit) if sinks else None
         try:
             with (
                 out or nullcontext(),
-                closing(read_ahead(with_cuts(frames, detector))) as seen,
+                closing(read_ahead(source)) as seen,
                 self._keeping(out),
             ):
                 results = travel.results(seen)

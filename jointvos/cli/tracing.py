@@ -12,6 +12,9 @@ from jointvos.errors import OutputError, OutputExists
 if TYPE_CHECKING:
     from torch.profiler import profile
 
+    from jointvos.media import TwoPhaseSink
+    from jointvos.types import Frame, FrameResult
+
 Item = TypeVar("Item")
 
 WARM_UP, TRACED = 2, 20
@@ -33,22 +36,57 @@ def check_trace(path: Path, overwrite: bool) -> None:
 
 
 def traced(items: Iterable[Item], path: Path) -> Iterator[Item]:
-    """Pass frames on and record what is done to make some of the first ones.
+    """Pass frames on and record what all threads do while some of the first ones are made.
 
     Raises:
         OutputError: The trace cannot be written.
     """
     from torch import cuda
+    from torch._C._profiler import _ExperimentalConfig
     from torch.profiler import ProfilerActivity, profile, schedule
 
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda.is_available() else [])]
     plan = schedule(wait=0, warmup=WARM_UP, active=TRACED, repeat=1)
     with profile(
-        activities=activities, schedule=plan, on_trace_ready=lambda done: _write(done, path)
+        activities=activities,
+        schedule=plan,
+        on_trace_ready=lambda done: _write(done, path),
+        experimental_config=_ExperimentalConfig(profile_all_threads=True),
     ) as recording:
         for item in items:
             recording.step()
             yield item
+
+
+def marked(items: Iterable[Item], name: str) -> Iterator[Item]:
+    """Pass items on; in a trace each appears under that name while it is made."""
+    from torch.profiler import record_function
+
+    source = iter(items)
+    while True:
+        with record_function(name):
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+        yield item
+
+
+class MarkedSink:
+    """A sink whose writing appears in a trace, named like its file."""
+
+    def __init__(self, sink: "TwoPhaseSink") -> None:
+        self._sink = sink
+        self.path = sink.path
+        self.close, self.commit = sink.close, sink.commit
+        self.finish, self.abort = sink.finish, sink.abort
+
+    def write(self, frame: "Frame", result: "FrameResult") -> None:
+        """Add a frame."""
+        from torch.profiler import record_function
+
+        with record_function(f"write {self.path.name}"):
+            self._sink.write(frame, result)
 
 
 def _write(recording: "profile", path: Path) -> None:
