@@ -12,16 +12,17 @@ from jointvos.inference.segmenter import VideoSegmenter
 def compile_session(session: VideoSegmenter) -> float:
     """Compile backbone and decoder, and warm them up for one object; seconds that it took.
 
-    On CUDA each becomes one graph that is launched at once. Another number of objects in a frame
-    is another shape, compiled when it is first met.
+    On CUDA each becomes one graph that is launched at once; on the CPU norms and activations are
+    fused into the convolutions, whose weights are laid out for it. Another number of objects in a
+    frame is another shape, compiled when it is first met. The weights must not change any more.
 
     Raises:
         DeviceError: There is no working compiler for the device here.
     """
     begin, net = perf_counter(), session.net
-    mode = "reduce-overhead" if session.device.type == "cuda" else "default"
-    net.backbone.compile(mode=mode, dynamic=False)
-    net.decoder.compile(mode=mode, dynamic=False)
+    options = {"triton.cudagraphs": True} if session.device.type == "cuda" else {"freezing": True}
+    net.backbone.compile(options=options, dynamic=False)
+    net.decoder.compile(options=options, dynamic=False)
     height, width = session.config.crop_size
     image = torch.zeros(1, 3, height, width, device=session.device)
     encoding = torch.zeros(
