@@ -186,7 +186,7 @@ class SegmentRun:
         try:
             with (
                 out or nullcontext(),
-                closing(read_ahead(source)) as seen,
+                closing(read_ahead(source, stop=frames.stop)) as seen,
                 self._keeping(out),
             ):
                 results = travel.results(seen)

@@ -3,6 +3,8 @@
 The codec library has protocols of its own; they check no certificates and know no proxies.
 """
 
+from contextlib import suppress
+from threading import Event
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,7 +28,8 @@ class WebStream(ByteStream):
         super().__init__(address)
         self._answer: urllib3.BaseHTTPResponse | None = answer
         self._whole: Completeness | None = Completeness()
-        self._ended = self._stopped = False
+        self._ended = False
+        self._stopped = Event()
         self._at = 0
 
     @property
@@ -35,8 +38,12 @@ class WebStream(ByteStream):
         return self._ended and self._whole is not None and self._whole.cut_short
 
     def stop(self) -> None:
-        """Let the read that waits now be the last one; it waits some seconds at most."""
-        self._stopped = True
+        """End a read that another thread is waiting in, and all later ones."""
+        self._stopped.set()
+        # There may be nothing to end: between two requests, and where the answer has ended.
+        with suppress(ValueError, RuntimeError, OSError):
+            if self._answer is not None:
+                self._answer.shutdown()
 
     def close(self) -> None:
         """End the connection."""
@@ -44,13 +51,15 @@ class WebStream(ByteStream):
             self._answer.close()
 
     def _read(self, size: int) -> bytes:
-        if self._stopped:
+        if self._stopped.is_set():
             return b""
         try:
             if self._answer is None:
                 self._answer = _ask(self.name, self._at)
             data = self._answer.read1(size, decode_content=False)
         except urllib3.exceptions.HTTPError as error:
+            if self._stopped.is_set():
+                return b""
             raise _failed(self.name, error) from error
         self._at += len(data)
         if self._whole is not None:

@@ -1,7 +1,9 @@
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -136,3 +138,25 @@ def test_a_film_that_is_there_cannot_lead_to_the_network(tmp_path, name):
             open_source(tmp_path / name, allow_network=True)
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+@pytest.mark.timeout(60)
+def test_a_server_that_says_nothing_more_holds_nobody(server, monkeypatch, tmp_path):
+    """Its patience would outlast this test."""
+    monkeypatch.setattr(web, "_PATIENCE", web.Timeout(connect=2, read=600))
+    film = (tmp_path / "clip.mkv").read_bytes()
+    half = film[: len(film) // 2]
+    stream = web.open_web(f"{server}/mute/clip.mkv")
+    seen = b""
+    while len(seen) < len(half):
+        seen += stream.read(1000)
+    assert seen == half
+    with ThreadPoolExecutor(1) as reader:
+        rest = reader.submit(stream.read, 1000)
+        while not rest.running():
+            time.sleep(0.01)
+        time.sleep(0.2)  # it waits for what never comes
+        stream.stop()
+        assert rest.result() == b""
+    stream.close()
+    stream.stop()
