@@ -98,6 +98,8 @@ class InferenceConfig(Checked):
         search_scale: Side of the search region relative to the target's.
         template_interval: T, every how many frames one becomes a template.
         memory_size: N_max, templates kept per object, the first one included.
+        memory_precision: What their features, and sums over them, are kept in between frames;
+            "fp16" takes half the memory and changes results a little.
         initial_steps: Steepest-descent steps on the first frame.
         update_steps: Steepest-descent steps after each new template.
         template_decay: Weight of a new template relative to all older ones.
@@ -117,6 +119,7 @@ class InferenceConfig(Checked):
     search_scale: float = 5.0
     template_interval: int = 5
     memory_size: int = 20
+    memory_precision: Literal["fp32", "fp16"] = "fp32"
     initial_steps: int = 20
     update_steps: int = 3
     template_decay: float = 0.1
@@ -137,6 +140,9 @@ class InferenceConfig(Checked):
                 found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
         if self.update_steps < 0:
             found.append(f"update_steps is {self.update_steps}, expected 0 or more")
+        if self.memory_precision not in MEMORY_PRECISIONS:
+            expected = " or ".join(MEMORY_PRECISIONS)
+            found.append(f"memory_precision is {self.memory_precision!r}, expected {expected}")
         if self.cuts not in CUTS:
             found.append(f"cuts is {self.cuts!r}, expected {', '.join(CUTS)}")
         return found
@@ -144,6 +150,9 @@ class InferenceConfig(Checked):
 
 CUTS = ("off", "pause", "reset")
 """What the session can do at a cut."""
+
+MEMORY_PRECISIONS = ("fp32", "fp16")
+"""What templates can be kept in."""
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """What the network can compute in; "auto" is fp32."""

@@ -10,7 +10,7 @@ import typer
 
 from jointvos.cli import options
 from jointvos.cli.console import Reporter, data
-from jointvos.config import MODELS
+from jointvos.config import INFERENCE, MODELS, preset
 from jointvos.errors import ConfigError, OutputExists
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def bench(
         int, typer.Option(metavar="N", min=1, help="Frames timed of each kind.")
     ] = 3,
     compiled: options.Compile = False,
+    memory_precision: options.MemoryPrecision = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw seconds per frame over what varies, as a PNG."),
@@ -70,6 +71,7 @@ def bench(
     """
     reporter = Reporter(quiet, verbose)
     models = model.split(",")
+    preset(INFERENCE, "small", memory_precision=memory_precision)
     if unknown := [name for name in models if name not in MODELS]:
         raise ConfigError(f"no model {', '.join(unknown)}; there are {', '.join(MODELS)}")
     sizes = [_size("--size", one) for one in size.split(",")]
@@ -97,6 +99,7 @@ def bench(
             device=device,
             precision=precision,
             compiled=compiled,
+            memory_precision=memory_precision,
             repeats=repeats,
         )
         for name in models

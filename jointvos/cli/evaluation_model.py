@@ -31,6 +31,7 @@ class ModelRequest:
     weights: Path | None
     preset: str | None
     memory_size: int | None
+    memory_precision: str | None
     template_interval: int | None
     device: str
     precision: str
@@ -85,6 +86,7 @@ def load_model_for(request: ModelRequest, reporter: Reporter) -> EvaluatedModel:
         INFERENCE,
         chosen,
         memory_size=request.memory_size,
+        memory_precision=request.memory_precision,
         template_interval=request.template_interval,
     )
 
@@ -117,6 +119,7 @@ def load_model_for(request: ModelRequest, reporter: Reporter) -> EvaluatedModel:
             "preset": chosen,
             "template interval": str(config.template_interval),
             "memory size": str(config.memory_size),
+            "memory precision": config.memory_precision,
             "search region": f"{config.crop_size[1]}x{config.crop_size[0]}",
             "device": where,
             "precision": used,

@@ -41,6 +41,15 @@ MemorySize = Annotated[
         "--memory-size", metavar="N", help="Past frames kept per object; cost grows with it."
     ),
 ]
+MemoryPrecision = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-precision",
+        metavar="NAME",
+        help="fp32 or fp16: what past frames are kept in; fp16 takes half the memory and "
+        "changes results a little. fp32 by default.",
+    ),
+]
 TemplateInterval = Annotated[
     int | None,
     typer.Option("--template-interval", metavar="N", help="Remember every N-th frame."),

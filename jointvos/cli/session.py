@@ -38,6 +38,7 @@ def make_sessions(
     template_interval: int | None,
     device: str,
     precision: str,
+    memory_precision: str | None = None,
     cuts: "Literal['off', 'pause', 'reset']" = "pause",
     on_oom: "Literal['retry', 'fail']" = "retry",
     compiled: bool = False,
@@ -63,6 +64,7 @@ def make_sessions(
         INFERENCE,
         chosen,
         memory_size=memory_size,
+        memory_precision=memory_precision,
         template_interval=template_interval,
         cuts=cuts,
     )

@@ -43,6 +43,7 @@ class Cell:
         device: Where.
         precision: In which precision.
         compiled: Whether the network is compiled.
+        memory_precision: What templates are kept in; the model's own by default.
         repeats: Frames timed of each kind.
     """
 
@@ -56,6 +57,7 @@ class Cell:
     device: str = "auto"
     precision: str = "auto"
     compiled: bool = False
+    memory_precision: str | None = None
     repeats: int = 3
 
 
@@ -131,7 +133,13 @@ def benchmark(cells: list[Cell]) -> Iterator[Measured]:
 def measure(cell: Cell) -> Measured:
     """Measure one cell in this process."""
     network = preset(MODELS, cell.model)
-    usual = preset(INFERENCE, network.inference, crop_size=cell.crop, memory_size=cell.memory)
+    usual = preset(
+        INFERENCE,
+        network.inference,
+        crop_size=cell.crop,
+        memory_size=cell.memory,
+        memory_precision=cell.memory_precision,
+    )
     session = VideoSegmenter(
         JointNet(network).requires_grad_(False),
         usual,
@@ -214,9 +222,9 @@ def _fill(tracker: ObjectTracker) -> None:
     with torch.inference_mode():
         for _ in range(count - 1):
             tracker.bank.add(deepcopy(first))
-        # Equal templates have equal sums: those of one, so many times.
+        # Equal templates have equal averages, and the weights of one so many times.
         tracker.encoded = tuple(
-            EncodedTemplate(maps, one.keys.clone(), one.attended * count, one.total * count, 0)
+            EncodedTemplate(maps, one.attended.clone(), one.total * count, 0)
             for maps in tracker.bank.transduction
             for one in tracker.encoded
         )

@@ -188,7 +188,8 @@ class ObjectTracker:
 
     def _template(self, features: FrameFeatures, mask: Tensor) -> Template:
         """Of features with B = 1; views into a batch are copied, so that the batch can go."""
-        own = features.alone()
+        half = self.config.memory_precision == "fp16"
+        own = features.alone(torch.float16 if half else None)
         with stage(Stage.LABELS):
             encodings = self.net.encode_masks(mask[None, None])
         return Template(own.transduction, own.induction, encodings)

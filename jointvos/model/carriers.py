@@ -6,6 +6,7 @@ channels; H,W the crop, h,w its stride-16 grid.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -32,11 +33,11 @@ class FrameFeatures:
 
         return FrameFeatures((), one(self.transduction), one(self.induction))
 
-    def alone(self) -> "FrameFeatures":
-        """Copies of the heads, so that a batch of which these are views can go."""
+    def alone(self, dtype: torch.dtype | None = None) -> "FrameFeatures":
+        """Copies of the heads, in that type, so that a batch of which these are views can go."""
 
         def own(x: Tensor | None) -> Tensor | None:
-            return None if x is None else x.clone()
+            return None if x is None else x.to(dtype or x.dtype, copy=True)
 
         return FrameFeatures((), own(self.transduction), own(self.induction))
 
@@ -62,14 +63,13 @@ class EncodedTemplate:
 
     Attributes:
         features: The map it was made of, [1,C,h,w].
-        keys: phi of its tokens, unit length, [h*w,K].
-        attended: Tokens of all templates, each times its attention weight, summed, [h*w,C].
-        total: Sum of these weights, [h*w].
+        attended: Tokens of all templates, averaged with their attention weights, [h*w,C]; in fp16
+            if the map is, else in fp32.
+        total: Sum of these weights, [h*w], fp32.
         taken_back: How many templates that went have been taken back from the sums.
     """
 
     features: Tensor
-    keys: Tensor
     attended: Tensor
     total: Tensor
     taken_back: int

@@ -97,7 +97,7 @@ class Transduction(nn.Module):
         """Keys and values of Eq. 5 for encoded templates; encodings E_tra [1,N,D,h,w]."""
         keys = []
         for one in templates:
-            tokens = tokens_of(one.features) + one.attended / one.total[:, None]
+            tokens = tokens_of(one.features) + one.attended.float()
             keys.append(F.normalize(self.psi(normalise_maps(tokens[None])), dim=-1))
         return TemplateKeys(torch.cat(keys, dim=1), values_of(encodings))
 

@@ -42,7 +42,7 @@ def test_updating_costs_linearly(measured):
     def expected(n: int) -> float:
         store = n * tokens**2 * key_dim + (2 * n - 1) * tokens**2 * dim
         let_go = (n - 1) * tokens**2 * (key_dim + dim)
-        projections = (n + 1) * tokens * dim * key_dim
+        projections = (2 * n + 1) * tokens * dim * key_dim
         return (store + let_go + projections) / 1e9
 
     for n, row in measured.items():
@@ -63,13 +63,19 @@ def test_sums_and_shares(measured):
 
 
 def test_memory_of_an_object(measured):
-    """Two maps of features, the sums, two sets of keys and three encodings per template."""
+    """Two maps of features, averages of one, the keys and three encodings per template."""
     tokens, dim, key_dim, encoding = 24, 128, 64, 16
     # E_tra stands in the memory and, as values, in the keys.
-    per_template = tokens * (3 * dim + 1 + 2 * key_dim + 4 * encoding) * 4
+    rest = tokens * (1 + key_dim + 4 * encoding) * 4
     kernel = 16 * 128 * 9 * 4
+
+    def expected(n: int, width: int) -> float:
+        return n * (tokens * 3 * dim * width + rest) + kernel
+
     for n, row in measured.items():
-        assert row.object_mib * 2**20 == pytest.approx(n * per_template + kernel, rel=0.01)
+        assert row.object_mib * 2**20 == pytest.approx(expected(n, 4), rel=0.01)
+    half = measure(Cell("joint-small", 1, 2, memory_precision="fp16", **TINY))
+    assert half.object_mib * 2**20 == pytest.approx(expected(2, 2), rel=0.01)
 
 
 def test_templates_of_its_own():

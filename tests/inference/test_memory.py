@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from jointvos.config import InferenceConfig
+from jointvos.errors import ConfigError
 from jointvos.inference.memory_bank import MemoryBank, Template
 from jointvos.model import MaskEncodings
 
@@ -128,3 +129,25 @@ def test_keys_are_kept_between_updates(session, clip):
     running.step(frames[3])  # stored
     assert running.trackers[0].keys is not keys
     assert running.trackers[0].keys.keys.shape[1] == 2 * keys.keys.shape[1]
+
+
+def test_kept_in_half_precision(session, clip):
+    """Half as large and nearly the same; what is computed of it is in fp32."""
+    frames, labels = clip
+    whole, half = session(probabilities=True), session(probabilities=True, memory_precision="fp16")
+    for t, image in enumerate(frames):
+        expected = whole.step(image, labels[0] if t == 0 else None)
+        result = half.step(image, labels[0] if t == 0 else None)
+        assert (result.labels == expected.labels).mean() > 0.995
+    assert not (result.probabilities == expected.probabilities).all()
+    tracker = half.trackers[0]
+    for template, encoded in zip(tracker.bank.templates, tracker.encoded, strict=True):
+        assert template.transduction.dtype == template.induction.dtype == torch.float16
+        assert encoded.features is template.transduction
+        assert encoded.attended.dtype == torch.float16
+    assert tracker.target_model.kernel.dtype == tracker.keys.keys.dtype == torch.float32
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ConfigError, match="memory_precision is 'bf16', expected fp32 or fp16"):
+        InferenceConfig(memory_precision="bf16")

@@ -42,20 +42,21 @@ def long_clip(clip):
 
 
 @pytest.mark.parametrize(
-    ("at", "cuts"),
+    ("at", "changes"),
     [
-        pytest.param(1, "pause", id="before an object appears"),
-        pytest.param(4, "pause", id="before a correction"),
-        pytest.param(8, "pause", id="after evictions"),
-        pytest.param(10, "pause", id="while paused"),
-        pytest.param(10, "reset", id="after a reset"),
+        pytest.param(1, {}, id="before an object appears"),
+        pytest.param(4, {}, id="before a correction"),
+        pytest.param(8, {}, id="after evictions"),
+        pytest.param(8, {"memory_precision": "fp16"}, id="after evictions, in half precision"),
+        pytest.param(10, {}, id="while paused"),
+        pytest.param(10, {"cuts": "reset"}, id="after a reset"),
     ],
 )
-def test_goes_on_to_the_bit(session, long_clip, at, cuts):
+def test_goes_on_to_the_bit(session, long_clip, at, changes):
     """Through templates evicted, an object appearing, corrections and a cut."""
     frames, labels = long_clip
     masks = script(labels)
-    options = {"probabilities": True, "template_interval": 1, "memory_size": 3, "cuts": cuts}
+    options = {"probabilities": True, "template_interval": 1, "memory_size": 3, **changes}
     whole, first = session(**options), session(**options)
     expected = []
     for t, image in enumerate(frames):
