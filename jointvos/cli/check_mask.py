@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jointvos.cli import input_options as ins
 from jointvos.cli import options
 from jointvos.cli.console import Reporter, data
 from jointvos.cli.mask_table import HEADER, as_json, object_line
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_mask(
-    source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="The video file or folder of pictures.")
-    ],
+    source: ins.Source,
     mask: Annotated[Path, typer.Argument(metavar="MASK", help="The mask of one of its frames.")],
     fix: Annotated[
         Path | None,
@@ -28,6 +27,8 @@ def check_mask(
             help="Save what the mask was most likely meant to be, as a palette PNG.",
         ),
     ] = None,
+    raw: ins.Raw = None,
+    allow_network: ins.AllowNetwork = False,
     as_record: Annotated[
         bool, typer.Option("--json", help="Everything as one JSON object on stdout.")
     ] = False,
@@ -45,7 +46,7 @@ def check_mask(
     from jointvos.media import VideoReader, examine_mask, open_source
 
     reporter = Reporter(quiet)
-    with open_source(source) as frames:
+    with open_source(source, raw=raw, allow_network=allow_network) as frames:
         stored = frames.orientation if isinstance(frames, VideoReader) else None
         check = examine_mask(mask, frames.info, stored)
         mends = check.mended is not None
@@ -57,7 +58,8 @@ def check_mask(
         data(HEADER)
         for each in check.objects:
             data(object_line(each, check.labels.size))
-    advice = check.advice(source)
+    how = [] if raw is None else ["--raw", raw]
+    advice = check.advice(source, *how, *(["--allow-network"] if allow_network else []))
     if check.refused is not None:
         raise type(check.refused)(f"{check.refused}; {advice}" if advice else str(check.refused))
     for doubt in check.doubts:

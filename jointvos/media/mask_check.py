@@ -59,11 +59,16 @@ class MaskCheck:
     mended: LabelMap | None = None
     mending: str = ""
 
-    def advice(self, source: Path) -> str:
-        """The command that mends it and what that does; nothing if nobody knows how."""
+    def advice(self, source: Path, *options: str) -> str:
+        """The command that mends it and what that does; nothing if nobody knows how.
+
+        Args:
+            source: The video.
+            options: What else it takes to read the video.
+        """
         if self.mended is None:
             return ""
-        command = shlex.join(["jointvos", "check-mask", str(source), str(self.path)])
+        command = shlex.join(["jointvos", "check-mask", str(source), str(self.path), *options])
         return f"`{command} --fix FILE` saves it {self.mending}"
 
 

@@ -49,6 +49,16 @@ def test_a_line_per_object(folder):
     assert result.stderr == ""
 
 
+def test_bare_pixels(folder):
+    (folder / "clip.rgb").write_bytes(bytes(2 * 96 * 128 * 3))
+    result = check("clip.rgb", "two.png", "--raw", "128x96@25")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 3
+    result = check("clip.rgb", "half.png", "--raw", "128x96@25")
+    assert isinstance(result.exception, MaskSizeMismatch)
+    assert "check-mask clip.rgb half.png --raw 128x96@25 --fix FILE" in str(result.exception)
+
+
 def test_everything_as_json(folder):
     result = check("clip.mp4", "two.png", "--json")
     found = json.loads(result.stdout)
