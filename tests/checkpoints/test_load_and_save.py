@@ -249,7 +249,7 @@ def test_a_skeleton_is_the_network_without_values() -> None:
 
 
 COST = """
-import sys, time
+import sys
 from pathlib import Path
 from jointvos.checkpoints.load import load_model
 
@@ -258,21 +258,19 @@ def memory(name):
     return int(text.split(name + ":")[1].split()[0]) * 1024
 
 load_model("joint-small")  # what torch does once
-before, begun = memory("VmRSS"), time.process_time()
+before = memory("VmRSS")
 net = load_model(Path(sys.argv[1]))
-print(time.process_time() - begun, memory("VmHWM") - before)
+print(memory("VmHWM") - before)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_network_of_the_paper_loads_fast_and_once(tmp_path: Path) -> None:
-    """About 0.2 s; the bound leaves room for a slow machine. The file's size, and little more."""
+def test_the_network_of_the_paper_is_in_memory_once(tmp_path: Path) -> None:
+    """The file's size, and little more."""
     path = tmp_path / "paper.safetensors"
     save_model(JointNet(MODELS["joint-r50"]), path)
     run = subprocess.run(
         [sys.executable, "-c", COST, path], capture_output=True, text=True, check=True, timeout=100
     )
-    seconds, grown = map(float, run.stdout.split())
-    assert seconds < 0.6
-    assert grown < 1.15 * path.stat().st_size
+    assert int(run.stdout) < 1.15 * path.stat().st_size

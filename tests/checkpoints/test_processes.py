@@ -1,9 +1,6 @@
 """Several processes at one cache, and processes that end where they should not."""
 
-import os
-import resource
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +8,7 @@ from pathlib import Path
 
 import misbehaving
 import pytest
+from command import Run, environment_for
 from misbehaving import Server, serving
 
 from jointvos.checkpoints.record import check_fully
@@ -26,20 +24,10 @@ def server(tiny_file: Path) -> Iterator[Server]:
         yield server
 
 
-def start(cache: Path, *arguments: str, limit: int | None = None) -> "subprocess.Popen[str]":
-    def lower_limit() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("JOINTVOS_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "jointvos", "download-weights", "mine", *arguments],
-        env={**environment, "JOINTVOS_CACHE": str(cache), "NO_COLOR": "1", "no_proxy": "*"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lower_limit,
-    )
+def start(cache: Path, *arguments: str, limit: int | None = None) -> Run:
+    environment = {**environment_for(cache), "JOINTVOS_CACHE": str(cache), "no_proxy": "*"}
+    command = ("download-weights", "mine", *arguments)
+    return Run(cache.parent, *command, environment=environment, largest_file=limit)
 
 
 def wait_for_part(cache: Path, size: int) -> Path:
@@ -56,55 +44,53 @@ def test_of_two_at_once_one_fetches_and_the_other_waits(server: Server, cache: P
     first = start(cache, "--from", f"{server.address}/slow")
     wait_for_part(cache, 1)
     second = start(cache, "--from", f"{server.address}/slow")
-    ends = [process.communicate(timeout=100) for process in (first, second)]
+    done, refused = first.end(), second.end()
     path = cache / "mine.safetensors"
-    assert first.returncode == 0, ends[0]
-    assert ends[0][0] == f"{path}\n"
-    assert "waiting for another process that is installing mine" in ends[1][1]
-    assert second.returncode == 8  # an explicit source never replaces silently
-    assert "is there already; replace it with --force" in ends[1][1]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{path}\n"
+    assert "waiting for another process that is installing mine" in refused.stderr
+    assert refused.returncode == 8  # an explicit source never replaces silently
+    assert "is there already; replace it with --force" in refused.stderr
     assert len(server.seen) == 1
     assert path.read_bytes() == server.content
     assert check_fully("mine", path).state == "ok"
 
 
 def test_a_killed_download_goes_on(server: Server, cache: Path) -> None:
-    process = start(cache, "--from", f"{server.address}/slow")
+    run = start(cache, "--from", f"{server.address}/slow")
     part = wait_for_part(cache, len(server.content) // 10)
-    process.kill()
-    process.communicate(timeout=100)
+    run.kill()
+    assert run.end().returncode == -signal.SIGKILL
     have = part.stat().st_size
     assert 0 < have < len(server.content)
     assert not (cache / "mine.safetensors").exists()
 
-    process = start(cache, "--from", f"{server.address}/slow")
-    output, errors = process.communicate(timeout=100)
-    assert process.returncode == 0, errors
+    ended = start(cache, "--from", f"{server.address}/slow").end()
+    assert ended.returncode == 0, ended.stderr
     assert server.ranges() == [None, f"bytes={have}-"]
     path = cache / "mine.safetensors"
-    assert output == f"{path}\n"
+    assert ended.stdout == f"{path}\n"
     assert path.read_bytes() == server.content
     left = {str(found.relative_to(cache)) for found in cache.rglob("*") if found.is_file()}
     assert left == {path.name, "mine.installed.json", "downloads/.mine.lock"}
 
 
 def test_ctrl_c_says_that_it_can_go_on(server: Server, cache: Path) -> None:
-    process = start(cache, "--from", f"{server.address}/slow")
+    run = start(cache, "--from", f"{server.address}/slow")
     part = wait_for_part(cache, len(server.content) // 10)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=100)
-    assert process.returncode == 130
-    assert output == ""
-    assert errors.splitlines()[-1] == "interrupted; the same command goes on from here"
+    run.kill(signal.SIGINT)
+    ended = run.end()
+    assert ended.returncode == 130
+    assert ended.stdout == ""
+    assert ended.stderr.splitlines()[-1] == "interrupted; the same command goes on from here"
     assert part.exists()
 
 
 def test_a_file_that_may_not_grow_is_said(server: Server, cache: Path) -> None:
     """What a full disk or a quota does, for real."""
-    process = start(cache, "--from", f"{server.address}/good", limit=100_000)
-    output, errors = process.communicate(timeout=100)
-    assert process.returncode == 5
-    assert output == ""
-    assert f"{cache}/downloads/mine cannot be written: File too large" in errors
-    assert errors.count("\n") == 2  # what it does, and why it cannot
+    ended = start(cache, "--from", f"{server.address}/good", limit=100_000).end()
+    assert ended.returncode == 5
+    assert ended.stdout == ""
+    assert f"{cache}/downloads/mine cannot be written: File too large" in ended.stderr
+    assert ended.stderr.count("\n") == 2  # what it does, and why it cannot
     assert not (cache / "mine.safetensors").exists()

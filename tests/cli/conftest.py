@@ -1,14 +1,16 @@
-import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
+from command import Ended, Run, environment_for
 from PIL import Image
 
 from jointvos.checkpoints import save_model
@@ -19,7 +21,8 @@ from jointvos.model import JointNet
 SIZE = (96, 128)  # height, width
 FRAMES = 12
 
-Jointvos = Callable[..., "subprocess.CompletedProcess[str]"]
+Jointvos = Callable[..., Ended]
+FreshJointvos = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +47,12 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def inputs(tmp_path: Path) -> Path:
-    """A folder with clip.mp4 (a square moves to the right) and first.png."""
+@pytest.fixture(scope="session")
+def input_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
     rng = np.random.default_rng(0)
     background = rng.integers(0, 120, (*SIZE, 3), dtype=np.uint8)
-    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+    with av.open(str(folder / "clip.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25))
         stream.height, stream.width = SIZE
         stream.pix_fmt = "yuv420p"
@@ -60,32 +63,44 @@ def inputs(tmp_path: Path) -> Path:
         container.mux(stream.encode(None))
     mask = np.zeros(SIZE, np.uint8)
     mask[30:60, 20:50] = 1
-    write_mask_png(tmp_path / "first.png", mask)
-    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(tmp_path / "empty.png")
-    write_mask_png(tmp_path / "large.png", np.ones((200, 300), np.uint8))
-    (tmp_path / "notes.txt").write_text("this is no film")
-    return tmp_path
+    write_mask_png(folder / "first.png", mask)
+    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(folder / "empty.png")
+    write_mask_png(folder / "large.png", np.ones((200, 300), np.uint8))
+    (folder / "notes.txt").write_text("this is no film")
+    return folder
+
+
+@pytest.fixture
+def inputs(input_files: Path, tmp_path: Path) -> Path:
+    """A folder with clip.mp4 (a square moves to the right) and first.png."""
+    return Path(shutil.copytree(input_files, tmp_path, dirs_exist_ok=True))
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return {
-        **{k: v for k, v in os.environ.items() if not k.startswith("JOINTVOS_")},
-        "JOINTVOS_CACHE": str(tmp_path / "cache"),
-        "NO_COLOR": "1",
-        "OMP_NUM_THREADS": "1",
-    }
+    return environment_for(tmp_path)
 
 
 @pytest.fixture
-def jointvos(inputs: Path, environment: dict[str, str]) -> Jointvos:
+def jointvos(inputs: Path) -> Jointvos:
     """Run the command in the folder of the inputs, as a user would."""
 
+    def run(*arguments: str | Path, timeout: float = 120, **options: Any) -> Ended:
+        return Run(inputs, *arguments, **options).end(timeout)
+
+    return run
+
+
+@pytest.fixture
+def fresh_jointvos(inputs: Path, environment: dict[str, str]) -> FreshJointvos:
+    """The same in a process of its own: nothing loaded, no preset tiny, all cores in use."""
+
     def run(*arguments: str | Path, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+        cores = {name: value for name, value in environment.items() if name != "OMP_NUM_THREADS"}
         return subprocess.run(
             [sys.executable, "-m", "jointvos", *map(str, arguments)],
             cwd=inputs,
-            env=environment,
+            env=cores,
             capture_output=True,
             text=True,
             timeout=timeout,

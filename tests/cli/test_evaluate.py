@@ -7,8 +7,10 @@ import sys
 import time
 import zipfile
 
+import command
 import numpy as np
 import pytest
+from command import Run
 from PIL import Image
 from trees import files_below, labels_of, write_davis, write_youtubevos
 from typer.testing import CliRunner
@@ -214,64 +216,55 @@ def test_secret_masks_need_a_place_for_the_zip(run, tmp_path):
 
 
 @pytest.fixture
-def command(tiny_weights, davis, tmp_path):
-    def make(*more, dataset=("davis2017", davis), launcher=()):
-        return [
-            *(launcher or (sys.executable,)),
-            *("-m", "jointvos", "eval", "--dataset", dataset[0], "--root", dataset[1]),
-            *("--weights", tiny_weights, "--device", "cpu", *more),
-        ]
+def arguments(tiny_weights, davis):
+    """Of `jointvos`, for a data set and a model."""
+
+    def make(*more, dataset=("davis2017", davis)):
+        given = ("--dataset", dataset[0], "--root", dataset[1], "--weights", tiny_weights)
+        return ["eval", *given, "--device", "cpu", *more]
 
     return make
 
 
-def finish(command, environment, **options):
-    return subprocess.run(
-        list(map(str, command)),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-        **options,
-    )
+@pytest.fixture
+def evaluated(jointvos, arguments):
+    def run(*more, **options):
+        return jointvos(*arguments(*more, **options))
+
+    return run
 
 
 def csv_of(folder):
     return {name: text for name, text in files_below(folder).items() if name.endswith(".csv")}
 
 
-def test_a_model_runs_and_a_finished_run_is_taken_over(command, environment, tmp_path):
+def test_a_model_runs_and_a_finished_run_is_taken_over(evaluated, tmp_path):
     out = tmp_path / "out"
-    arguments = ("--results", out, "--sequences", "bear", "--max-frames", "3", "--json")
-    first = finish(command(*arguments), environment)
+    given = ("--results", out, "--sequences", "bear", "--max-frames", "3", "--json")
+    first = evaluated(*given)
     assert first.returncode == 0, first.stderr
-    assert "model tiny, preset small (a template every 5 frames), fp32 on cpu" in first.stderr
+    assert "model tiny, preset small (a template every 3 frames), fp32 on cpu" in first.stderr
     document = json.loads(first.stdout)
     assert document["settings"]["preset"] == "small"
     assert document["frames"] == 3
     assert document["seconds_per_frame"] > 0
-    csv = csv_of(out)
-    assert len(csv) == 2
-    refused = finish(command(*arguments), environment)
+    assert len(csv_of(out)) == 2
+    refused = evaluated(*given)
     assert (refused.returncode, refused.stdout) == (8, "")
     assert "holds a run already; go on with it (--resume)" in refused.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_killed_and_resumed_it_writes_the_same_figures(command, environment, tmp_path):
+def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert finish(command("--results", whole), environment).returncode == 0
-    with subprocess.Popen(
-        list(map(str, command("--results", killed))), env=environment, stderr=subprocess.DEVNULL
-    ) as process:
-        while not (killed / "manifest/bear.json").exists():
-            assert process.poll() is None
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
+    assert evaluated("--results", whole).returncode == 0
+    run = Run(tmp_path, *arguments("--results", killed), pause_s=0.1)
+    while not (killed / "manifest/bear.json").exists():
+        assert run.process.is_alive()
+        time.sleep(0.005)
+    run.kill()
+    assert run.end().returncode == -signal.SIGKILL
     assert not csv_of(killed)
-    resumed = finish(command("--results", killed, "--resume"), environment)
+    resumed = evaluated("--results", killed, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "taken over" in resumed.stderr
     assert len(csv_of(whole)) == 2
@@ -280,11 +273,19 @@ def test_killed_and_resumed_it_writes_the_same_figures(command, environment, tmp
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_two_processes_write_the_same_as_one(command, environment, tmp_path):
-    assert finish(command("--results", tmp_path / "one"), environment).returncode == 0
-    launcher = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2")
-    launcher += ("--master-port=0", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0")
-    shared = finish(command("--results", tmp_path / "two", launcher=launcher), environment)
+def test_two_processes_write_the_same_as_one(evaluated, arguments, environment, tmp_path):
+    assert evaluated("--results", tmp_path / "one").returncode == 0
+    launcher = ("torch.distributed.run", "--nproc-per-node=2", "--master-port=0")
+    launcher += ("--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", command.__file__)
+    given = map(str, arguments("--results", tmp_path / "two"))
+    shared = subprocess.run(
+        [sys.executable, "-m", *launcher, *given],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
     assert shared.returncode == 0, shared.stderr
     one, two = files_below(tmp_path / "one"), files_below(tmp_path / "two")
     assert set(one) == set(two)
@@ -294,12 +295,10 @@ def test_two_processes_write_the_same_as_one(command, environment, tmp_path):
     assert shared.stdout.count("DAVIS 2017 val") == 2, "one process reports"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_youtubevos_from_model_to_zip(command, environment, tmp_path):
+def test_youtubevos_from_model_to_zip(evaluated, tmp_path):
     root = write_youtubevos(tmp_path / "y", all_frames=True)
     out = tmp_path / "out"
-    done = finish(command("--results", out, "--json", dataset=("ytvos2019", root)), environment)
+    done = evaluated("--results", out, "--json", dataset=("ytvos2019", root))
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert set(document["global"]) == {"G", "J-Seen", "F-Seen", "J-Unseen", "F-Unseen"}

@@ -20,10 +20,10 @@ def ids(path: Path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_bundled_model_follows_both_fish(jointvos, inputs):
+def test_the_bundled_model_follows_both_fish(fresh_jointvos, inputs):
     for name in ("crossing.mp4", "crossing_first.png"):
         shutil.copy(EXAMPLES / name, inputs)
-    run = jointvos(
+    run = fresh_jointvos(
         *("segment", "crossing.mp4", "--mask", "crossing_first.png", "--device", "cpu"),
         *("--model", "joint-small", "--mask-video", "ids.mkv"),
         timeout=800,

@@ -5,10 +5,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from command import SMALL
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from jointvos.cli.app import app
+from jointvos.config import INFERENCE
 from jointvos.errors import ConfigError, MaskError, OutputExists
 from jointvos.media import write_mask_png
 
@@ -23,6 +25,7 @@ TWO[10:30, 80:110] = 2
 def folder(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(inputs)
     monkeypatch.setenv("JOINTVOS_CACHE", str(inputs / "cache"))
+    monkeypatch.setitem(INFERENCE, "small", SMALL)
     write_mask_png(inputs / "two.png", TWO)
     write_mask_png(inputs / "both.png", ONE + TWO)
     write_mask_png(inputs / "wide.png", ONE.astype(np.uint16) * 7 + TWO.astype(np.uint16) * 500)

@@ -22,7 +22,7 @@ PIXELS = 10
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_labels_of_the_recorded_run(jointvos, inputs):
+def test_labels_of_the_recorded_run(fresh_jointvos, inputs):
     net = JointNet(replace(MODELS["joint-r50"], inference="davis"))
     weights = refweights.fill(json.loads((REFERENCE / "keys.json").read_text()), refweights.SEED_A)
     net.load_state_dict(convert_official(weights))
@@ -34,7 +34,7 @@ def test_labels_of_the_recorded_run(jointvos, inputs):
     for number, frame in enumerate(frames):
         Image.fromarray(frame).save(inputs / "frames" / f"{number:05d}.png")
 
-    run = jointvos(
+    run = fresh_jointvos(
         *("segment", "frames", "--mask", "both.png", "--weights", "reference.safetensors"),
         *("--preset", "davis", "--device", "cpu", "--png", "out"),
         timeout=800,

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +7,10 @@ from clips import scene
 from films import BROKEN, FILMS
 from folders import BROKEN_FOLDERS, FOLDERS
 from mask_files import BROKEN_MASKS
-from peak_memory import PEAK
 
 from jointvos.media import write_mask_png
 
-TINY = ("-q", "--json", "-o", "out")
-QUICK = ("bomb_y4m", "hls_local", "audio_only")
-MASKS_AT_ONCE = ("png_bomb_real",)
+OUTPUTS = ("-q", "--json", "-o", "out")
 
 
 @pytest.fixture
@@ -27,37 +22,22 @@ def mask(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def refused(inputs, environment, tmp_path):
+def refused(jointvos, inputs):
     """Run a command that must end with a code, a line that names a file, and nothing else."""
 
     def run(code: int, named: str, *arguments: str | Path) -> None:
         before = {path.name for path in inputs.rglob("*")}
-        ended = subprocess.run(
-            [sys.executable, "-c", PEAK, "segment", *map(str, arguments), *TINY],
-            cwd=inputs,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ended = jointvos("segment", *arguments, *OUTPUTS, timeout=60)
         assert ended.returncode == code, ended.stderr
         assert len(ended.stderr.splitlines()) == 1
         assert named in ended.stderr
-        assert int(ended.stdout.splitlines()[-1]) < 1_500_000  # behind the JSON of good frames
+        assert ended.peak_kib < 1_500_000
         assert {path.name for path in inputs.rglob("*")} == before
 
     return run
 
 
-def not_at_once(names, quick):
-    return [
-        pytest.param(name, marks=[] if name in quick else pytest.mark.slow, id=name)
-        for name in names
-    ]
-
-
-@pytest.mark.parametrize("name", not_at_once(BROKEN, QUICK))
+@pytest.mark.parametrize("name", BROKEN)
 def test_broken_films_end_with_3(refused, tmp_path, mask, tiny_weights, name):
     folder = tmp_path / "film"
     folder.mkdir()
@@ -65,7 +45,7 @@ def test_broken_films_end_with_3(refused, tmp_path, mask, tiny_weights, name):
     refused(3, path.name, path, "--mask", mask, "--weights", tiny_weights)
 
 
-@pytest.mark.parametrize("name", not_at_once(BROKEN_FOLDERS, ("empty_dir",)))
+@pytest.mark.parametrize("name", BROKEN_FOLDERS)
 def test_broken_folders_end_with_3(refused, tmp_path, mask, tiny_weights, name):
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -73,7 +53,7 @@ def test_broken_folders_end_with_3(refused, tmp_path, mask, tiny_weights, name):
     refused(3, "pictures", folder, "--mask", mask, "--weights", tiny_weights)
 
 
-@pytest.mark.parametrize("name", not_at_once(BROKEN_MASKS, MASKS_AT_ONCE))
+@pytest.mark.parametrize("name", BROKEN_MASKS)
 def test_broken_masks_end_with_4(refused, tmp_path, tiny_weights, name):
     (tmp_path / "film").mkdir()
     film = FILMS["two_frames"].make(tmp_path / "film")
@@ -87,10 +67,7 @@ def seen(run) -> list[int]:
     return [json.loads(line)["frame"] for line in run.stdout.splitlines()]
 
 
-VALID = ("name_newline",)
-
-
-@pytest.mark.parametrize("name", not_at_once(FILMS, VALID))
+@pytest.mark.parametrize("name", FILMS)
 def test_films_of_every_kind(jointvos, tmp_path, tiny_weights, name):
     film = FILMS[name]
     (tmp_path / "film").mkdir()
@@ -102,33 +79,20 @@ def test_films_of_every_kind(jointvos, tmp_path, tiny_weights, name):
     # Everything but the model's work, which does not depend on the kind of film.
     count = min(len(film.numbers), 3)
     run = jointvos(
-        *("segment", path, "--mask", "square.png", "--weights", tiny_weights, *TINY),
+        *("segment", path, "--mask", "square.png", "--weights", tiny_weights, *OUTPUTS),
         *("--memory-size", "2", "--end", str(count), "--cuts", "off"),
     )
     assert seen(run) == list(range(count))
     assert len(list((tmp_path / "out").iterdir())) == count
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDERS)
 def test_folders_of_every_kind(jointvos, tmp_path, mask, tiny_weights, name):
     folder = tmp_path / "pictures"
     folder.mkdir()
     FOLDERS[name].fill(folder)
-    run = jointvos("segment", folder, "--mask", mask, "--weights", tiny_weights, *TINY)
+    run = jointvos("segment", folder, "--mask", mask, "--weights", tiny_weights, *OUTPUTS)
     assert seen(run) == list(range(len(FOLDERS[name].numbers)))
-
-
-def piped(inputs, environment, data: bytes, *arguments: str | Path):
-    return subprocess.run(
-        [sys.executable, "-m", "jointvos", "segment", "-", *map(str, arguments), *TINY],
-        cwd=inputs,
-        env=environment,
-        input=data,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
 
 
 PIXELS = b"".join(scene(i).tobytes() for i in range(3))
@@ -143,13 +107,13 @@ PIXELS = b"".join(scene(i).tobytes() for i in range(3))
         pytest.param("raw", 0.99, 3, id="cut pixels"),
     ],
 )
-def test_stdin(inputs, environment, tmp_path, mask, tiny_weights, kind, share, code):
+def test_stdin(jointvos, inputs, tmp_path, mask, tiny_weights, kind, share, code):
     (tmp_path / "film").mkdir()
     data = PIXELS if kind == "raw" else FILMS[kind].make(tmp_path / "film").read_bytes()
-    run = piped(
-        *(inputs, environment, data[: int(len(data) * share)]),
-        *("--mask", mask, "--weights", tiny_weights),
+    run = jointvos(
+        *("segment", "-", "--mask", mask, "--weights", tiny_weights, *OUTPUTS),
         *(("--raw", "64x48@25") if kind == "raw" else ()),
+        stdin=data[: int(len(data) * share)],
     )
     assert run.returncode == code, run.stderr
     if code == 0:
@@ -160,7 +124,7 @@ def test_stdin(inputs, environment, tmp_path, mask, tiny_weights, kind, share, c
 
 
 def test_addresses_need_permission(jointvos, mask):
-    run = jointvos("segment", "http://127.0.0.1:9/clip.mp4", "--mask", mask, *TINY)
+    run = jointvos("segment", "http://127.0.0.1:9/clip.mp4", "--mask", mask, *OUTPUTS)
     assert run.returncode == 2
     assert "http://127.0.0.1:9/clip.mp4 is on the network" in run.stderr
     assert "--allow-network" in run.stderr
@@ -169,7 +133,7 @@ def test_addresses_need_permission(jointvos, mask):
 
 def test_a_dead_server_ends_with_3(jointvos, mask):
     run = jointvos(
-        "segment", "http://127.0.0.1:9/clip.mp4", "--allow-network", "--mask", mask, *TINY
+        "segment", "http://127.0.0.1:9/clip.mp4", "--allow-network", "--mask", mask, *OUTPUTS
     )
     assert run.returncode == 3
     assert "http://127.0.0.1:9/clip.mp4: no connection" in run.stderr

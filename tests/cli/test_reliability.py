@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from command import Ended, Run
 from PIL import Image
-from small_runs import Ended, Run
 
 from jointvos.media import write_mask_png
 
@@ -106,9 +107,27 @@ def test_stopping_leaves_what_was_there(inputs, number, code, arguments):
         under_way(run, inputs, ".masks.*")
     run.kill(number)
     ended = run.end()
-    assert ended.code == code, ended.stderr
+    assert ended.returncode == code, ended.stderr
     assert "Traceback" not in ended.stderr
     assert entries(inputs) == before
+
+
+def test_a_pipe_that_says_nothing_more_holds_nobody(inputs):
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (96, 128, 3), np.uint8) for _ in range(12)]
+    write_film(inputs / "noise.mkv", images)
+    film = (inputs / "noise.mkv").read_bytes()
+    os.mkfifo(inputs / "pipe")
+    with (inputs / "pipe").open("r+b", buffering=0) as pipe:  # reading, too: waits for nobody
+        lines = inputs / "lines"
+        arguments = ("segment", "-", *COMMAND[2:], "--json")
+        run = Run(inputs, *arguments, stdin=inputs / "pipe", stdout=lines)
+        threading.Thread(target=pipe.write, args=(film[: len(film) // 2],), daemon=True).start()
+        while run.process.is_alive() and not (lines.exists() and lines.stat().st_size):
+            time.sleep(0.05)
+        time.sleep(0.5)  # until it waits for what never comes
+        run.kill(signal.SIGINT)
+        assert run.end(60).returncode == 130
 
 
 @pytest.mark.parametrize("option", [*OUTPUTS, "--resume", "--direction"])
@@ -122,7 +141,7 @@ def test_a_full_disk_leaves_what_was_there(inputs, option):
         arguments += [option]
     # A disk on which no file has room: a header may fit, a mask may not.
     ended = Run(inputs, *COMMAND, *arguments, "-f", "-q", largest_file=60).end()
-    assert ended.code == 8, ended.stderr
+    assert ended.returncode == 8, ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     if option == "--resume":
         shutil.rmtree(inputs / ".stats.csv.jointvos-resume")
@@ -145,7 +164,7 @@ def test_a_full_stdout_is_an_error(inputs, arguments):
         *(inputs, *COMMAND, *arguments, "--stats", "stats.csv", "-q"), stdout=Path("/dev/full")
     )
     ended = run.end()
-    assert ended.code == 8, ended.stderr
+    assert ended.returncode == 8, ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert "No space left" in ended.stderr
     assert entries(inputs) == before
@@ -158,6 +177,7 @@ def test_a_full_stdout_is_an_error(inputs, arguments):
         pytest.param(("-o", "-"), 1000, id="nut"),
         pytest.param(("--mask-video", "-", "--format", "mkv"), 1000, id="mkv"),
         pytest.param(("-o", "-", "--format", "y4m"), 1, id="y4m"),
+        pytest.param(("-o", "-", "--format", "raw"), 1000, id="raw"),
     ],
 )
 def test_a_reader_that_goes_away_ends_it_quietly(inputs, arguments, size):
@@ -169,7 +189,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(inputs, arguments, size):
     with pipe.open("rb", buffering=0) as reader:
         assert len(reader.read(size)) > 0 or size == 0
     ended = run.end()
-    assert ended.code == 141, ended.stderr
+    assert ended.returncode == 141, ended.stderr
     assert ended.stderr == ""
     assert entries(inputs) == before
 
@@ -178,13 +198,13 @@ def test_a_film_passes_through_pipes(inputs):
     """matroska | jointvos - | nut: every frame, at its time."""
     write_film(inputs / "clip.mkv", pictures(inputs / "clip.mp4"))
     expected = Run(inputs, "segment", "clip.mkv", *COMMAND[2:], "--png", "ids").end()
-    assert expected.code == 0
+    assert expected.returncode == 0
     ended = Run(
         *(inputs, "segment", "-", *COMMAND[2:], "--mask-video", "-", "-q"),
-        stdin=inputs / "clip.mkv",
+        stdin=(inputs / "clip.mkv").read_bytes(),
     ).end()
-    assert ended.code == 0, ended.stderr
-    (inputs / "out.nut").write_bytes(ended.stdout)
+    assert ended.returncode == 0, ended.stderr
+    (inputs / "out.nut").write_bytes(ended.output)
     film = pictures(inputs / "out.nut", "gray")
     assert len(film) == FRAMES
     assert all(map(np.array_equal, film, labels(inputs / "ids")))
@@ -209,7 +229,7 @@ def damaged_run(folder: Path, *arguments: str) -> Ended:
 def test_what_is_done_of_a_damaged_film_is_kept_if_wanted(damaged, resume):
     before = entries(damaged)
     ended = damaged_run(damaged, *ALL, "--keep-partial", *resume)
-    assert ended.code == 3, ended.stderr
+    assert ended.returncode == 3, ended.stderr
     count = len(labels(damaged / "ids"))
     assert 4 <= count < FRAMES
     assert f"kept {count} frames" in ended.stderr
@@ -226,7 +246,7 @@ def test_of_a_damaged_film_nothing_is_kept_unless_wanted(damaged):
     write_old_outputs(damaged)
     before = entries(damaged)
     ended = damaged_run(damaged, *ALL, "-f", "-q")
-    assert ended.code == 3
+    assert ended.returncode == 3
     assert len(ended.stderr.splitlines()) == 1
     assert entries(damaged) == before
 
@@ -235,11 +255,11 @@ def test_of_a_damaged_film_nothing_is_kept_unless_wanted(damaged):
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminate"]
 )
 def test_what_is_done_before_an_interruption_is_kept_if_wanted(inputs, number, code):
-    run = Run(inputs, *COMMAND, *ALL, "--keep-partial", pause_s=0.3)
+    run = Run(inputs, *COMMAND, *ALL, "--keep-partial", pause_s=0.2)
     under_way(run, inputs, ".masks.*")
     run.kill(number)
     ended = run.end()
-    assert ended.code == code, ended.stderr
+    assert ended.returncode == code, ended.stderr
     count = len(labels(inputs / "ids"))
     assert 1 <= count < FRAMES
     assert f"kept {count} frame" in ended.stderr
@@ -254,7 +274,7 @@ def test_a_mask_for_a_frame_that_never_comes_is_an_error(inputs):
             *(inputs, "segment", "clip.mp4", "--mask", "3s=first.png", *COMMAND[4:], *ALL),
             *("--direction", direction, "-q"),
         ).end()
-        assert ended.code == 4, ended.stderr
+        assert ended.returncode == 4, ended.stderr
         assert "3s=first.png" in ended.stderr
         assert entries(inputs) == before
 
@@ -279,7 +299,7 @@ def turned(inputs: Path) -> Path:
 def tracked(folder: Path, film: str, out: str, *arguments: str) -> list[np.ndarray]:
     command = ("segment", film, "--weights", "tiny.safetensors", "--png", out, *arguments)
     ended = Run(folder, *command, "--stats", f"{out}.csv").end()
-    assert ended.code == 0, ended.stderr
+    assert ended.returncode == 0, ended.stderr
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     return labels(folder / out)
 
@@ -319,9 +339,9 @@ def test_a_pipe_can_be_followed_backwards(turned):
     ended = Run(
         *(turned, "segment", "-", "--weights", "tiny.safetensors", "--mask", "4=first.png"),
         *("--direction", "both", "--png", "b", "--json"),
-        stdin=turned / "forth.mkv",
+        stdin=(turned / "forth.mkv").read_bytes(),
     ).end()
-    assert ended.code == 0, ended.stderr
+    assert ended.returncode == 0, ended.stderr
     assert equal(labels(turned / "b"), expected)
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [line["frame"] for line in lines if line["cut"]] == [7]

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from small_runs import Ended, Run
+from command import Ended, Run
 
 from jointvos.cli.fingerprint import require_same
 from jointvos.cli.sidecar import Sidecar
@@ -80,7 +80,7 @@ def killed_after_a_checkpoint(folder: Path, leg: str, *arguments: str) -> None:
     run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.2)
     wait_for(folder, f"{SIDECAR}/{leg}.state", run)
     run.kill()
-    assert run.end().code == -9
+    assert run.end().returncode == -9
     assert outputs(folder) == {}
 
 
@@ -100,11 +100,11 @@ def frames_of(run: Ended) -> list[int]:
 def test_the_rest_comes_out_as_if_nothing_had_happened(inputs, arguments, leg):
     whole, cut = copy(inputs, "whole"), copy(inputs, "cut")
     before = entries(whole)
-    assert Run(whole, *command(*arguments)).end().code == 0
+    assert Run(whole, *command(*arguments)).end().returncode == 0
     killed_after_a_checkpoint(cut, leg, *arguments)
     assert SIDECAR in entries(cut)
     run = Run(cut, *command(*arguments, "--json")).end()
-    assert run.code == 0, run.stderr
+    assert run.returncode == 0, run.stderr
     assert "goes on" in run.stderr
     assert frames_of(run) == list(range(FRAMES))
     assert outputs(cut) == outputs(whole)
@@ -128,13 +128,13 @@ def test_another_run_is_not_gone_on_with(inputs):
         ((*FORWARD, "--min-area", "5"), "--min-area was 0, is 5"),
     ]:
         run = Run(inputs, *command(*arguments), "-q").end()
-        assert run.code == 2, run.stderr
+        assert run.returncode == 2, run.stderr
         assert says in run.stderr
         assert len(run.stderr.splitlines()) == 1
         assert SIDECAR in entries(inputs)
     os.utime(inputs / "clip.mp4", (1, 1))
     run = Run(inputs, *command(*FORWARD)).end()
-    assert run.code == 2
+    assert run.returncode == 2
     assert "input was" in run.stderr
 
 
@@ -143,7 +143,7 @@ def test_without_resume_it_is_begun_anew(inputs):
     killed_after_a_checkpoint(inputs, "forward", *FORWARD)
     plain = [word for word in command(*FORWARD) if word != "--resume"]
     run = Run(inputs, *plain).end()
-    assert run.code == 0, run.stderr
+    assert run.returncode == 0, run.stderr
     assert "begun anew" in run.stderr
     assert entries(inputs) == before | set(OUTPUTS.values())
 
@@ -153,17 +153,17 @@ def test_an_interrupted_run_keeps_the_sidecar_and_says_so(inputs):
     wait_for(inputs, f"{SIDECAR}/forward.state", run)
     run.kill(2)
     ended = run.end()
-    assert ended.code == 130
+    assert ended.returncode == 130
     assert "the same command goes on from there" in ended.stderr
     assert outputs(inputs) == {}
-    assert Run(inputs, *command(*FORWARD)).end().code == 0
+    assert Run(inputs, *command(*FORWARD)).end().returncode == 0
 
 
 def test_two_runs_do_not_share_a_sidecar(inputs):
     run = Run(inputs, *command(*FORWARD), pause_s=0.5)
     wait_for(inputs, f"{SIDECAR}/forward.results", run)
     second = Run(inputs, *command(*FORWARD)).end()
-    assert second.code == 2, second.stderr
+    assert second.returncode == 2, second.stderr
     assert "in use" in second.stderr
     run.kill()
     run.end()
@@ -171,7 +171,7 @@ def test_two_runs_do_not_share_a_sidecar(inputs):
 
 def test_what_cannot_be_read_again_is_refused(inputs):
     run = Run(inputs, "segment", "-", *FORWARD, "--resume", stdin=inputs / "clip.mp4").end()
-    assert run.code == 2
+    assert run.returncode == 2
     assert "use a file" in run.stderr
 
 
@@ -189,7 +189,7 @@ def test_a_damaged_sidecar_is_noticed(inputs, damage, code):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 3])
     run = Run(inputs, *command(*FORWARD)).end()
-    assert run.code == code, run.stderr
+    assert run.returncode == code, run.stderr
     if code:
         assert "delete" in run.stderr
     else:
@@ -231,7 +231,7 @@ def test_killed_at_random_moments(inputs, arguments):
     run = Run(whole, *words, pause_s=0.05)
     wait_for(whole, f"{SIDECAR}/run.json", run)
     begin = time.monotonic()
-    assert run.end().code == 0
+    assert run.end().returncode == 0
     duration = time.monotonic() - begin
     expected = outputs(whole)
     seen: Counter[str] = Counter()
@@ -265,7 +265,7 @@ def test_killed_at_random_moments(inputs, arguments):
             assert there == expected, case
         else:
             ended = Run(folder, *words).end()
-            assert ended.code == 0, (case, ended.stderr)
+            assert ended.returncode == 0, (case, ended.stderr)
             assert outputs(folder) == expected, case
             assert entries(folder) == entries(whole), case
         shutil.rmtree(folder)

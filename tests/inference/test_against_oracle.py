@@ -92,7 +92,7 @@ def test_running_sums_change_no_label(monkeypatch):
     """
     frames, masks = clip_frames(100)
     net = load_model()
-    config = replace(INFERENCE["small"], crop_size=(240, 416), template_interval=2)
+    config = replace(INFERENCE["small"], crop_size=(128, 224), template_interval=2)
     regions = []
     search_region = ObjectTracker.search_region
 

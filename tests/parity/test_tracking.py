@@ -105,6 +105,8 @@ def follow(run: Run, net: JointNet, reference: dict[str, Tensor]) -> None:
             assert difference(ours, theirs) <= PROBABILITY
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_default(official_net, recorded):
     follow(DEFAULT, official_net, recorded("track_default"))
 

@@ -1,13 +1,14 @@
 """A run on a handful of generated pictures: resuming, stopping, sharing, what it leaves behind."""
 
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
+from command import CONTEXT
 
 from jointvos.checkpoints import load_model, save_model
 from jointvos.distributed import Processes, joined_processes
@@ -74,11 +75,23 @@ def assert_same_weights(ours: Run, theirs: Run, **tolerance) -> None:
             torch.testing.assert_close(a[name], b[name], **tolerance, msg=lambda m, n=name: n + m)
 
 
-@pytest.mark.parametrize("stopped_after", [1, 2, 3])
-def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(tmp_path, stopped_after):
-    whole = new_run()
-    reports = finish(whole, tmp_path / "whole")
+@dataclass(frozen=True)
+class Finished:
+    """A run of one process from the beginning to the end."""
 
+    run: Run
+    reports: list[StepReport]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Finished:
+    run, folder = new_run(), tmp_path_factory.mktemp("whole")
+    return Finished(run, finish(run, folder), folder)
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3])
+def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(whole, tmp_path, stopped_after):
     stop = Event()
     first = Trainer(new_run(), tmp_path / "parts", save=save, stop=stop).train()
     for _ in range(stopped_after):
@@ -92,14 +105,14 @@ def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(tmp_path, stopp
     assert second.run.step == stopped_after
     rest = list(second.train())
     assert [report.step for report in rest] == list(range(stopped_after, 4))
-    assert [report.loss for report in rest] == [report.loss for report in reports[stopped_after:]]
-    assert_same_weights(second.run, whole, rtol=0, atol=0)
+    expected = whole.reports[stopped_after:]
+    assert [report.loss for report in rest] == [report.loss for report in expected]
+    assert_same_weights(second.run, whole.run, rtol=0, atol=0)
     log = (tmp_path / "parts" / "log.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in log] == ["step", "0", "1", "2", "3"]
 
 
 def test_rows_after_the_last_checkpoint_are_done_again(tmp_path):
-    finish(new_run(replace(CONFIG, checkpoint_steps=3)), tmp_path / "whole")
     steps = Trainer(new_run(replace(CONFIG, checkpoint_steps=3)), tmp_path, save=save).train()
     for _ in range(4):
         next(steps)  # killed after step 3, its checkpoint not yet written
@@ -125,10 +138,11 @@ def test_a_stage_has_its_own_rates_and_frozen_parts(tmp_path):
     assert torch.equal(between, run.net.backbone.conv1.weight)
 
 
-def _part_of_a_run(rank: int, folder: Path) -> None:
+def _part_of_a_run(rank: int, port: int, folder: Path) -> None:
     import os
 
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     with joined_processes("cpu") as (processes, _):
         run = new_run(processes=processes)
@@ -136,12 +150,17 @@ def _part_of_a_run(rank: int, folder: Path) -> None:
         torch.save([report.loss for report in reports], folder.parent / f"losses{rank}.pt")
 
 
-def test_two_processes_equal_one(tmp_path, monkeypatch):
-    whole = new_run()
-    reports = finish(whole, tmp_path / "one")
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setenv("MASTER_PORT", str(20_000 + np.random.default_rng().integers(20_000)))
-    mp.spawn(_part_of_a_run, (tmp_path / "two",), nprocs=2)
+def test_two_processes_equal_one(whole, tmp_path):
+    port = 20_000 + int(np.random.default_rng().integers(20_000))
+    both = [
+        CONTEXT.Process(target=_part_of_a_run, args=(rank, port, tmp_path / "two"))
+        for rank in (0, 1)
+    ]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+        assert process.exitcode == 0
     shared = new_run()
     shared.resume(tmp_path / "two" / "last.ckpt")
     # AdamW's first steps divide a gradient by its own size, so where it is nearly nothing the order
@@ -152,12 +171,12 @@ def test_two_processes_equal_one(tmp_path, monkeypatch):
             (a - b).square().sum()
             for a, b in zip(one.parameters(), other.parameters(), strict=True)
         )
-        for one, other in ((whole.net, start.net), (whole.net, shared.net))
+        for one, other in ((whole.run.net, start.net), (whole.run.net, shared.net))
     )
     assert way > 0
     assert (gap / way).sqrt() < 0.01
     losses = [torch.load(tmp_path / f"losses{rank}.pt") for rank in (0, 1)]
-    assert losses[0] == pytest.approx([report.loss for report in reports], rel=1e-4)
+    assert losses[0] == pytest.approx([report.loss for report in whole.reports], rel=1e-4)
     assert losses[1] == losses[0]
 
 
@@ -197,13 +216,11 @@ def test_another_seed_is_another_run():
     assert not torch.equal(one.net.heads.weight, other.net.heads.weight)
 
 
-def test_the_kept_file_is_the_averaged_network(tmp_path):
-    run = new_run()
-    finish(run, tmp_path)
-    net = load_model(tmp_path / "joint-small.safetensors")
-    kept = run.kept.decoder.upsample1.weight
+def test_the_kept_file_is_the_averaged_network(whole):
+    net = load_model(whole.folder / "joint-small.safetensors")
+    kept = whole.run.kept.decoder.upsample1.weight
     torch.testing.assert_close(net.decoder.upsample1.weight, kept, rtol=1e-3, atol=1e-6)
-    assert not torch.equal(kept, run.net.decoder.upsample1.weight)
+    assert not torch.equal(kept, whole.run.net.decoder.upsample1.weight)
 
 
 def test_the_best_by_validation_and_the_last_are_kept(tmp_path):
@@ -236,10 +253,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):
     assert torch.equal(kept["images"], run.draw(0).images)
 
 
-def test_resuming_another_configuration_or_nothing_is_refused(tmp_path):
+def test_resuming_another_configuration_or_nothing_is_refused(whole, tmp_path):
     with pytest.raises(TrainingError, match="not there"):
         new_run().resume(tmp_path / "last.ckpt")
-    finish(new_run(), tmp_path)
+    shutil.copy(whole.folder / "last.ckpt", tmp_path)
     with pytest.raises(TrainingError, match=r"another configuration \(ema_decay differ"):
         new_run(replace(CONFIG, ema_decay=0.5)).resume(tmp_path / "last.ckpt")
     (tmp_path / "last.ckpt").write_bytes(b"nonsense")
