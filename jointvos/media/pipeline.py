@@ -1,17 +1,16 @@
 """Decoding and encoding beside the network, in one thread each, with bounded queues.
 
-Both use an executor of one thread: what goes wrong in it comes out of `Future.result`, and there
-is no queue of our own on which somebody could wait for ever.
+What goes wrong in a thread comes out of `Answer.result`.
 """
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from jointvos.errors import EncodeError
 from jointvos.media.sinks import TwoPhaseSink
+from jointvos.media.worker import Answer, Worker
 from jointvos.types import Frame, FrameResult
 
 Item = TypeVar("Item")
@@ -30,7 +29,7 @@ def read_ahead(
         JointVOSError: Whatever reading the source raises, behind the frames before it.
     """
     frames = iter(source)
-    reader = ThreadPoolExecutor(1, thread_name_prefix="jointvos-read")
+    reader = Worker("jointvos-read")
     try:
         pending = deque(reader.submit(next, frames, None) for _ in range(max(1, depth)))
         while (frame := pending.popleft().result()) is not None:
@@ -39,7 +38,7 @@ def read_ahead(
     finally:
         if stop is not None:
             stop()
-        reader.shutdown(wait=True, cancel_futures=True)
+        reader.end()
 
 
 class FanOut:
@@ -77,8 +76,8 @@ class FanOut:
         self._before_commit = before_commit
         self.written = self._begun = 0
         self.committed = False
-        self._pending: deque[Future[None]] = deque()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="jointvos-write")
+        self._pending: deque[Answer[None]] = deque()
+        self._writer = Worker("jointvos-write")
         self._done = False
 
     def __enter__(self) -> "FanOut":
@@ -154,4 +153,4 @@ class FanOut:
 
     def _end(self) -> None:
         self._done = True
-        self._writer.shutdown(wait=True, cancel_futures=True)
+        self._writer.end()
