@@ -1,5 +1,6 @@
 """Jobs beside the main thread, which Ctrl-C may hit between any two steps."""
 
+import gc
 import sys
 import threading
 from contextlib import closing
@@ -48,13 +49,14 @@ def interrupted(step, function):
     """Whether it was interrupted, which it is before that step of Python code if it gets there."""
     steps = count()
 
-    def trace(frame, _event, _argument):
+    def trace(frame, event, _argument):
         frame.f_trace_opcodes = True
-        if next(steps) == step:
+        if event == "opcode" and next(steps) == step:
             raise KeyboardInterrupt
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # what it would call is not to be interrupted
     sys.settrace(trace)
     try:
         function()
@@ -62,6 +64,7 @@ def interrupted(step, function):
         return True
     finally:
         sys.settrace(before)
+        gc.enable()
     return False
 
 
