@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 900, 560
 LEFT, RIGHT, TOP, BOTTOM = 90, 860, 90, 490
 PAPER, GRID, INK, FAINT = (255, 255, 255), (233, 236, 240), (33, 37, 45), (112, 120, 132)
+COLUMN_DISTANCE = 60  # pixels between numbers side by side, at least
 COLOURS = ((35, 102, 190), (226, 110, 24), (30, 150, 128), (148, 80, 186), (204, 46, 62))
 
 DIMENSIONS = {
@@ -39,7 +40,8 @@ def draw_costs(rows: Sequence["Measured"], path: Path) -> None:
     for row, place in sorted(zip(rows, places, strict=True), key=lambda pair: pair[1][across]):
         lines.setdefault(_name(row.cell, place, across, places), []).append(row)
     canvas = Canvas(WIDTH, HEIGHT, PAPER)
-    x = round_axis(0, max(place[across] for place in places), LEFT, RIGHT, 0)
+    farthest = max(place[across] for place in places)
+    x = round_axis(0, farthest, LEFT, RIGHT, 0, tick_distance=COLUMN_DISTANCE)
     y = round_axis(0, max(row.update.wall_s for row in rows), BOTTOM, TOP, 0)
     for tick, label in zip(y.ticks(), tick_labels(y.ticks()), strict=True):
         level = round(float(y.pixels([tick])[0]))

@@ -131,6 +131,12 @@ def test_axis_stays_within_what_is_possible() -> None:
     assert round_axis(0.5, 1.2, 500, 100, floor=0.0, ceiling=1.0).high >= 1.2
 
 
+def test_ticks_side_by_side_leave_room_for_their_numbers():
+    axis = round_axis(0, 10_000, 0, 770, floor=0, tick_distance=60)
+    assert np.diff(axis.pixels(axis.ticks())).min() >= 60
+    assert tick_labels(axis.ticks())[-1] == "10,000"
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.0, "0.00"), (0.4567, "0.46"), (34.567, "34.6"), (456.7, "457"), (2e-4, "2e-4")],

@@ -51,16 +51,18 @@ def round_axis(
     last: float,
     floor: float = -math.inf,
     ceiling: float = math.inf,
+    tick_distance: int = TICK_DISTANCE,
 ) -> Axis:
     """An axis that ends on ticks and holds `low` to `high`, widened if they are the same.
 
-    It goes beyond `floor` and `ceiling` only if the values do.
+    It goes beyond `floor` and `ceiling` only if the values do. Ticks are `tick_distance` pixels
+    apart, at least.
     """
     if high - low <= 1e-3 * max(abs(low), abs(high)):
         low, high = low - 0.1 * abs(low), high + 0.1 * abs(high)
     if low == high:
         high = low + 1
-    step = tick_step(low, high, max(2, int(abs(last - first)) // TICK_DISTANCE))
+    step = tick_step(low, high, max(2, int(abs(last - first)) // tick_distance))
     bottom = math.floor(low / step + 1e-6) * step
     top = math.ceil(high / step - 1e-6) * step
     if low >= floor:
