@@ -71,7 +71,7 @@ def bench(
     """
     reporter = Reporter(quiet, verbose)
     models = model.split(",")
-    preset(INFERENCE, "small", memory_precision=memory_precision)
+    preset(INFERENCE, "small", memory_precision=memory_precision)  # refuses it before any work
     if unknown := [name for name in models if name not in MODELS]:
         raise ConfigError(f"no model {', '.join(unknown)}; there are {', '.join(MODELS)}")
     sizes = [_size("--size", one) for one in size.split(",")]

@@ -38,7 +38,10 @@ class WebStream(ByteStream):
         return self._ended and self._whole is not None and self._whole.cut_short
 
     def stop(self) -> None:
-        """End a read that another thread is waiting in, and all later ones."""
+        """End a read that another thread is waiting in, and all later ones.
+
+        Only a request that has no answer yet waits on, within its patience.
+        """
         self._stopped.set()
         # There may be nothing to end: between two requests, and where the answer has ended.
         with suppress(ValueError, RuntimeError, OSError):
