@@ -77,9 +77,11 @@ class Unrolling(nn.Module):
         dim = net.config.encoding_dim
         self.auxiliary = nn.Conv2d(dim, 1, 1) if config.auxiliary_weight > 0 else None
 
-    def forward(self, images: Tensor, first_mask: Tensor) -> tuple[Unrolled, Tensor | None]:
+    def forward(
+        self, images: Tensor, first_mask: Tensor, heard: Tensor | None
+    ) -> tuple[Unrolled, Tensor | None]:
         """`unroll`, and the masks as guessed from the encodings alone, [B*(T-1),1,h,w]."""
-        out = unroll(self.net, images, first_mask, self.initial_steps, self.update_steps)
+        out = unroll(self.net, images, first_mask, self.initial_steps, self.update_steps, heard)
         guess = None
         if self.auxiliary is not None:
             guess = self.auxiliary(out.search_encodings.flatten(0, 1))
@@ -202,12 +204,23 @@ class Run:
             first=part * self.processes.rank,
         )
 
-    def _backward(self, batch: MiniSequences, share: float) -> Objective:
+    def heard(self, sequences: int) -> Tensor | None:
+        """Which branches this process's sequences of the step hear, [B,2] in {0, 1}."""
+        if self.config.branch_drop == 0:
+            return None
+        random = torch.Generator().manual_seed(1_000_003 * self.config.seed + self.step)
+        chance = torch.rand(sequences * self.processes.count, generator=random)
+        drop = self.config.branch_drop
+        heard = torch.stack((chance >= drop / 2, chance < 1 - drop / 2), dim=1).float()
+        first = sequences * self.processes.rank
+        return heard[first : first + sequences].to(self.device)
+
+    def _backward(self, batch: MiniSequences, heard: Tensor | None, share: float) -> Objective:
         """Gradients of a batch that is already on the device."""
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"
         ):
-            out, guess = self.forward(batch.images.float(), batch.masks[:, :1])
+            out, guess = self.forward(batch.images.float(), batch.masks[:, :1], heard)
         found = objective(out, guess, batch.masks[:, 1:], self.config, share, self.processes)
         if not torch.isfinite(found.loss):
             raise NonFiniteLoss(f"the loss is {found.loss.item()} at step {self.step}")
@@ -232,10 +245,13 @@ class Run:
         pieces = self.config.accumulate
         images, masks = batch.images.chunk(pieces), batch.masks.chunk(pieces)
         found: list[Objective] = []
-        for number, part in enumerate(map(MiniSequences, images, masks), start=1):
+        heard = self.heard(len(batch.images))
+        heard_parts = [None] * len(images) if heard is None else heard.chunk(pieces)
+        parts = zip(map(MiniSequences, images, masks), heard_parts, strict=True)
+        for number, (part, heard_part) in enumerate(parts, start=1):
             waits = self.processes.count > 1 and number < len(images)
             with self.forward.no_sync() if waits else nullcontext():  # type: ignore[operator]
-                found.append(self._backward(part, lovasz_share(recipe, step)))
+                found.append(self._backward(part, heard_part, lovasz_share(recipe, step)))
         norm = nn.utils.clip_grad_norm_(
             [p for group in self.optimiser.param_groups for p in group["params"]],
             self.config.clip_norm or float("inf"),

@@ -119,6 +119,8 @@ class TrainConfig(Checked):
         safety_cross_entropy: Cross-entropy that stays beside Lovasz.
         cosine_weight: Of Eq. 8.
         auxiliary_weight: Of the cross-entropy on the mask encoding at stride 16; 0 for none.
+        branch_drop: Share of the mini-sequences in which the decoder hears only one branch, each of
+            the two equally often; not in the paper.
         ema_decay: Of the averaged weights, which are the ones that are kept; 0 keeps the last.
         window: Frames that a mini-sequence of "segments" spans at most.
         causal: Whether its given frame is always the earliest; the paper does not say so.
@@ -145,6 +147,7 @@ class TrainConfig(Checked):
     safety_cross_entropy: float = 0.0
     cosine_weight: float = 1.0
     auxiliary_weight: float = 0.0
+    branch_drop: float = 0.0
     ema_decay: float = 0.0
     window: int = 100
     causal: bool = True
@@ -166,8 +169,13 @@ class TrainConfig(Checked):
                 found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
         if not 0 <= self.ema_decay < 1:
             found.append(f"ema_decay is {self.ema_decay}, expected 0 to below 1")
-        if {"transduction", "induction"} <= set(self.without):
+        if not 0 <= self.branch_drop <= 1:
+            found.append(f"branch_drop is {self.branch_drop}, expected 0 to 1")
+        without_branch = {"transduction", "induction"} & set(self.without)
+        if len(without_branch) == 2:
             found.append("without both branches nothing is left to train")
+        if without_branch and self.branch_drop > 0:
+            found.append(f"branch_drop is {self.branch_drop}, expected 0 where a branch is missing")
         return found
 
     @property

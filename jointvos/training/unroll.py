@@ -41,11 +41,17 @@ def append(memory: MaskEncodings, new: MaskEncodings) -> MaskEncodings:
 
 
 def unroll(
-    net: JointNet, images: Tensor, first_mask: Tensor, initial_steps: int, update_steps: int
+    net: JointNet,
+    images: Tensor,
+    first_mask: Tensor,
+    initial_steps: int,
+    update_steps: int,
+    heard: Tensor | None = None,
 ) -> Unrolled:
     """Predict frames 1..T-1 from frame 0 and its mask.
 
-    Shapes: images [B,T,3,H,W], RGB in [0, 255]; first_mask [B,1,1,H,W] in {0, 1}.
+    Shapes: images [B,T,3,H,W], RGB in [0, 255]; first_mask [B,1,1,H,W] in {0, 1}; heard [B,2], what
+    transduction and induction count in the sum of Eq. 7 (1 each where it is None).
     """
     B, T, _, H, W = images.shape
     features = net.encode_image(images.flatten(0, 1))
@@ -66,7 +72,10 @@ def unroll(
             steps = initial_steps if target is None else update_steps
             target = net.fit_target_model(ind[:, :t], memory, start=target, steps=steps)
             parts.append(net.apply_target_model(target, ind[:, t]))
-        encoding = torch.stack(parts).sum(0)
+        branches = torch.stack(parts)
+        if heard is not None:
+            branches = branches * heard.T[..., None, None, None]
+        encoding = branches.sum(0)
         logits.append(net.decode(encoding, tuple(stage[:, t] for stage in stages), (H, W)))
         search_encodings.append(encoding)
         predicted = logits[-1].detach().sigmoid().unsqueeze(1)  # [B,1,1,H,W]

@@ -174,6 +174,25 @@ def test_disguise_has_the_colours_of_the_other() -> None:
     np.testing.assert_allclose(inside.std(0), like.reshape(-1, 3).std(0), rtol=0.1)
 
 
+def test_a_camouflaged_target_is_before_its_own_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    still = _still(0, "bsds500")
+    distances = {}
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(scenes, "CAMOUFLAGED", share)
+        distances[share] = []
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            scene = scenes.moving_still([still], [still], 2, 0, rng)
+            if scene is None or len(scene[0].layers) < 2:
+                continue
+            backdrop, target = scene[0].layers[0], scene[0].layers[-1]
+            own = target.image[target.mask > 0].mean(0) if target.is_target else None
+            if own is not None:
+                distances[share].append(np.abs(backdrop.image.mean((0, 1)) - own).max())
+    assert len(distances[1.0]) > 3
+    assert max(distances[1.0]) < 0.3 * min(distances[0.0]), distances  # what saturates is left
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "procedural"])
 def test_mask_lies_on_the_target(
     synthesizer: MiniSequenceSynthesizer, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -183,6 +202,7 @@ def test_mask_lies_on_the_target(
     plain = np.hstack([np.eye(3), np.zeros((3, 1))])
     monkeypatch.setattr(augment, "colour_change", lambda rng: plain)
     monkeypatch.setattr(augment, "draw_fault", lambda crop_size, rng: None)
+    monkeypatch.setattr(scenes, "CAMOUFLAGED", 0.0)
     empty = np.full((150, 200, 3), GREEN, np.uint8)
     monkeypatch.setattr(scenes, "paint_over", lambda image, mask: empty)
     monkeypatch.setattr(scenes, "wide_picture", lambda stills, rng: empty)

@@ -114,12 +114,12 @@ def test_frozen_parts_are_in_no_group_and_vectors_do_not_decay():
 
 def test_stages_and_phases_by_step():
     config = RECIPES["joint-small"]
-    first, second, third = config.stages
+    first, second, *_, last = config.stages
     assert config.stage(first.steps - 1) == (0, first.steps - 1)
     assert config.stage(first.steps) == (1, 0)
     assert first.phase(0) is first.phases[0]
     assert second.phase(second.steps - 1) is second.phases[-1]
-    assert config.stage(config.steps - 1) == (2, third.steps - 1)
+    assert config.stage(config.steps - 1) == (len(config.stages) - 1, last.steps - 1)
 
 
 def test_shortened_keeps_the_stages_in_proportion():

@@ -12,7 +12,7 @@ from command import CONTEXT
 
 from jointvos.checkpoints import load_model, save_model
 from jointvos.distributed import Processes, joined_processes
-from jointvos.errors import NonFiniteLoss, TrainingError
+from jointvos.errors import ConfigError, NonFiniteLoss, TrainingError
 from jointvos.training.data.packs import VideoClip
 from jointvos.training.data.synthesis import MiniSequenceSynthesizer
 from jointvos.training.run import Run, StepReport
@@ -209,6 +209,30 @@ def test_every_ablation_trains(without):
     assert run.net.config.two_head == (without == "cosine")
     one_branch = without in ("transduction", "induction")
     assert (report.cosine == 0) == (one_branch or without == "two-head")
+
+
+def test_so_many_sequences_hear_one_branch_only():
+    config = replace(CONFIG, branch_drop=0.6)
+    run, second = new_run(config), new_run(config)
+    second.processes = Processes(rank=1, count=2)
+    drawn = []
+    for run.step in range(400):
+        heard = run.heard(5)
+        assert heard.shape == (5, 2)
+        second.step = run.step
+        assert torch.equal(second.heard(2), run.heard(4)[2:])
+        drawn.append(heard)
+    shares = dict.fromkeys(((1, 1), (0, 1), (1, 0), (0, 0)), 0.0)
+    for row in torch.cat(drawn).tolist():
+        shares[tuple(row)] += 1 / 2000
+    assert [*shares.values()] == pytest.approx([0.4, 0.3, 0.3, 0], abs=0.04)
+    assert new_run().heard(5) is None
+    assert np.isfinite(next(new_run(config).steps()).loss)
+
+
+def test_a_dropped_branch_cannot_be_missing():
+    with pytest.raises(ConfigError, match=r"branch_drop is 0\.6, expected 0 where"):
+        replace(CONFIG, branch_drop=0.6, without=("induction",))
 
 
 def test_another_seed_is_another_run():

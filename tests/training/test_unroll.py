@@ -113,6 +113,25 @@ def test_equals_the_verbs_driven_by_hand(sequence):
     assert float((ours.search_encodings - other.search_encodings).abs().max()) > 1e-2
 
 
+def test_what_is_not_heard_does_not_reach_the_decoder(sequence):
+    net, (images, first_mask) = network(), sequence
+    one_each = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    with torch.no_grad():
+        both = unroll(net, images, first_mask, 2, 1)
+        same = unroll(net, images, first_mask, 2, 1, torch.ones(2, 2))
+        dropped = unroll(net, images, first_mask, 2, 1, one_each).search_encodings[:, 0]
+        f0, f1 = (net.encode_image(images[:, t]) for t in range(2))
+        e0 = net.encode_masks(first_mask)
+        keys = net.encode_templates(f0.transduction[:, None], e0.transduction)
+        propagated = net.propagate(f1.transduction, keys)
+        model = net.fit_target_model(f0.induction[:, None], e0, steps=2)
+        induced = net.apply_target_model(model, f1.induction)
+    assert torch.equal(both.logits, same.logits)
+    torch.testing.assert_close(dropped[0], propagated[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(dropped[1], induced[1], rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(propagated, induced, atol=0.1)
+
+
 @pytest.mark.parametrize("changes", VARIANTS)
 def test_every_parameter_learns(changes, sequence):
     net = network(**changes)

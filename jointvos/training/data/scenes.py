@@ -48,6 +48,7 @@ WINDOW = 50  # frames of a clip that a mini-sequence spans at most
 TWINS = 0.3  # share of moving cut-outs that meet their look-alike
 COMPANY = 0.5  # share of clips into whose background other objects are put
 DISGUISED = 0.4  # share of other objects that wear the target's colours
+CAMOUFLAGED = 0.3  # share of moving cut-outs whose backdrop wears the target's colours
 LATE = 0.5  # share of other objects that the first frame does not show
 
 
@@ -148,6 +149,8 @@ def moving_still(
         size = (backdrop.shape[0], backdrop.shape[1])
         camera = camera_path(size, count, 0.5 * vigour, rng)
         pose = place(extent, size, rng)
+    if rng.random() < CAMOUFLAGED:
+        backdrop = disguise(backdrop, np.ones(size, np.uint8), still.image, mask)
     target = wandering_cut(still.image, mask, pose, size, count, vigour, rng)
     target = [replace(layer, is_target=True) for layer in target]
     boxes = [scene_box(mask, layer, size) for layer in target]
