@@ -32,7 +32,7 @@ def compile_session(session: VideoSegmenter) -> float:
     try:
         with torch.inference_mode(), autocast:
             for _ in range(3):  # graphs are recorded in the second pass
-                net.decode(encoding, net.encode_image(image).stages, (height, width))
+                net.decode(encoding, net.encode_image(image).stages)
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
         raise DeviceError(

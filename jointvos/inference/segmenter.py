@@ -315,7 +315,7 @@ class VideoSegmenter:
             tracker.search_encoding(own) for tracker, own in zip(trackers, each, strict=True)
         ]
         with stage(Stage.DECODER):
-            logits = self.net.decode(torch.cat(encodings), features.stages, crop)
+            logits = self.net.decode(torch.cat(encodings), features.stages)
         with stage(Stage.PASTE):
             whole = [paste(*pair, size) for pair in zip(logits, regions, strict=True)]
         return [

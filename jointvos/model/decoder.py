@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
-from jointvos.model.blocks import he_initialise, norm_layer, resize_like
+from jointvos.model.blocks import he_initialise, in_fp32, norm_layer, resize_like
 
 
 class SegmentationEncoding(nn.Module):
@@ -19,14 +19,16 @@ class SegmentationEncoding(nn.Module):
     def __init__(self, dim_in: int, dim: int, encoding_dim: int) -> None:
         super().__init__()
         both = dim + encoding_dim
-        self.reduce = nn.Sequential(nn.Conv2d(dim_in, dim, 1), nn.ReLU(), nn.Conv2d(dim, dim, 1))
+        self.reduce = nn.Sequential(
+            nn.Conv2d(dim_in, dim, 1), nn.ReLU(inplace=True), nn.Conv2d(dim, dim, 1)
+        )
         self.transform = nn.Sequential(
             nn.Conv2d(both, both, 3, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(both, both, 3, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(both, dim, 3, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
 
     def forward(self, stage: Tensor, encoding: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,13 +47,14 @@ class ResidualRefinement(nn.Module):
         self.residual = nn.Sequential(
             nn.Conv2d(dim, dim, 3, padding=1),
             norm_layer(norm, dim),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(dim, dim, 3, padding=1, bias=False),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)
-        return F.relu(x + self.residual(x))
+        residual: Tensor = self.residual(x)
+        return residual.add_(x).relu_()
 
 
 class ChannelAttention(nn.Module):
@@ -88,6 +91,61 @@ class DecoderLevel(nn.Module):
         return self.refine2(self.attend(self.refine1(x), deeper))  # type: ignore[no-any-return]
 
 
+class EnlargedConv(nn.Conv2d):
+    """3x3 convolution of the picture enlarged twofold, without making the latter.
+
+    Enlarging is linear, too: each of the four pixels that one becomes is a convolution of the small
+    picture, whose kernel follows from the two. The result is that of resizing and convolving, with
+    zeros around the enlarged picture, but for rounding. Where gradients are wanted it is made all
+    the same: they are compared with the paper's code, down to what its order of sums decides.
+    """
+
+    mixing: Tensor
+
+    def __init__(self, dim_in: int, dim: int, mode: str) -> None:
+        super().__init__(dim_in, dim, 3, padding=1)
+        self.mode = mode
+        self.reach = 1 if mode == "bilinear" else 2
+        self.register_buffer("mixing", self._mixing(), persistent=False)
+
+    def _mixing(self) -> Tensor:
+        """What pixel i gives to tap k of enlarged pixel p, along an axis; [2,2*reach+1,3]."""
+        count, middle = 4 * self.reach + 3, 2 * self.reach + 1
+        impulses = torch.eye(count)[:, None, :, None]
+        fine = F.interpolate(impulses, (2 * count, 1), mode=self.mode, align_corners=False)
+        fine = fine.flatten(1)
+        near = fine[middle - self.reach : middle + self.reach + 1]
+        return torch.stack([near[:, 2 * middle + p - 1 : 2 * middle + p + 2] for p in (0, 1)])
+
+    @in_fp32
+    def _kernel(self) -> Tensor:
+        """Kernels of the four pixels that one becomes, [4*dim,dim_in,2*reach+1,2*reach+1]."""
+        own = torch.einsum("ocde,pid,qje->pqocij", self.weight, self.mixing, self.mixing)
+        return own.flatten(0, 2).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,dim_in,h,w] to [B,dim,2h,2w]."""
+        if torch.is_grad_enabled():
+            return self._plain(x)
+        assert self.bias is not None
+        parts = F.conv2d(x, self._kernel(), self.bias.repeat(4), padding=self.reach)
+        B, _, h, w = parts.shape
+        quads = parts.permute(0, 2, 3, 1).reshape(B, h, w, 2, 2, self.out_channels)
+        large = quads.transpose(2, 3).reshape(B, 2 * h, 2 * w, -1).permute(0, 3, 1, 2)
+        # So far there are zeros around the small picture, not around the enlarged one.
+        rim = 2 * self.reach
+        large[..., :rim, :] = self._plain(x[..., :rim, :])[..., :rim, :]
+        large[..., -rim:, :] = self._plain(x[..., -rim:, :])[..., -rim:, :]
+        large[..., :rim] = self._plain(x[..., :rim])[..., :rim]
+        large[..., -rim:] = self._plain(x[..., -rim:])[..., -rim:]
+        return large
+
+    def _plain(self, x: Tensor) -> Tensor:
+        size = (2 * x.shape[-2], 2 * x.shape[-1])
+        large = F.interpolate(x, size, mode=self.mode, align_corners=False)
+        return F.conv2d(large, self.weight, self.bias, padding=1)
+
+
 class Decoder(nn.Module):
     """Logits at crop resolution."""
 
@@ -100,29 +158,26 @@ class Decoder(nn.Module):
                 stage_channels, config.decoder_dims, deeper, strict=True
             )
         )
-        self.upsampling = config.upsampling
-        self.upsample1 = nn.Conv2d(config.decoder_dims[0], config.upsampler_dim, 3, padding=1)
-        self.upsample2 = nn.Conv2d(config.upsampler_dim, 1, 3, padding=1)
+        self.upsample1 = EnlargedConv(
+            config.decoder_dims[0], config.upsampler_dim, config.upsampling
+        )
+        self.upsample2 = EnlargedConv(config.upsampler_dim, 1, config.upsampling)
         he_initialise(self)
         # Training starts at a faint foreground everywhere instead of at large random logits.
         nn.init.normal_(self.upsample2.weight, std=0.01)
         assert self.upsample2.bias is not None
         nn.init.constant_(self.upsample2.bias, -2.0)
 
-    def forward(
-        self, encoding: Tensor, stages: tuple[Tensor, ...], size: tuple[int, int]
-    ) -> Tensor:
+    def forward(self, encoding: Tensor, stages: tuple[Tensor, ...]) -> Tensor:
         """Eq. 7 before the sigmoid.
 
-        Shapes: encoding [B,D,h,w], stages finest first; logits [B,1,*size].
+        Shapes: encoding [B,D,h,w], stages finest first, at a stride of 4; logits [B,1,H,W].
         """
         x: Tensor | None = None
+        # As the stages are, so that they are joined without being turned.
+        encoding = encoding.contiguous(memory_format=torch.channels_last)
         for level, stage in zip(reversed(self.levels), reversed(stages), strict=True):
             x = level(stage, encoding, x)
         assert x is not None
-        half = (2 * x.shape[-2], 2 * x.shape[-1])
-        x = F.interpolate(x, half, mode=self.upsampling, align_corners=False)
-        x = F.relu(self.upsample1(x))
-        x = F.interpolate(x, size, mode=self.upsampling, align_corners=False)
-        logits: Tensor = self.upsample2(x)
+        logits: Tensor = self.upsample2(self.upsample1(x).relu_())
         return logits.float()

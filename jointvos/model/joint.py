@@ -120,6 +120,6 @@ class JointNet(nn.Module):
         assert self.learner is not None
         return self.learner.apply_target_model(target, features)
 
-    def decode(self, encoding: Tensor, stages: tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
-        """Logits [B,1,*size] from E_tra* + E_ind* (Eq. 7)."""
-        return self.decoder(encoding, stages, size)  # type: ignore[no-any-return]
+    def decode(self, encoding: Tensor, stages: tuple[Tensor, ...]) -> Tensor:
+        """Logits [B,1,H,W] from E_tra* + E_ind* (Eq. 7)."""
+        return self.decoder(encoding, stages)  # type: ignore[no-any-return]

@@ -53,7 +53,7 @@ def unroll(
     Shapes: images [B,T,3,H,W], RGB in [0, 255]; first_mask [B,1,1,H,W] in {0, 1}; heard [B,2], what
     transduction and induction count in the sum of Eq. 7 (1 each where it is None).
     """
-    B, T, _, H, W = images.shape
+    B, T = images.shape[:2]
     features = net.encode_image(images.flatten(0, 1))
     stages = [stage.view(B, T, *stage.shape[1:]) for stage in features.stages]
     tra, ind = features.transduction, features.induction
@@ -76,7 +76,7 @@ def unroll(
         if heard is not None:
             branches = branches * heard.T[..., None, None, None]
         encoding = branches.sum(0)
-        logits.append(net.decode(encoding, tuple(stage[:, t] for stage in stages), (H, W)))
+        logits.append(net.decode(encoding, tuple(stage[:, t] for stage in stages)))
         search_encodings.append(encoding)
         predicted = logits[-1].detach().sigmoid().unsqueeze(1)  # [B,1,1,H,W]
         memory = append(memory, net.encode_masks(predicted))

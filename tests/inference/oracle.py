@@ -156,7 +156,7 @@ class OracleObject:
         self.stage = stages[2]
         transduction, induction = self.heads(self.stage)
         found = F.conv2d(induction, self.kernel, padding=self.kernel.shape[-1] // 2)
-        logits = self.net.decode(self.propagate(transduction) + found, stages, crop)
+        logits = self.net.decode(self.propagate(transduction) + found, stages)
         return paste(logits[0], self.region, frame)
 
 

@@ -8,6 +8,8 @@ from jointvos.errors import ConfigError
 from jointvos.inference.object_tracker import ObjectTracker
 from jointvos.ops import TargetState, moments
 
+CROP = (64, 96)  # of the sessions here
+
 
 def started(session, clip, frames=3, **changes):
     """A session after some frames of the clip, each of which became a template."""
@@ -22,8 +24,8 @@ def sight(tiny_net, monkeypatch):
     """Decide what the decoder sees of all objects: a logit in a box of the crop, -20 elsewhere."""
 
     def see(logit: float, rows: slice = slice(20, 50), columns: slice = slice(30, 60)) -> None:
-        def decode(encoding, _stages, size):
-            logits = torch.full((len(encoding), 1, *size), -20.0)
+        def decode(encoding, _stages):
+            logits = torch.full((len(encoding), 1, *CROP), -20.0)
             logits[:, :, rows, columns] = logit
             return logits
 
@@ -105,8 +107,8 @@ def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, m
     # Something small at the lower right, and when looked at closely in the middle of the crop.
     looks = [(slice(45, 55), slice(75, 85)), (slice(12, 52), slice(28, 68))]
 
-    def decode(encoding, _stages, crop):
-        logits = torch.full((len(encoding), 1, *crop), -20.0)
+    def decode(encoding, _stages):
+        logits = torch.full((len(encoding), 1, *CROP), -20.0)
         logits[:, :, *looks.pop(0)] = 20.0
         return logits
 

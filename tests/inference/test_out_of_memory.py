@@ -311,12 +311,12 @@ def test_the_failed_attempt_is_let_go_before_the_next(session, clip, tiny_net, m
     running.step(frames[0], labels[0])
     decode, failed, alive = tiny_net.decode, [], []
 
-    def fails_once(encoding, stages, size):
+    def fails_once(encoding, stages):
         if not failed:
             failed.append(weakref.ref(stages[0]))
             raise torch.OutOfMemoryError(OUT)
         alive.append(failed[0]() is not None)
-        return decode(encoding, stages, size)
+        return decode(encoding, stages)
 
     monkeypatch.setattr(tiny_net, "decode", fails_once)
     running.step(frames[1])

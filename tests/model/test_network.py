@@ -79,7 +79,7 @@ def test_strides_and_channels(stages):
     expected = [(2, c, *size) for c, size in zip((64, 128, 256, 512), sizes, strict=False)]
     assert [tuple(stage.shape) for stage in features.stages] == expected
     assert features.transduction.shape == features.induction.shape == (2, 32, 4, 6)
-    logits = net.decode(torch.zeros(2, 16, 4, 6), features.stages, SIZE)
+    logits = net.decode(torch.zeros(2, 16, 4, 6), features.stages)
     assert logits.shape == (2, 1, *SIZE)
 
 
@@ -140,7 +140,7 @@ def test_sequences_of_a_batch_do_not_mix():
         target = net.fit_target_model(past.induction[:, None], encodings, steps=5)
         found = net.propagate(search.transduction, keys)
         found = found + net.apply_target_model(target, search.induction)
-        return net.decode(found, search.stages, SIZE)
+        return net.decode(found, search.stages)
 
     both = run(images, masks)
     for b in range(2):

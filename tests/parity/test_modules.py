@@ -86,7 +86,7 @@ def computed(official_net, reference, clip, query) -> dict[str, Tensor]:
             )
             for i, level in enumerate(net.decoder.levels, start=1)
         ]
-        logits = net.decode(inductive + transductive, search.stages, CROP)
+        logits = net.decode(inductive + transductive, search.stages)
         for hook in hooks:
             hook.remove()
         return {

@@ -69,7 +69,7 @@ def by_hand(net: JointNet, images: torch.Tensor, first_mask: torch.Tensor) -> Un
     keys = net.encode_templates(f0.transduction[:, None], e0.transduction)
     model = net.fit_target_model(f0.induction[:, None], e0, steps=4)
     s1 = net.propagate(f1.transduction, keys) + net.apply_target_model(model, f1.induction)
-    l1 = net.decode(s1, f1.stages, CROP)
+    l1 = net.decode(s1, f1.stages)
     e1 = net.encode_masks(l1.sigmoid()[:, None])
     memory = MaskEncodings(
         torch.cat((e0.transduction, e1.transduction), 1),
@@ -82,7 +82,7 @@ def by_hand(net: JointNet, images: torch.Tensor, first_mask: torch.Tensor) -> Un
     both = torch.stack((f0.induction, f1.induction), 1)
     model = net.fit_target_model(both, memory, start=model, steps=2)
     s2 = net.propagate(f2.transduction, keys) + net.apply_target_model(model, f2.induction)
-    l2 = net.decode(s2, f2.stages, CROP)
+    l2 = net.decode(s2, f2.stages)
     e2 = net.encode_masks(l2.sigmoid()[:, None])
     return Unrolled(
         torch.stack((l1, l2), 1),
