@@ -1,8 +1,11 @@
 """Which device computes, in which precision, and what to say when it cannot."""
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from jointvos.errors import ConfigError, DeviceUnavailable
+from jointvos.types import Image
 
 DTYPES = {"auto": None, "fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -49,3 +52,11 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "fp16" and device.type == "cpu":
         raise ConfigError("fp16 needs a GPU; use --precision fp32 or bf16 on the CPU")
     return DTYPES[precision]
+
+
+def upload(image: Image, device: torch.device) -> Tensor:
+    """The picture [Hv,Wv,3] on the device; a GPU fetches it itself while the host goes on."""
+    pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
+    if device.type != "cuda":
+        return pixels.to(device)
+    return pixels.pin_memory().to(device, non_blocking=True)

@@ -1,7 +1,7 @@
 """One object through a video: where it is sought, what is remembered of it.
 
 Reading (`search_region`, `search_encoding`) changes nothing. What changes an object (`begin_shot`,
-`correct`, `commit`) is applied to a copy of it, which takes its place when the frame is done;
+`correct`, `learn`, `move`) is applied to a copy, which takes its place when the frame is done;
 tensors are replaced, never changed in place, so that the copy may share them.
 """
 
@@ -150,25 +150,26 @@ class ObjectTracker:
                 parts.append(self.net.apply_target_model(self.target_model, features.induction))
         return torch.stack(parts).sum(0)
 
-    def commit(
-        self,
-        probability: Tensor,
-        moments: Tensor,
-        features: FrameFeatures | None,
-        region: SearchRegion | None,
-    ) -> None:
-        """Take over the merged result of a frame.
+    def learn(self, probability: Tensor, features: FrameFeatures, region: SearchRegion) -> None:
+        """Keep the merged result of a frame as a template, if one is due.
+
+        Args:
+            probability: Of this object, [Hv,Wv].
+            features: Of the frame's crop, B = 1.
+            region: Where the crop was.
+        """
+        if self.takes_template:
+            mask = crop_mask(probability[None], region, self.config.crop_size)
+            if self.bank.add(self._template(features, mask)):
+                self._learn(self.config.update_steps)
+
+    def move(self, probability: Tensor, moments: Tensor) -> None:
+        """End a frame: follow its merged result.
 
         Args:
             probability: Of this object, [Hv,Wv].
             moments: Row of `ops.moments` of it.
-            features: Of the frame's crop, B = 1; None where the mask was given.
-            region: Where the crop was; None where the mask was given.
         """
-        if features is not None and region is not None and self.takes_template:
-            mask = crop_mask(probability[None], region, self.config.crop_size)
-            if self.bank.add(self._template(features, mask)):
-                self._learn(self.config.update_steps)
         self.frame_number += 1
         limits = self.config.scale_change
         if self.paused:

@@ -1,7 +1,7 @@
 """`VideoSegmenter`: the session that follows objects through one video.
 
 A frame goes through three phases: every object is predicted on its own (nothing changes), the
-predictions are merged by soft aggregation, and the merged result is committed to every object.
+predictions are merged by soft aggregation, and every object learns from and follows the result.
 All of it happens on copies of the objects, which take their place at the end: a frame that fails
 is as if it had not been there, and may be tried again.
 """
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from jointvos.config import INFERENCE, InferenceConfig, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
-from jointvos.inference.device import choose_device, choose_dtype
+from jointvos.inference.device import choose_device, choose_dtype, upload
 from jointvos.inference.given import Given
 from jointvos.inference.object_tracker import ObjectTracker
 from jointvos.inference.relief import OnOOM, retried
@@ -249,7 +249,7 @@ class VideoSegmenter:
         """The objects after this frame, and what is seen in it; the session stays as it is."""
         trackers = [tracker.copy() for tracker in self.trackers]
         with self._computing():
-            frame = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
+            frame = upload(image, self.device)
             frame = frame.permute(2, 0, 1).contiguous()
             if cut:
                 for tracker in trackers:
@@ -260,10 +260,15 @@ class VideoSegmenter:
             if trackers:
                 with stage(Stage.AGGREGATE):
                     probabilities = soft_aggregate(torch.stack([s.logits for s in seen]).float())
+                objects = probabilities[1:]
+                for tracker, own, probability in zip(trackers, seen, objects, strict=True):
+                    if own.features is not None and own.region is not None:
+                        tracker.learn(probability, own.features, own.region)
+                # The first to wait for the device, once all of the network's work was asked of it.
                 with stage(Stage.STATE):
-                    rows = moments(probabilities[1:])
-                for i, (tracker, own) in enumerate(zip(trackers, seen, strict=True)):
-                    tracker.commit(probabilities[i + 1], rows[i], own.features, own.region)
+                    rows = moments(objects)
+                for tracker, probability, row in zip(trackers, objects, rows, strict=True):
+                    tracker.move(probability, row)
             else:
                 probabilities = torch.ones(1, *image.shape[:2], device=self.device)
             with stage(Stage.RESULT):

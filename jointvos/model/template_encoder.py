@@ -30,7 +30,7 @@ MOST_TAKEN_BACK = 20
 
 def weights_between(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
     """``exp((s - 1) / tau)`` of every pair; queries [L,K], keys [S,K], unit length; [L,S]."""
-    offset = queries.new_tensor(-scale)
+    offset = queries.new_full((), -scale)
     return addmm(offset, queries, keys.T, alpha=scale).exp_()
 
 

@@ -47,9 +47,9 @@ def moments(probabilities: Tensor) -> Tensor:
     the CPU.
     """
     values = []
-    for axis in (2, 1):
-        # Doubles on the host: not every device has them, and the marginals are short.
-        marginal = probabilities.sum(dim=axis).cpu().double()  # [O,Hv], then [O,Wv]
+    # Doubles on the host: not every device has them, and the marginals are short.
+    both = torch.cat((probabilities.sum(dim=2), probabilities.sum(dim=1)), dim=1).cpu().double()
+    for marginal in torch.split(both, list(probabilities.shape[1:]), dim=1):  # [O,Hv], then [O,Wv]
         place = torch.arange(marginal.shape[1], dtype=torch.float64)
         total = marginal.sum(1)
         mean = (marginal @ place) / total

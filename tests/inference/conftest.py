@@ -1,6 +1,7 @@
 """A network so small that a session takes milliseconds, and a clip for it."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -38,7 +39,7 @@ def tiny_net() -> JointNet:
 
 @pytest.fixture
 def session(tiny_net: JointNet) -> Callable[..., VideoSegmenter]:
-    """Start a session on the CPU; keywords change the configuration or the session."""
+    """Start a session, on the CPU by default; keywords change the configuration or the session."""
 
     def start(**changes) -> VideoSegmenter:
         options = {
@@ -46,7 +47,9 @@ def session(tiny_net: JointNet) -> Callable[..., VideoSegmenter]:
             for key in ("precision", "probabilities", "on_oom", "say")
             if key in changes
         }
-        return VideoSegmenter(tiny_net, replace(CONFIG, **changes), device="cpu", **options)
+        device = changes.pop("device", "cpu")
+        net = tiny_net if device == "cpu" else deepcopy(tiny_net)
+        return VideoSegmenter(net, replace(CONFIG, **changes), device=device, **options)
 
     return start
 

@@ -32,7 +32,7 @@ def start(tiny_net):
 
 
 def see(tracker: ObjectTracker, probability: Tensor) -> None:
-    tracker.commit(probability, moments(probability[None])[0], None, None)
+    tracker.move(probability, moments(probability[None])[0])
 
 
 @pytest.mark.parametrize(

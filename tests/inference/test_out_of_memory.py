@@ -174,6 +174,7 @@ class Pretended(str):
 @pytest.fixture
 def on_gpu(session, monkeypatch):
     """Start a session that believes to be on a GPU."""
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
 
     def start(**options) -> VideoSegmenter:
         with monkeypatch.context() as patched:
