@@ -111,7 +111,8 @@ class EnlargedConv(nn.Conv2d):
     def _mixing(self) -> Tensor:
         """What pixel i gives to tap k of enlarged pixel p, along an axis; [2,2*reach+1,3]."""
         count, middle = 4 * self.reach + 3, 2 * self.reach + 1
-        impulses = torch.eye(count)[:, None, :, None]
+        # On the CPU even where the weights are left out, to be filled in later.
+        impulses = torch.eye(count, device="cpu")[:, None, :, None]
         fine = F.interpolate(impulses, (2 * count, 1), mode=self.mode, align_corners=False)
         fine = fine.flatten(1)
         near = fine[middle - self.reach : middle + self.reach + 1]
