@@ -186,7 +186,9 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "paper": InferenceConfig(),
     "davis": InferenceConfig(template_interval=3),
     "ytvos": InferenceConfig(template_interval=5),
-    "small": InferenceConfig(crop_size=(480, 832), memory_size=5, initial_steps=10, update_steps=3),
+    "small": InferenceConfig(
+        crop_size=(480, 832), search_scale=4.0, memory_size=5, initial_steps=10, update_steps=3
+    ),
 }
 
 
