@@ -41,6 +41,7 @@ def test_the_two_ways_of_enlarging_differ():
 def test_the_kernel_is_made_in_full_precision():
     conv, x = drawn("bicubic", 12, 20)
     with torch.autocast("cpu", torch.bfloat16):
+        assert conv._kernel().dtype == torch.float32
         half = conv(x)
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), conv(x), rtol=0.05, atol=0.05)
