@@ -125,16 +125,32 @@ class ObjectState:
         paused: bool = False,
     ) -> "ObjectState":
         """State of an object that has these pixels [Hv,Wv] with these probabilities [Hv,Wv]."""
-        ys, xs = np.nonzero(mask)
-        if not len(ys):
+        rows, columns = mask.sum(axis=1), mask.sum(axis=0)
+        certainty = float(probability[mask].sum(dtype=np.float64))
+        return cls.of_sums(object_id, rows, columns, certainty, paused=paused)
+
+    @classmethod
+    def of_sums(
+        cls,
+        object_id: int,
+        rows: NDArray[np.number],
+        columns: NDArray[np.number],
+        certainty: float,
+        *,
+        paused: bool = False,
+    ) -> "ObjectState":
+        """State from an object's pixels per row [Hv] and column [Wv] and their certainty's sum."""
+        area = int(rows.sum())
+        if not area:
             return cls(object_id, 0, None, None, None, paused)
-        left, top = int(xs.min()), int(ys.min())
+        (left, right), (top, bottom) = (np.flatnonzero(n)[[0, -1]] for n in (columns, rows))
+        cx, cy = (float(np.arange(len(n)) @ n) / area for n in (columns, rows))
         return cls(
             id=object_id,
-            area=len(ys),
-            box=(left, top, int(xs.max()) - left + 1, int(ys.max()) - top + 1),
-            centre=(float(xs.mean()), float(ys.mean())),
-            mean_probability=float(probability[ys, xs].mean()),
+            area=area,
+            box=(int(left), int(top), int(right - left) + 1, int(bottom - top) + 1),
+            centre=(cx, cy),
+            mean_probability=certainty / area,
             paused=paused,
         )
 

@@ -1,5 +1,7 @@
 """Which device computes, in which precision, and what to say when it cannot."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -60,3 +62,16 @@ def upload(image: Image, device: torch.device) -> Tensor:
     if device.type != "cuda":
         return pixels.to(device)
     return pixels.pin_memory().to(device, non_blocking=True)
+
+
+def download(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors of one device on the host, which waits for a GPU once, at the end.
+
+    Such copies go to pinned memory, so that one may begin while the GPU still computes the next.
+    """
+    device = tensors[0].device
+    if device.type != "cuda":
+        return [each.to("cpu") for each in tensors]
+    here = [each.to("cpu", non_blocking=True) for each in tensors]
+    torch.cuda.current_stream(device).synchronize()
+    return here

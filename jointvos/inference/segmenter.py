@@ -22,7 +22,7 @@ from jointvos.inference.device import choose_device, choose_dtype, upload
 from jointvos.inference.given import Given
 from jointvos.inference.object_tracker import ObjectTracker
 from jointvos.inference.relief import OnOOM, retried
-from jointvos.inference.result import frame_result
+from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
 from jointvos.inference.state import pack_tracker, unpack_tracker
 from jointvos.model import FrameFeatures, JointNet
@@ -30,6 +30,7 @@ from jointvos.ops import (
     SearchRegion,
     crop_first_frame,
     crop_image,
+    marginals,
     moments,
     paste,
     soft_aggregate,
@@ -260,25 +261,21 @@ class VideoSegmenter:
             if trackers:
                 with stage(Stage.AGGREGATE):
                     probabilities = soft_aggregate(torch.stack([s.logits for s in seen]).float())
-                objects = probabilities[1:]
-                for tracker, own, probability in zip(trackers, seen, objects, strict=True):
-                    if own.features is not None and own.region is not None:
-                        tracker.learn(probability, own.features, own.region)
-                # The first to wait for the device, once all of the network's work was asked of it.
-                with stage(Stage.STATE):
-                    rows = moments(objects)
-                for tracker, probability, row in zip(trackers, objects, rows, strict=True):
-                    tracker.move(probability, row)
             else:
                 probabilities = torch.ones(1, *image.shape[:2], device=self.device)
+            objects = probabilities[1:]
+            for tracker, own, probability in zip(trackers, seen, objects, strict=True):
+                if own.features is not None and own.region is not None:
+                    tracker.learn(probability, own.features, own.region)
             with stage(Stage.RESULT):
-                result = frame_result(
-                    probabilities,
-                    trackers,
-                    index=index,
-                    cut=cut,
-                    keep_probabilities=self.keep_probabilities,
-                )
+                # The only wait for the device, when all of a frame's work has been asked of it.
+                found = Findings.of(probabilities, keep=self.keep_probabilities).fetched()
+            with stage(Stage.STATE):
+                rows = moments(found.targets, image.shape[:2])
+                for tracker, probability, row in zip(trackers, objects, rows, strict=True):
+                    tracker.move(probability, row)
+            with stage(Stage.RESULT):
+                result = frame_result(found, trackers, index=index, cut=cut)
         return trackers, result
 
     def _predict(self, trackers: list[ObjectTracker], frame: Tensor) -> list[_Seen]:
@@ -289,7 +286,8 @@ class VideoSegmenter:
         sought = [i for i, tracker in enumerate(trackers) if tracker.paused]
         if not sought:
             return seen
-        rows = moments(torch.stack([seen[i].logits for i in sought]).float().sigmoid())
+        found = torch.stack([seen[i].logits for i in sought]).float().sigmoid()
+        rows = moments(marginals(found), size)
         places = [trackers[i].closer_region(row, size) for i, row in zip(sought, rows, strict=True)]
         closer = {i: place for i, place in zip(sought, places, strict=True) if place is not None}
         again = self._look([trackers[i] for i in closer], list(closer.values()), frame)

@@ -12,6 +12,7 @@ from jointvos.ops.crop import (
 from jointvos.ops.target import (
     TargetState,
     limited_scale,
+    marginals,
     moments,
     scale_of_size,
     state_of_mask,
@@ -25,6 +26,7 @@ __all__ = [
     "crop_image",
     "crop_mask",
     "limited_scale",
+    "marginals",
     "moments",
     "paste",
     "scale_of_size",

@@ -40,16 +40,23 @@ def state_of_mask(mask: Tensor) -> TargetState:
     return TargetState(centre=first + (size - 1) / 2, size=size)
 
 
-def moments(probabilities: Tensor) -> Tensor:
-    """Sum, centre (y, x) and extent (height, width) of soft masks.
+def marginals(masks: Tensor) -> Tensor:
+    """Sums of masks over each row, then over each column, where the masks are.
 
-    The extent is four standard deviations. Shapes: [O,Hv,Wv] in [0, 1]; result [O,5] on
-    the CPU.
+    Shapes: [...,Hv,Wv]; result [...,Hv+Wv].
+    """
+    return torch.cat((masks.sum(dim=-1), masks.sum(dim=-2)), dim=-1)
+
+
+def moments(sums: Tensor, frame: Pair) -> Tensor:
+    """Sum, centre (y, x) and extent (height, width) of soft masks, from their `marginals`.
+
+    The extent is four standard deviations. Shapes: [O,Hv+Wv] of a frame (Hv, Wv); result [O,5]
+    on the CPU.
     """
     values = []
     # Doubles on the host: not every device has them, and the marginals are short.
-    both = torch.cat((probabilities.sum(dim=2), probabilities.sum(dim=1)), dim=1).cpu().double()
-    for marginal in torch.split(both, list(probabilities.shape[1:]), dim=1):  # [O,Hv], then [O,Wv]
+    for marginal in torch.split(sums.cpu().double(), list(frame), dim=1):  # [O,Hv], then [O,Wv]
         place = torch.arange(marginal.shape[1], dtype=torch.float64)
         total = marginal.sum(1)
         mean = (marginal @ place) / total

@@ -23,6 +23,7 @@ from jointvos.ops import (
     crop_image,
     crop_mask,
     limited_scale,
+    marginals,
     moments,
     paste,
     scale_of_size,
@@ -144,7 +145,7 @@ class OracleObject:
         if is_due and self.config.memory_size > 1:
             self.remember(self.stage, crop_mask(previous[None], self.region, crop))
             self.learn(self.config.update_steps)
-        area = moments(previous[None])[0]
+        area = moments(marginals(previous[None]), frame)[0]
         state = updated_state(area, self.state, self.config.min_target_area)
         self.scale = limited_scale(state.size, self.base_size, self.scale, self.config.scale_change)
         self.state = TargetState(state.centre, self.base_size * self.scale)

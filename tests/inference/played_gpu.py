@@ -2,11 +2,13 @@
 
 Operations on tensors of two devices are an error, as they are there, and whatever is asked of the
 device is written down in its order, copies to the host among it: those wait for all that was asked
-before. Numbers are those of the CPU, so results can be compared to the bit.
+before, or leave that to `synchronize`. Numbers are those of the CPU, so results can be compared to
+the bit.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -54,6 +56,10 @@ class PlayedGPU(TorchDispatchMode):
         super().__init__()
         self.asked: list[str] = []
 
+    def synchronize(self) -> None:
+        """Wait for what was asked."""
+        self.asked.append("wait")
+
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = operation._schema.name
@@ -75,7 +81,8 @@ class PlayedGPU(TorchDispatchMode):
         if there:
             self.asked.append(name)
             by_mask = name == "aten::index" and any(t.dtype == torch.bool for t in tensors[1:])
-            if not on_gpu or by_mask or name in WAITING:
+            copied = not on_gpu and not kwargs.get("non_blocking", False)
+            if copied or by_mask or name in WAITING:
                 self.asked.append("wait")
         outcome = operation(*plain_args, **plain_kwargs)
         if not on_gpu:
@@ -89,5 +96,7 @@ class PlayedGPU(TorchDispatchMode):
 def played_gpu() -> Iterator[PlayedGPU]:
     """Inside the block there is a device "cuda"."""
     torch._C._ensureCUDADeviceGuardSet()
-    with torch.inference_mode(), PlayedGPU() as gpu:
+    gpu = PlayedGPU()
+    stream = patch.object(torch.cuda, "current_stream", lambda device: gpu)
+    with stream, torch.inference_mode(), gpu:
         yield gpu

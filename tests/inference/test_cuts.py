@@ -6,7 +6,7 @@ import torch
 
 from jointvos.errors import ConfigError
 from jointvos.inference.object_tracker import ObjectTracker
-from jointvos.ops import TargetState, moments
+from jointvos.ops import TargetState, marginals, moments
 
 CROP = (64, 96)  # of the sessions here
 
@@ -179,7 +179,7 @@ def test_the_size_changes_freely_only_after_a_cut(tiny_net, session):
         tracker = ObjectTracker(tiny_net, config, 1, state)
         tracker.paused = paused
         before = tracker.scale
-        tracker.move(probability, moments(probability[None])[0])
+        tracker.move(probability, moments(marginals(probability[None]), probability.shape)[0])
         scales.append(float(tracker.scale / before))
     assert scales[0] == pytest.approx(1.1)
     assert 3 < scales[1] <= 4

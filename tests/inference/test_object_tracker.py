@@ -8,7 +8,7 @@ from torch import Tensor
 
 from jointvos.config import InferenceConfig
 from jointvos.inference.object_tracker import ObjectTracker
-from jointvos.ops import TargetState, moments
+from jointvos.ops import TargetState, marginals, moments
 
 FRAME = (400, 600)
 CONFIG = InferenceConfig(crop_size=(64, 96), search_scale=3.0)  # below 2, so nothing is decimated
@@ -32,7 +32,7 @@ def start(tiny_net):
 
 
 def see(tracker: ObjectTracker, probability: Tensor) -> None:
-    tracker.move(probability, moments(probability[None])[0])
+    tracker.move(probability, moments(marginals(probability[None]), probability.shape)[0])
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from jointvos.errors import (
 )
 from jointvos.inference import VideoSegmenter
 from jointvos.inference.object_tracker import ObjectTracker
-from jointvos.inference.result import frame_result
+from jointvos.inference.result import Findings, frame_result
 from jointvos.ops import TargetState
-from jointvos.types import Frame
+from jointvos.types import Frame, ObjectState
 
 
 def follow(session, frames, masks):
@@ -248,11 +248,31 @@ def test_more_than_254_objects(tiny_net):
     probabilities = torch.nn.functional.one_hot(torch.from_numpy(labels).long()).permute(2, 0, 1)
     state = TargetState(torch.zeros(2), torch.ones(2))
     trackers = [ObjectTracker(tiny_net, InferenceConfig(), i, state) for i in range(1, 301)]
-    result = frame_result(
-        probabilities.float(), trackers, index=0, cut=False, keep_probabilities=False
-    )
+    found = Findings.of(probabilities.float(), keep=False).fetched()
+    result = frame_result(found, trackers, index=0, cut=False)
     np.testing.assert_array_equal(result.labels, labels)
     assert [state.id for state in result.objects if state.area != 1] == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_objects_are_summed_up_as_their_pixels_say(tiny_net, keep):
+    random = torch.Generator().manual_seed(5)
+    probabilities = torch.rand(4, 23, 31, generator=random).softmax(0)
+    probabilities[3] = 0  # an object that is gone
+    state = TargetState(torch.zeros(2), torch.ones(2))
+    trackers = [ObjectTracker(tiny_net, InferenceConfig(), i, state) for i in (2, 5, 9)]
+    found = Findings.of(probabilities, keep=keep).fetched()
+    result = frame_result(found, trackers, index=7, cut=True)
+    winner, highest = probabilities.argmax(0).numpy(), probabilities.amax(0).numpy()
+    np.testing.assert_array_equal(result.labels, np.array([0, 2, 5, 9])[winner])
+    assert (result.index, result.cut, result.probabilities is None) == (7, True, not keep)
+    for i, seen in enumerate(result.objects[:2], start=1):
+        ys, xs = np.nonzero(winner == i)
+        assert seen.area == len(ys)
+        assert seen.box == (xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1)
+        assert seen.centre == pytest.approx((xs.mean(), ys.mean()))
+        assert seen.mean_probability == pytest.approx(highest[ys, xs].mean())
+    assert result.objects[2] == ObjectState(9, 0, None, None, None)
 
 
 def test_too_little_memory_is_one_clear_line(session, clip, tiny_net, monkeypatch):

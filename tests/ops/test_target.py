@@ -6,6 +6,7 @@ import torch
 from jointvos.ops import (
     TargetState,
     limited_scale,
+    marginals,
     moments,
     scale_of_size,
     state_of_mask,
@@ -33,9 +34,19 @@ def test_state_of_mask_is_last_minus_first(mask, centre, size):
     assert tuple(state.size.tolist()) == size
 
 
+def moments_of(masks: torch.Tensor) -> torch.Tensor:
+    return moments(marginals(masks), masks.shape[1:])
+
+
+def test_marginals_are_sums_over_rows_then_columns():
+    mask = box(1, 2, 3, 4, 0.5)[:6, :8]
+    assert marginals(mask).tolist() == [0, 2, 2, 2, 0, 0, 0, 0, 1.5, 1.5, 1.5, 1.5, 0, 0]
+    assert marginals(torch.stack((mask, mask)))[1].equal(marginals(mask))
+
+
 @pytest.mark.parametrize("value", [1.0, 0.5], ids=["hard", "soft"])
 def test_moments_of_a_box(value):
-    (row,) = moments(box(10, 20, 12, 24, value)[None])
+    (row,) = moments_of(box(10, 20, 12, 24, value)[None])
     area, cy, cx, height, width = row.tolist()
     assert area == pytest.approx(12 * 24 * value)
     assert (cy, cx) == pytest.approx((15.5, 31.5))
@@ -46,19 +57,19 @@ def test_moments_of_a_box(value):
 
 def test_moments_of_each_object_are_its_own():
     masks = torch.stack((box(0, 0, 10, 10), box(40, 60, 20, 30)))
-    rows = moments(masks)
+    rows = moments_of(masks)
     for mask, row in zip(masks, rows, strict=True):
-        torch.testing.assert_close(moments(mask[None])[0], row)
+        torch.testing.assert_close(moments_of(mask[None])[0], row)
     assert not torch.allclose(rows[0], rows[1])
 
 
 def test_a_target_that_is_all_but_gone_stays_where_it_was():
     previous = TargetState(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
-    (faint,) = moments(box(10, 20, 12, 24, 0.3)[None])
+    (faint,) = moments_of(box(10, 20, 12, 24, 0.3)[None])
     assert updated_state(faint, previous, min_area=100) is previous
     moved = updated_state(faint, previous, min_area=50)
     assert moved.centre.tolist() == pytest.approx([15.5, 31.5])
-    (none,) = moments(torch.zeros(1, 60, 90))
+    (none,) = moments_of(torch.zeros(1, 60, 90))
     assert updated_state(none, previous, min_area=100) is previous
 
 
