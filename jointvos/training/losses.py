@@ -33,11 +33,14 @@ def lovasz_loss(probabilities: Tensor, masks: Tensor, *, per_frame: bool = False
 def cosine_loss(transduction: Tensor, induction: Tensor) -> Tensor:
     """Similarity of the two mask encodings (Eq. 8), averaged over frames and sequences.
 
+    Orthogonal is as far apart as they are pushed, which is all that the paper's encodings, never
+    negative, can do. Leaky ones could become opposites, and their sum nothing.
+
     Shapes: both [B,N,D,h,w]; a frame's encoding is one vector.
     """
     a = F.normalize(transduction.flatten(2), dim=-1)
     b = F.normalize(induction.flatten(2), dim=-1)
-    return (a * b).sum(-1).mean()
+    return (a * b).sum(-1).clamp_min(0).mean()
 
 
 def soft_iou_loss(probabilities: Tensor, masks: Tensor) -> Tensor:

@@ -67,6 +67,15 @@ def test_cosine_agrees_with_the_official_code(reference, case):
         assert float(theirs.abs().max()) > 10 * TOLERANCE
 
 
+def test_encodings_are_not_pushed_beyond_orthogonal(reference):
+    """Opposite ones, as leaky encodings can be, would leave nothing of their sum."""
+    a = reference["cos_a"].transpose(0, 1).clone().requires_grad_()
+    loss = cosine_loss(a, -reference["cos_a"].transpose(0, 1))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert not a.grad.any()
+
+
 def test_cosine_of_single_pixels_is_another_number(reference):
     a, b = (
         reference[name].flatten(3).permute(0, 1, 3, 2).flatten(1, 2) for name in ("cos_a", "cos_b")
