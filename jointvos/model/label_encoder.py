@@ -5,7 +5,6 @@ it may be negative (the paper is silent on it). One trunk serves a network with 
 and the single-head variant of Table 2, where both branches share one encoding.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -59,28 +58,10 @@ class LabelEncoder(nn.Module):
             EncodingHead(config, with_importance=False) if config.two_head else None
         )
         he_initialise(self)
-        self._reset_importance()
-
-    def _reset_importance(self) -> None:
-        """W = 1."""
         if self.head.importance is not None:
             nn.init.zeros_(self.head.importance.weight)
             assert self.head.importance.bias is not None
             nn.init.ones_(self.head.importance.bias)
-
-    @torch.no_grad()
-    def equalise(self) -> None:
-        """Make both encodings the transduction branch's, halved so that their sum stays; W is 1.
-
-        Something to start from in training: the target model of a branch that was not used so far
-        then speaks as the decoder understands.
-        """
-        assert self.transduction_head is not None
-        self.head.load_state_dict(self.transduction_head.state_dict(), strict=False)
-        for head in (self.head, self.transduction_head):  # (leaky) ReLU keeps the half
-            for parameter in head.encoding.parameters():
-                parameter.div_(2)
-        self._reset_importance()
 
     def forward(self, masks: Tensor) -> MaskEncodings:
         """Encode masks or probabilities.

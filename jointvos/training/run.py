@@ -142,9 +142,6 @@ class Run:
         """Begin a stage: what is frozen in it, and an optimiser of its own."""
         self.stage = stage
         config = self.config
-        if config.stages[stage].equal_encodings:
-            for net in (self.net, self.kept):
-                net.label_encoder.equalise()
         groups = parameter_groups(self.net, config.stages[stage].rates, config.weight_decay)
         if self.unrolling.auxiliary is not None:
             own = list(self.unrolling.auxiliary.parameters())
@@ -209,12 +206,11 @@ class Run:
 
     def heard(self, sequences: int) -> Tensor | None:
         """Which branches this process's sequences of the step hear, [B,2] in {0, 1}."""
-        stage, _ = self.config.stage(self.step)
-        drop = self.config.stages[stage].branch_drop
-        if drop == 0:
+        if self.config.branch_drop == 0:
             return None
         random = torch.Generator().manual_seed(1_000_003 * self.config.seed + self.step)
         chance = torch.rand(sequences * self.processes.count, generator=random)
+        drop = self.config.branch_drop
         heard = torch.stack((chance >= drop / 2, chance < 1 - drop / 2), dim=1).float()
         first = sequences * self.processes.rank
         return heard[first : first + sequences].to(self.device)

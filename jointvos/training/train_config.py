@@ -62,11 +62,6 @@ class Stage(Checked):
         lovasz_start: Share of the stage after which Lovasz begins to replace cross-entropy and
             soft IoU; from scratch it would stay on a plateau at probability one half.
         lovasz_full: Share of the stage from which Lovasz is the main loss.
-        branch_drop: Share of the mini-sequences in which the decoder hears only one branch, each of
-            the two equally often; not in the paper.
-        equal_encodings: Whether it begins with the induction branch's mask encoding made equal to
-            the transduction branch's (both halved), which rouses an induction branch that came
-            to nothing; not in the paper.
     """
 
     steps: int
@@ -79,13 +74,9 @@ class Stage(Checked):
     drop_factor: float = 0.2
     lovasz_start: float = 0.0
     lovasz_full: float = 0.0
-    branch_drop: float = 0.0
-    equal_encodings: bool = False
 
     def problems(self) -> list[str]:
         found = []
-        if not 0 <= self.branch_drop <= 1:
-            found.append(f"branch_drop is {self.branch_drop}, expected 0 to 1")
         if self.steps < 1:
             found.append(f"steps is {self.steps}, expected 1 or more")
         if not self.learning_rate > 0:
@@ -128,6 +119,8 @@ class TrainConfig(Checked):
         safety_cross_entropy: Cross-entropy that stays beside Lovasz.
         cosine_weight: Of Eq. 8.
         auxiliary_weight: Of the cross-entropy on the mask encoding at stride 16; 0 for none.
+        branch_drop: Share of the mini-sequences in which the decoder hears only one branch, each of
+            the two equally often; not in the paper.
         ema_decay: Of the averaged weights, which are the ones that are kept; 0 keeps the last.
         window: Frames that a mini-sequence of "segments" spans at most.
         causal: Whether its given frame is always the earliest; the paper does not say so.
@@ -154,6 +147,7 @@ class TrainConfig(Checked):
     safety_cross_entropy: float = 0.0
     cosine_weight: float = 1.0
     auxiliary_weight: float = 0.0
+    branch_drop: float = 0.0
     ema_decay: float = 0.0
     window: int = 100
     causal: bool = True
@@ -175,14 +169,13 @@ class TrainConfig(Checked):
                 found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
         if not 0 <= self.ema_decay < 1:
             found.append(f"ema_decay is {self.ema_decay}, expected 0 to below 1")
+        if not 0 <= self.branch_drop <= 1:
+            found.append(f"branch_drop is {self.branch_drop}, expected 0 to 1")
         without_branch = {"transduction", "induction"} & set(self.without)
         if len(without_branch) == 2:
             found.append("without both branches nothing is left to train")
-        if without_branch and any(stage.branch_drop > 0 for stage in self.stages):
-            found.append("branch_drop is above 0, expected 0 where a branch is missing")
-        heads_missing = without_branch or "two-head" in self.without
-        if heads_missing and any(stage.equal_encodings for stage in self.stages):
-            found.append("equal_encodings is true, expected false where there is one encoding")
+        if without_branch and self.branch_drop > 0:
+            found.append(f"branch_drop is {self.branch_drop}, expected 0 where a branch is missing")
         return found
 
     @property

@@ -26,16 +26,7 @@ CONFIG = TrainConfig(
     data="synthesis",
     stages=(
         Stage(2, 1e-3, PHASES, {"learner.filter_reg": 0.02}, lovasz_start=0.5, lovasz_full=1.0),
-        Stage(
-            steps=2,
-            learning_rate=5e-4,
-            phases=PHASES,
-            rates={"backbone.": 0.0},
-            schedule="drops",
-            drops=(0.5,),
-            branch_drop=0.5,
-            equal_encodings=True,
-        ),
+        Stage(2, 5e-4, PHASES, {"backbone.": 0.0}, schedule="drops", drops=(0.5,)),
     ),
     weight_decay=0.01,
     clip_norm=1.0,
@@ -210,7 +201,7 @@ def test_bfloat16_changes_little():
 
 @pytest.mark.parametrize("without", ["transduction", "induction", "two-head", "cosine"])
 def test_every_ablation_trains(without):
-    run = new_run(replace(CONFIG, stages=CONFIG.stages[:1], without=(without,)))
+    run = new_run(replace(CONFIG, without=(without,)))
     report = next(run.steps())
     assert np.isfinite(report.loss)
     assert run.net.config.transduction == (without != "transduction")
@@ -221,8 +212,7 @@ def test_every_ablation_trains(without):
 
 
 def test_so_many_sequences_hear_one_branch_only():
-    stages = tuple(replace(stage, branch_drop=0.6) for stage in CONFIG.stages)
-    config = replace(CONFIG, stages=stages)
+    config = replace(CONFIG, branch_drop=0.6)
     run, second = new_run(config), new_run(config)
     second.processes = Processes(rank=1, count=2)
     drawn = []
@@ -236,42 +226,13 @@ def test_so_many_sequences_hear_one_branch_only():
     for row in torch.cat(drawn).tolist():
         shares[tuple(row)] += 1 / 2000
     assert [*shares.values()] == pytest.approx([0.4, 0.3, 0.3, 0], abs=0.04)
+    assert new_run().heard(5) is None
     assert np.isfinite(next(new_run(config).steps()).loss)
 
 
-def test_a_stage_has_its_own_share_of_dropped_branches():
-    run = new_run()
-    assert run.heard(2) is None
-    run.step = 2
-    assert run.heard(2) is not None
-
-
-@pytest.mark.parametrize("without", ["transduction", "induction", "two-head"])
-def test_what_a_stage_needs_cannot_be_missing(without):
-    with pytest.raises(ConfigError, match="equal_encodings is true, expected false where"):
-        replace(CONFIG, without=(without,))
-    if without != "two-head":
-        with pytest.raises(ConfigError, match="branch_drop is above 0, expected 0 where"):
-            replace(CONFIG, without=(without,))
-
-
-def test_a_stage_can_begin_with_equal_encodings():
-    run, mask = new_run(), torch.rand(1, 1, 1, 64, 96)
-    steps = run.steps()
-    next(steps)
-    next(steps)
-    nets = (run.net, run.kept)
-    with torch.no_grad():
-        before = [net.encode_masks(mask) for net in nets]
-        run._enter(1)
-        after = [net.encode_masks(mask) for net in nets]
-    for old, new in zip(before, after, strict=True):
-        assert not torch.allclose(old.transduction, old.induction)
-        assert torch.equal(new.transduction, new.induction)
-        torch.testing.assert_close(new.transduction + new.induction, old.transduction)
-        assert not torch.equal(old.importance, torch.ones_like(old.importance))
-        assert torch.equal(new.importance, torch.ones_like(old.importance))
-    assert np.isfinite(next(steps).loss)
+def test_a_dropped_branch_cannot_be_missing():
+    with pytest.raises(ConfigError, match=r"branch_drop is 0\.6, expected 0 where"):
+        replace(CONFIG, branch_drop=0.6, without=("induction",))
 
 
 def test_another_seed_is_another_run():
