@@ -9,6 +9,10 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+
+# Loaded now, for its functions take the group that exists at that time as a default: loaded later
+# (torchvision does), they would keep it, and threads of it that may abort the process at its end.
+import torch.distributed.nn
 from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
