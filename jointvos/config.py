@@ -4,6 +4,7 @@
 video is run through it. Both check themselves when they are made and name every problem at once.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -96,6 +97,8 @@ class InferenceConfig(Checked):
     Attributes:
         crop_size: Height and width of the search region as the network sees it, multiples of 16.
         search_scale: Side of the search region relative to the target's.
+        reach: How far a target may be from its last mask, relative to the root of its area; not in
+            the paper. 0 sets no limit but the search region.
         template_interval: T, every how many frames one becomes a template.
         memory_size: N_max, templates kept per object, the first one included.
         memory_precision: What their features, and sums over them, are kept in between frames;
@@ -117,6 +120,7 @@ class InferenceConfig(Checked):
 
     crop_size: tuple[int, int] = (480, 832)
     search_scale: float = 5.0
+    reach: float = 0.0
     template_interval: int = 5
     memory_size: int = 20
     memory_precision: Literal["fp32", "fp16"] = "fp32"
@@ -138,6 +142,8 @@ class InferenceConfig(Checked):
         for name in ("template_interval", "memory_size", "initial_steps", "objects_at_once"):
             if getattr(self, name) < 1:
                 found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
+        if not 0 <= self.reach < math.inf:
+            found.append(f"reach is {self.reach}, expected 0 or more")
         if self.update_steps < 0:
             found.append(f"update_steps is {self.update_steps}, expected 0 or more")
         if self.memory_precision not in MEMORY_PRECISIONS:
@@ -187,7 +193,12 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "davis": InferenceConfig(template_interval=3),
     "ytvos": InferenceConfig(template_interval=5),
     "small": InferenceConfig(
-        crop_size=(480, 832), search_scale=4.0, memory_size=5, initial_steps=10, update_steps=3
+        crop_size=(480, 832),
+        search_scale=4.0,
+        reach=0.8,
+        memory_size=5,
+        initial_steps=10,
+        update_steps=3,
     ),
 }
 

@@ -33,6 +33,7 @@ class ModelRequest:
     memory_size: int | None
     memory_precision: str | None
     template_interval: int | None
+    reach: float | None
     device: str
     precision: str
     dataset_preset: str
@@ -88,6 +89,7 @@ def load_model_for(request: ModelRequest, reporter: Reporter) -> EvaluatedModel:
         memory_size=request.memory_size,
         memory_precision=request.memory_precision,
         template_interval=request.template_interval,
+        reach=request.reach,
     )
 
     def make() -> VideoSegmenter:
@@ -120,6 +122,7 @@ def load_model_for(request: ModelRequest, reporter: Reporter) -> EvaluatedModel:
             "template interval": str(config.template_interval),
             "memory size": str(config.memory_size),
             "memory precision": config.memory_precision,
+            "reach": f"{config.reach:g} sides of the target" if config.reach else "no limit",
             "search region": f"{config.crop_size[1]}x{config.crop_size[0]}",
             "device": where,
             "precision": used,

@@ -54,6 +54,15 @@ TemplateInterval = Annotated[
     int | None,
     typer.Option("--template-interval", metavar="N", help="Remember every N-th frame."),
 ]
+Reach = Annotated[
+    float | None,
+    typer.Option(
+        "--reach",
+        metavar="N",
+        help="How far a target may go from one frame to the next, in sides of its own: further "
+        "look-alikes are left alone. 0 sets no limit, as in the paper; 0.8 in the preset small.",
+    ),
+]
 Compile = Annotated[
     bool,
     typer.Option(

@@ -36,6 +36,7 @@ def make_sessions(
     preset_name: str | None,
     memory_size: int | None,
     template_interval: int | None,
+    reach: float | None,
     device: str,
     precision: str,
     memory_precision: str | None = None,
@@ -66,6 +67,7 @@ def make_sessions(
         memory_size=memory_size,
         memory_precision=memory_precision,
         template_interval=template_interval,
+        reach=reach,
         cuts=cuts,
     )
 

@@ -5,6 +5,7 @@ Reading (`search_region`, `search_encoding`) changes nothing. What changes an ob
 tensors are replaced, never changed in place, so that the copy may share them.
 """
 
+import math
 from copy import copy
 
 import torch
@@ -19,10 +20,15 @@ from jointvos.ops import (
     TargetState,
     crop_mask,
     limited_scale,
+    occupied_cells,
     scale_of_size,
     search_region,
     updated_state,
+    within_reach,
 )
+
+STILL_THERE = 0.5
+"""Least share of a target's last area within its reach; with less it has gone further."""
 
 ANY_CHANGE = (0.25, 4.0)
 """Limits of the scale change from before a cut to where the target is seen again."""
@@ -34,6 +40,8 @@ class ObjectTracker:
     Attributes:
         object_id: The user's id.
         state: Place and extent of the target in the last frame.
+        area: Its sum of probabilities there.
+        cells: The squares it occupied there; None if there is no reach, or it was all but gone.
         scale: Video pixels per crop pixel, float32 scalar.
         bank: Its templates.
         target_model: Kernel of the induction branch; None without that branch.
@@ -52,6 +60,8 @@ class ObjectTracker:
         self.frame_number = 1
         self.paused = False
         self.place(state)
+        self.area = 0.0
+        self.cells: Tensor | None = None
         self.bank: MemoryBank
         self.target_model: TargetModel | None = None
         self.encoded: tuple[EncodedTemplate, ...] = ()
@@ -150,6 +160,13 @@ class ObjectTracker:
                 parts.append(self.net.apply_target_model(self.target_model, features.induction))
         return torch.stack(parts).sum(0)
 
+    def within_reach(self, logits: Tensor) -> Tensor:
+        """Logits [Hv,Wv] without what is too far from the last mask to be the target."""
+        if self.cells is None or self.paused:
+            return logits
+        distance = self.config.reach * math.sqrt(self.area)
+        return within_reach(logits, self.cells, distance, least=STILL_THERE * self.area)
+
     def learn(self, probability: Tensor, features: FrameFeatures, region: SearchRegion) -> None:
         """Keep the merged result of a frame as a template, if one is due.
 
@@ -179,6 +196,9 @@ class ObjectTracker:
         state = updated_state(moments, self.state, self.config.min_target_area)
         self.scale = limited_scale(state.size, self.base_size, self.scale, limits)
         self.state = TargetState(state.centre, self.base_size * self.scale)
+        self.area = float(moments[0])
+        there = self.config.reach > 0 and self.area >= self.config.min_target_area
+        self.cells = occupied_cells(probability) if there else None
 
     def _is_seen(self, probability: Tensor) -> bool:
         """Whether a probability [Hv,Wv] leaves no doubt that the target is there."""

@@ -320,7 +320,10 @@ class VideoSegmenter:
         with stage(Stage.DECODER):
             logits = self.net.decode(torch.cat(encodings), features.stages)
         with stage(Stage.PASTE):
-            whole = [paste(*pair, size) for pair in zip(logits, regions, strict=True)]
+            whole = [
+                tracker.within_reach(paste(own, region, size))
+                for tracker, own, region in zip(trackers, logits, regions, strict=True)
+            ]
         return [
             _Seen(scores, own if tracker.takes_template else None, region)
             for tracker, scores, own, region in zip(trackers, whole, each, regions, strict=True)

@@ -25,11 +25,13 @@ TRACKER: dict[str, Any] = {
     "frame_number": int,
     "paused": bool,
     "state": TargetState,
+    "area": float,
     "given": TargetState,
     "scale": Tensor,
     "base_size": Tensor,
 }
 TRACKER_ON_DEVICE: dict[str, Any] = {
+    "cells": Tensor | None,
     "target_model": TargetModel | None,
     "encoded": tuple[EncodedTemplate, ...],
     "keys": TemplateKeys | None,

@@ -9,6 +9,7 @@ from jointvos.ops.crop import (
     paste,
     search_region,
 )
+from jointvos.ops.reach import occupied_cells, within_reach
 from jointvos.ops.target import (
     TargetState,
     limited_scale,
@@ -28,10 +29,12 @@ __all__ = [
     "limited_scale",
     "marginals",
     "moments",
+    "occupied_cells",
     "paste",
     "scale_of_size",
     "search_region",
     "soft_aggregate",
     "state_of_mask",
     "updated_state",
+    "within_reach",
 ]

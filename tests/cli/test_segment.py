@@ -150,6 +150,9 @@ def test_folder_of_pictures_keeps_their_names(jointvos, inputs, tiny_weights):
         pytest.param(
             ["clip.mp4", "--mask", "first.png", "--memory-size", "0"], 2, "memory", id="memory"
         ),
+        pytest.param(
+            ["clip.mp4", "--mask", "first.png", "--reach", "-1"], 2, "reach is -1", id="reach"
+        ),
         pytest.param(["clip.mp4", "--mask", "first.png", "--device", "tpu"], 2, "tpu", id="device"),
     ],
 )

@@ -83,3 +83,42 @@ def test_a_vanished_target_is_sought_where_it_was(start):
         assert torch.equal(tracker.state.centre, state.centre)
         torch.testing.assert_close(tracker.state.size, state.size)
         torch.testing.assert_close(tracker.scale, scale)
+
+
+def within(tracker: ObjectTracker) -> Tensor:
+    """Where a mask of the whole frame is left."""
+    return tracker.within_reach(torch.full(FRAME, 5.0)) > 0
+
+
+def test_a_mask_stays_within_reach_of_the_last_one(start):
+    tracker = start(replace(CONFIG, reach=0.5))
+    assert within(tracker).all()  # before there is one
+    see(tracker, box(32, 40))  # 4 and 5 cells; half of its side, the root of 1280, is 2.2
+    left = within(tracker)
+    near = left.nonzero()
+    assert near.amin(0).tolist() == [184 - 16, 280 - 16]
+    assert near.amax(0).tolist() == [215 + 16, 319 + 16]
+    assert int(left.sum()) == 64 * 72
+
+
+@pytest.mark.parametrize(
+    ("reach", "paused", "sizes"),
+    [
+        pytest.param(0.0, False, [(32, 40)], id="no reach"),
+        pytest.param(0.5, False, [(32, 40), (2, 3)], id="all but gone"),
+        pytest.param(0.5, True, [(32, 40)], id="after a cut"),
+    ],
+)
+def test_where_reach_sets_no_limit(start, reach, paused, sizes):
+    tracker = start(replace(CONFIG, reach=reach))
+    for size in sizes:
+        see(tracker, box(*size))
+    tracker.paused = paused
+    assert within(tracker).all()
+
+
+def test_a_target_may_go_further_when_it_is_not_there(start):
+    tracker = start(replace(CONFIG, reach=0.5))
+    see(tracker, box(32, 40))
+    elsewhere = torch.where(box(32, 40).roll(100, 1) > 0, 5.0, -5.0)
+    assert tracker.within_reach(elsewhere).equal(elsewhere)

@@ -30,10 +30,10 @@ def test_results_are_those_of_the_cpu(on_gpu, session, clip, precision):
     first = np.where(labels[0] == 1, labels[0], 0)
     given = {0: first, 3: labels[3], 5: np.where(labels[5] == 2, 2, 0).astype(np.uint8)}
     with torch.inference_mode():
-        usual = session(probabilities=True, memory_precision=precision)
+        usual = session(probabilities=True, memory_precision=precision, reach=0.3)
         expected = [usual.step(f, given.get(t), cut=t == 6) for t, f in enumerate(frames)]
     with played_gpu():
-        played = on_gpu(probabilities=True, memory_precision=precision)
+        played = on_gpu(probabilities=True, memory_precision=precision, reach=0.3)
         for t, frame in enumerate(frames):
             same(played.step(frame, given.get(t), cut=t == 6), expected[t])
         memory = played.trackers[0].bank.templates[0].transduction
@@ -45,7 +45,7 @@ def test_all_work_is_asked_for_before_the_only_wait(on_gpu, clip):
     waits = {}
     with played_gpu() as gpu:
         for objects in (1, 2):
-            played = on_gpu()
+            played = on_gpu(reach=0.3)
             for t in range(5):
                 gpu.asked.clear()
                 played.step(frames[t], np.minimum(labels[0], objects) if t == 0 else None)
@@ -62,13 +62,13 @@ def test_all_work_is_asked_for_before_the_only_wait(on_gpu, clip):
 def test_a_saved_session_goes_on_there(on_gpu, session, clip):
     frames, labels = clip
     with torch.inference_mode():
-        usual = session(probabilities=True)
+        usual = session(probabilities=True, reach=0.3)
         for t in range(4):
             usual.step(frames[t], labels[0] if t == 0 else None)
         saved = usual.state()
         expected = usual.step(frames[4])
     with played_gpu():
-        played = on_gpu(probabilities=True)
+        played = on_gpu(probabilities=True, reach=0.3)
         played.restore(saved)
         same(played.step(frames[4]), expected)
         again = played.state()

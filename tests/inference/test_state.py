@@ -50,6 +50,7 @@ def long_clip(clip):
         pytest.param(8, {"memory_precision": "fp16"}, id="after evictions, in half precision"),
         pytest.param(10, {}, id="while paused"),
         pytest.param(10, {"cuts": "reset"}, id="after a reset"),
+        pytest.param(8, {"reach": 0.3}, id="with a reach"),
     ],
 )
 def test_goes_on_to_the_bit(session, long_clip, at, changes):
