@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from jointvos.config import InferenceConfig
+from jointvos.inference.device import upload
 from jointvos.inference.memory_bank import MemoryBank, Template
+from jointvos.inference.reach import main_cells, within_reach
 from jointvos.inference.stages import Stage, stage
 from jointvos.model import EncodedTemplate, FrameFeatures, JointNet, TargetModel, TemplateKeys
 from jointvos.ops import (
@@ -20,15 +22,10 @@ from jointvos.ops import (
     TargetState,
     crop_mask,
     limited_scale,
-    occupied_cells,
     scale_of_size,
     search_region,
     updated_state,
-    within_reach,
 )
-
-STILL_THERE = 0.5
-"""Least share of a target's last area within its reach; with less it has gone further."""
 
 ANY_CHANGE = (0.25, 4.0)
 """Limits of the scale change from before a cut to where the target is seen again."""
@@ -41,7 +38,8 @@ class ObjectTracker:
         object_id: The user's id.
         state: Place and extent of the target in the last frame.
         area: Its sum of probabilities there.
-        cells: The squares it occupied there; None if there is no reach, or it was all but gone.
+        cells: The squares it occupied there, for its reach; None without one, or if it was all but
+            gone.
         scale: Video pixels per crop pixel, float32 scalar.
         bank: Its templates.
         target_model: Kernel of the induction branch; None without that branch.
@@ -164,8 +162,8 @@ class ObjectTracker:
         """Logits [Hv,Wv] without what is too far from the last mask to be the target."""
         if self.cells is None or self.paused:
             return logits
-        distance = self.config.reach * math.sqrt(self.area)
-        return within_reach(logits, self.cells, distance, least=STILL_THERE * self.area)
+        cells = upload(self.cells.numpy(), logits.device)
+        return within_reach(logits, cells, self.config.reach * math.sqrt(self.area), self.area)
 
     def learn(self, probability: Tensor, features: FrameFeatures, region: SearchRegion) -> None:
         """Keep the merged result of a frame as a template, if one is due.
@@ -180,12 +178,13 @@ class ObjectTracker:
             if self.bank.add(self._template(features, mask)):
                 self._learn(self.config.update_steps)
 
-    def move(self, probability: Tensor, moments: Tensor) -> None:
+    def move(self, probability: Tensor, moments: Tensor, mask: Tensor) -> None:
         """End a frame: follow its merged result.
 
         Args:
             probability: Of this object, [Hv,Wv].
             moments: Row of `ops.moments` of it.
+            mask: Where it is the most probable one, bool [Hv,Wv] on the CPU.
         """
         self.frame_number += 1
         limits = self.config.scale_change
@@ -198,7 +197,7 @@ class ObjectTracker:
         self.state = TargetState(state.centre, self.base_size * self.scale)
         self.area = float(moments[0])
         there = self.config.reach > 0 and self.area >= self.config.min_target_area
-        self.cells = occupied_cells(probability) if there else None
+        self.cells = main_cells(mask) if there else None
 
     def _is_seen(self, probability: Tensor) -> bool:
         """Whether a probability [Hv,Wv] leaves no doubt that the target is there."""

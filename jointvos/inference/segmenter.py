@@ -272,8 +272,8 @@ class VideoSegmenter:
                 found = Findings.of(probabilities, keep=self.keep_probabilities).fetched()
             with stage(Stage.STATE):
                 rows = moments(found.targets, image.shape[:2])
-                for tracker, probability, row in zip(trackers, objects, rows, strict=True):
-                    tracker.move(probability, row)
+                for i, tracker in enumerate(trackers):
+                    tracker.move(objects[i], rows[i], found.winner == i + 1)
             with stage(Stage.RESULT):
                 result = frame_result(found, trackers, index=index, cut=cut)
         return trackers, result

@@ -26,12 +26,12 @@ TRACKER: dict[str, Any] = {
     "paused": bool,
     "state": TargetState,
     "area": float,
+    "cells": Tensor | None,
     "given": TargetState,
     "scale": Tensor,
     "base_size": Tensor,
 }
 TRACKER_ON_DEVICE: dict[str, Any] = {
-    "cells": Tensor | None,
     "target_model": TargetModel | None,
     "encoded": tuple[EncodedTemplate, ...],
     "keys": TemplateKeys | None,

@@ -9,7 +9,6 @@ from jointvos.ops.crop import (
     paste,
     search_region,
 )
-from jointvos.ops.reach import occupied_cells, within_reach
 from jointvos.ops.target import (
     TargetState,
     limited_scale,
@@ -29,12 +28,10 @@ __all__ = [
     "limited_scale",
     "marginals",
     "moments",
-    "occupied_cells",
     "paste",
     "scale_of_size",
     "search_region",
     "soft_aggregate",
     "state_of_mask",
     "updated_state",
-    "within_reach",
 ]

@@ -179,7 +179,8 @@ def test_the_size_changes_freely_only_after_a_cut(tiny_net, session):
         tracker = ObjectTracker(tiny_net, config, 1, state)
         tracker.paused = paused
         before = tracker.scale
-        tracker.move(probability, moments(marginals(probability[None]), probability.shape)[0])
+        row = moments(marginals(probability[None]), probability.shape)[0]
+        tracker.move(probability, row, probability > 0.5)
         scales.append(float(tracker.scale / before))
     assert scales[0] == pytest.approx(1.1)
     assert 3 < scales[1] <= 4

@@ -32,7 +32,8 @@ def start(tiny_net):
 
 
 def see(tracker: ObjectTracker, probability: Tensor) -> None:
-    tracker.move(probability, moments(marginals(probability[None]), probability.shape)[0])
+    row = moments(marginals(probability[None]), probability.shape)[0]
+    tracker.move(probability, row, probability > 0.5)
 
 
 @pytest.mark.parametrize(
