@@ -195,7 +195,7 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "small": InferenceConfig(
         crop_size=(480, 832),
         search_scale=4.0,
-        reach=0.8,
+        reach=1.0,
         memory_size=5,
         initial_steps=10,
         update_steps=3,

@@ -60,7 +60,7 @@ Reach = Annotated[
         "--reach",
         metavar="N",
         help="How far a target may go from one frame to the next, in sides of its own: further "
-        "look-alikes are left alone. 0 sets no limit, as in the paper; 0.8 in the preset small.",
+        "look-alikes are left alone. 0 sets no limit, as in the paper; 1 in the preset small.",
     ),
 ]
 Compile = Annotated[

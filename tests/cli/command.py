@@ -42,7 +42,12 @@ CONTEXT.set_forkserver_preload(
 )
 
 SMALL = config.InferenceConfig(
-    crop_size=(32, 48), memory_size=3, template_interval=3, initial_steps=2, update_steps=1
+    crop_size=(32, 48),
+    reach=1.0,
+    memory_size=3,
+    template_interval=3,
+    initial_steps=2,
+    update_steps=1,
 )
 """Stands for the preset `small` in these runs: a few milliseconds a frame."""
 
