@@ -122,7 +122,7 @@ def load_model_for(request: ModelRequest, reporter: Reporter) -> EvaluatedModel:
             "template interval": str(config.template_interval),
             "memory size": str(config.memory_size),
             "memory precision": config.memory_precision,
-            "reach": f"{config.reach:g} sides of the target" if config.reach else "no limit",
+            "reach": f"{config.reach:g} times the target's side" if config.reach else "no limit",
             "search region": f"{config.crop_size[1]}x{config.crop_size[0]}",
             "device": where,
             "precision": used,
