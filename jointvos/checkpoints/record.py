@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from jointvos.checkpoints.locate import SUFFIX, bundled
 from jointvos.checkpoints.registry import BUNDLED, KNOWN
@@ -127,7 +128,7 @@ def write_record(path: Path, record: Record) -> None:
         OSError: It cannot be written.
     """
     beside = record_path(path)
-    partial = beside.with_name(f".{beside.name}.{os.getpid()}.partial")
+    partial = beside.with_name(f".{beside.name}.{uuid4().hex}.partial")
     try:
         with partial.open("w", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record), indent=1) + "\n")
