@@ -8,16 +8,15 @@ say) or where the registry pins the hash, and always by `download-weights --veri
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 from jointvos.checkpoints.locate import SUFFIX, bundled
 from jointvos.checkpoints.registry import BUNDLED, KNOWN
-from jointvos.errors import IncompatibleWeights, WeightsError
+from jointvos.errors import IncompatibleWeights, OutputError, WeightsError
+from jointvos.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -125,18 +124,10 @@ def write_record(path: Path, record: Record) -> None:
     """Keep the record of an installed file.
 
     Raises:
-        OSError: It cannot be written.
+        OutputError: It cannot be written.
     """
-    beside = record_path(path)
-    partial = beside.with_name(f".{beside.name}.{uuid4().hex}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(record), indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(beside)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(record_path(path)) as partial:
+        partial.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
 
 
 def check_quickly(path: Path) -> None:
@@ -170,7 +161,7 @@ def check_fully(name: str, path: Path) -> Finding:
     record = None if pinned else read_record(path)
     known = record.installed if record else None
     if record and known and known.sha256 == digest and path.stat().st_mtime_ns != known.mtime_ns:
-        with suppress(OSError):  # a cache that cannot be written is as good to read from
+        with suppress(OutputError):  # a cache that cannot be written is as good to read from
             write_record(path, with_installed(record, path))
     return Finding(name, path, digest, pinned or (known.sha256 if known else None))
 

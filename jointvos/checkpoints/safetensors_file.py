@@ -1,6 +1,5 @@
 """Safetensors files as such: read whole, written whole, and compared with what a network needs."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from jointvos.checkpoints.content import SAFETENSORS, kind_of, listing, refuse
-from jointvos.errors import IncompatibleWeights, OutputError
+from jointvos.errors import IncompatibleWeights
+from jointvos.whole_file import whole_file
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -39,17 +39,8 @@ def write_tensors(state: Mapping[str, Tensor], path: Path, notes: Mapping[str, s
     Raises:
         OutputError: The file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(save(dict(state), dict(notes)))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        partial.write_bytes(save(dict(state), dict(notes)))
 
 
 def compare(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], problem: str) -> None:

@@ -1,11 +1,11 @@
 """One way of a session through frames: the results on disk, and where the session stood."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jointvos.errors import OutputError
+from jointvos.whole_file import whole_file
 
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter
@@ -84,15 +84,11 @@ class Leg:
         import torch
 
         self.journal.sync()
-        partial = self._state.with_suffix(".partial")
-        try:
-            with partial.open("wb") as file:
-                torch.save({"done": len(self.journal), "session": session.state()}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._state)
-        except (OSError, RuntimeError) as error:  # torch has errors of its own for a full disk
-            raise OutputError(f"{self._state} cannot be written: {error}") from error
+        with whole_file(self._state) as partial:
+            try:
+                torch.save({"done": len(self.journal), "session": session.state()}, partial)
+            except RuntimeError as error:  # torch has errors of its own for a full disk
+                raise OutputError(f"{self._state} cannot be written: {error}") from error
 
     def _saved(self) -> dict[str, Any] | None:
         """What was saved last, None if nothing was."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jointvos.cli.fingerprint import Fingerprint, require_same
 from jointvos.cli.outputs import STDOUT
 from jointvos.errors import ConfigError, JointVOSError, OutputError
+from jointvos.whole_file import whole_file
 
 if TYPE_CHECKING:
     from jointvos.media import StagedSink
@@ -150,9 +151,5 @@ class Sidecar:
         return values
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        partial = self.folder / f"{_RUN}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(values, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / _RUN)
+        with whole_file(self.folder / _RUN) as partial:
+            partial.write_text(json.dumps(values, indent=1), encoding="utf-8")

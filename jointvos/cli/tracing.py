@@ -1,13 +1,12 @@
 """`--profile`: what the machine does during a few frames, as a Chrome trace."""
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from jointvos.errors import OutputError, OutputExists
+from jointvos.whole_file import whole_file
 
 if TYPE_CHECKING:
     from torch.profiler import profile
@@ -90,13 +89,5 @@ class MarkedSink:
 
 
 def _write(recording: "profile", path: Path) -> None:
-    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.json")
-    try:
+    with whole_file(path) as partial:
         recording.export_chrome_trace(str(partial))
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        # Gone already after success; where it never came to be, this fails as well.
-        with suppress(OSError):
-            partial.unlink()

@@ -20,7 +20,6 @@ is written after that, in one step.
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from jointvos.errors import OutputError, OutputExists
 from jointvos.media import write_mask_png
 from jointvos.media.png_mark import is_marked
 from jointvos.types import LabelMap
+from jointvos.whole_file import whole_file
 
 MASKS = "Annotations"
 MANIFEST = "manifest"
@@ -158,16 +158,8 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with _writing(path):
-        try:
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
 
 
 def _remove(folder: Path) -> None:

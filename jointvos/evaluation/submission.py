@@ -1,6 +1,5 @@
 """The zip for a benchmark's server, checked file by file before it has its name."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -11,6 +10,7 @@ from jointvos.datasets import VOSDataset, VOSSequence, predicted_files, read_lab
 from jointvos.datasets.listing import first_of
 from jointvos.errors import DatasetError, OutputError, SequenceIncomplete
 from jointvos.types import VOID
+from jointvos.whole_file import whole_file
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every file in the zip, so that the same masks make the same zip."""
@@ -36,10 +36,9 @@ def write_submission(path: Path, dataset: VOSDataset, predictions: Path) -> int:
         OutputError: The zip cannot be written, or does not hold what it should.
     """
     prefix = "Annotations/" if dataset.protocol == "youtubevos" else ""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     sequences = dataset.sequences
     written: list[str] = []
-    try:
+    with whole_file(path) as partial:
         with ZipFile(partial, "w", ZIP_STORED) as archive:
             for sequence in sequences:
                 for stem, file in _checked_files(sequence, predictions, len(sequences) == 1):
@@ -50,23 +49,20 @@ def write_submission(path: Path, dataset: VOSDataset, predictions: Path) -> int:
             for sequence in sequences
             for index in sequence.wanted
         ]
-        with ZipFile(partial) as archive:
-            damaged = archive.testzip()
-            if damaged is not None or archive.namelist() != expected:
-                raise OutputError(
-                    f"{path} does not hold what it should ({damaged or 'its listing'}): is the "
-                    "disk sound? Write it again"
-                )
-        partial.replace(path)
-    except DatasetError:
-        raise
-    except (OSError, BadZipFile) as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"{path} cannot be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        if _listing(partial) != expected:
+            raise OutputError(
+                f"{path} does not hold what was written into it: is the disk sound? Write it again"
+            )
     return len(written)
+
+
+def _listing(path: Path) -> list[str]:
+    """What a zip holds; nothing where it is damaged."""
+    try:
+        with ZipFile(path) as archive:
+            return [] if archive.testzip() else archive.namelist()
+    except BadZipFile:
+        return []
 
 
 def _checked_files(

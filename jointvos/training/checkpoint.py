@@ -6,14 +6,21 @@ from typing import Any
 
 import torch
 
-from jointvos.errors import TrainingError
+from jointvos.errors import OutputError, TrainingError
+from jointvos.whole_file import whole_file
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write the state beside `path` and move it there when it is complete."""
-    partial = path.with_name(f".{path.name}.partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    """Write the state; an older one stays until the new one is complete.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with whole_file(path) as partial:
+        try:
+            torch.save(state, partial)
+        except RuntimeError as error:  # torch has errors of its own for a full disk
+            raise OutputError(f"{path} cannot be written: {error}") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

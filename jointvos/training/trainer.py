@@ -23,6 +23,7 @@ from jointvos.training.pictures.contact_sheet import draw_strip
 from jointvos.training.run import Run, StepReport
 from jointvos.training.train_config import recipe_text
 from jointvos.training.validation import Validation
+from jointvos.whole_file import whole_file
 
 LOG = [field.name for field in fields(StepReport)]
 Save = Callable[[JointNet, Path], None]
@@ -134,12 +135,10 @@ class Trainer:
 
 
 def _write_rows(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-    partial.replace(path)
 
 
 def _rows_before(step: int, path: Path) -> list[dict[str, str]]:

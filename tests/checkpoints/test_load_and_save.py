@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import jointvos.checkpoints.load as loading
-import jointvos.checkpoints.safetensors_file as files
 from jointvos.checkpoints import load_model, save_model
 from jointvos.config import MODELS, ModelConfig, to_dict
 from jointvos.errors import IncompatibleWeights, OutputError, WeightsNotFound
@@ -221,7 +221,7 @@ def test_a_failed_write_keeps_the_old_file(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="cannot be written: No space left"):
         save_model(tiny_net, saved, half=True)
     assert saved.read_bytes() == before
@@ -235,7 +235,7 @@ def test_an_interrupted_write_leaves_nothing(
     def interrupt(descriptor: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files.os, "fsync", interrupt)
+    monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save_model(tiny_net, tmp_path / "new.safetensors")
     assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,5 @@
 """A picture to draw on: anti-aliased lines, text, and a PNG that appears only when complete."""
 
-import secrets
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -12,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from jointvos.errors import OutputError
 from jointvos.types import Image
+from jointvos.whole_file import whole_file
 
 Colour: TypeAlias = tuple[int, int, int]
 """RGB."""
@@ -83,7 +81,7 @@ class Canvas:
         cv2.circle(self.pixels, centre, size, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
 
     def save(self, path: Path) -> None:
-        """Write a PNG under a temporary name beside `path`, then rename it.
+        """Write a PNG, which has its name when it is whole.
 
         Raises:
             OutputError: It cannot be written; what stood there before is untouched.
@@ -92,16 +90,8 @@ class Canvas:
         pen = ImageDraw.Draw(picture)
         for place, text, size, colour, anchor in self._texts:
             pen.text(place, text, colour, font(size), anchor)
-        partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.png")
-        try:
-            picture.save(partial)
-            partial.replace(path)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-        finally:
-            # Gone already after success; where it never came to be, this fails as well.
-            with suppress(OSError):
-                partial.unlink()
+        with whole_file(path) as partial:
+            picture.save(partial, "PNG")
 
 
 @cache
