@@ -31,10 +31,11 @@ class ModelConfig(Checked):
 
     Attributes:
         name: Preset the network was made from.
-        backbone: "resnet50" (bottlenecks, stride on the first 1x1) or "resnet18" (basic blocks).
+        backbone: "resnet50" (the paper's; stride on the first 1x1), "efficientnet_lite0" or
+            "efficientnet_lite2" (to stride 16, so 3 stages).
         norm: "frozen_batch" (BatchNorm whose statistics never change) or "group" (GroupNorm).
-        stages: Number of residual stages that are built and handed to the decoder, 3 or 4. The
-            third (stride 16, the paper's res3) feeds both branches.
+        stages: Number of stages that are built and handed to the decoder, 3 or 4. The third
+            (stride 16, the paper's res3) feeds both branches.
         feature_dim: C, channels after the heads.
         key_dim: K, channels of the attention's keys.
         encoding_dim: D, channels of a mask encoding.
@@ -55,7 +56,7 @@ class ModelConfig(Checked):
     """
 
     name: str
-    backbone: Literal["resnet50", "resnet18"]
+    backbone: Literal["resnet50", "efficientnet_lite0", "efficientnet_lite2"]
     norm: Literal["frozen_batch", "group"]
     stages: int
     feature_dim: int
@@ -79,6 +80,8 @@ class ModelConfig(Checked):
         found = []
         if self.stages not in (3, 4):
             found.append(f"stages is {self.stages}, expected 3 or 4")
+        if self.backbone != "resnet50" and self.stages != 3:
+            found.append(f"stages is {self.stages}, expected 3 with {self.backbone}")
         if len(self.decoder_dims) != self.stages:
             found.append(f"decoder_dims needs {self.stages} widths, got {self.decoder_dims}")
         if not (self.transduction or self.induction):
@@ -172,17 +175,18 @@ MODELS: Mapping[str, ModelConfig] = {
         feature_dim=512,
         key_dim=128,
     ),
-    "joint-small": ModelConfig(
-        name="joint-small",
-        backbone="resnet18",
+    "joint-lite": ModelConfig(
+        name="joint-lite",
+        backbone="efficientnet_lite0",
         norm="group",
         stages=3,
         feature_dim=128,
         key_dim=64,
-        pixel_std=(58.0, 57.0, 58.0),
+        pixel_mean=(127.0, 127.0, 127.0),
+        pixel_std=(128.0, 128.0, 128.0),
         leaky_encodings=True,
-        decoder_dims=(32, 48, 64),
-        upsampler_dim=16,
+        decoder_dims=(48, 64, 96),
+        upsampler_dim=24,
         upsampling="bilinear",
         inference="small",
     ),

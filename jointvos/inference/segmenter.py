@@ -60,7 +60,7 @@ class VideoSegmenter:
     """Follows objects through one video, one frame at a time.
 
     Example:
-        >>> segmenter = VideoSegmenter(load_model("joint-small"))
+        >>> segmenter = VideoSegmenter(load_model("joint-lite"))
         >>> result = segmenter.step(first_image, first_mask)
         >>> result = segmenter.step(next_image)
 

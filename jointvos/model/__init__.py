@@ -1,5 +1,6 @@
 """The network of the paper, without state and without files."""
 
+from jointvos.model.ablation import without_branch
 from jointvos.model.carriers import (
     EncodedTemplate,
     FrameFeatures,
@@ -16,4 +17,5 @@ __all__ = [
     "MaskEncodings",
     "TargetModel",
     "TemplateKeys",
+    "without_branch",
 ]

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from jointvos.config import ModelConfig
+
 Module = TypeVar("Module", bound=nn.Module)
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
@@ -47,6 +49,23 @@ class FrozenBatchNorm2d(nn.Module):
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, training=False
         )
+
+
+class PixelNorm(nn.Module):
+    """RGB in [0, 255] as a backbone wants it: minus a mean, divided by a deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        for name, value in (("mean", config.pixel_mean), ("std", config.pixel_std)):
+            # On the CPU even in a network built without values: no file brings these.
+            pixel = torch.tensor(value, device="cpu").view(1, 3, 1, 1)
+            self.register_buffer(name, pixel, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return (image - self.mean) / self.std
 
 
 def norm_layer(kind: str, channels: int) -> nn.Module:

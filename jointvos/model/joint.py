@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
-from jointvos.model.backbone import Backbone
+from jointvos.model.backbone import build_backbone
 from jointvos.model.carriers import (
     EncodedTemplate,
     FrameFeatures,
@@ -42,7 +42,7 @@ class JointNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = Backbone(config)
+        self.backbone = build_backbone(config)
         branches = config.transduction + config.induction
         self.heads = nn.Conv2d(
             self.backbone.channels[2], branches * config.feature_dim, 3, padding=1, bias=False

@@ -10,7 +10,7 @@ from jointvos.config import MODELS, ModelConfig
 from jointvos.model import JointNet
 
 TINY = replace(
-    MODELS["joint-small"],
+    MODELS["joint-lite"],
     name="tiny",
     feature_dim=16,
     key_dim=8,

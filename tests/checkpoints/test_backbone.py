@@ -263,7 +263,7 @@ def test_torchvision_s_scaling_of_pictures_is_kept(
     with torch.inference_mode():
         expected = features(theirs, (image / 255 - mean) / std)
         ours = net.backbone
-        centred = (image - ours.pixel_mean) / ours.pixel_std
+        centred = ours.normalise(image)
         found = ours.relu(ours.bn1(ours.conv1(centred)))
     inner = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(found[inner], expected[inner], rtol=1e-3, atol=1e-4)
@@ -279,7 +279,7 @@ def test_pictures_in_bgr_are_met(state: dict[str, Tensor], net: JointNet, tmp_pa
     bgr = image.flip(1) - torch.tensor((102.9801, 115.9465, 122.7717)).view(1, 3, 1, 1)
     with torch.inference_mode():
         expected = functional.conv2d(bgr, state["conv1.weight"], stride=2, padding=3)
-        found = net.backbone.conv1(image - net.backbone.pixel_mean)
+        found = net.backbone.conv1(net.backbone.normalise(image))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 

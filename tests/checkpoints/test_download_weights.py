@@ -80,10 +80,10 @@ def test_json_says_what_was_installed(tiny_file: Path, cache: Path, capsys: Capt
 
 
 def test_several_names_are_installed_in_turn(capsys: Captured) -> None:
-    download_weights(names=["joint-small", "joint-small"], offline=True)
+    download_weights(names=["joint-lite", "joint-lite"], offline=True)
     assert capsys.readouterr().out == f"{bundled()}\n" * 2
     with pytest.raises(WeightsError, match="offline nothing is fetched"):
-        download_weights(names=["joint-small", "joint-davis"], offline=True)
+        download_weights(names=["joint-lite", "joint-davis"], offline=True)
     assert capsys.readouterr().out == f"{bundled()}\n"
 
 
@@ -120,7 +120,7 @@ class TestList:
         assert heads[:3] == ["NAME", "INSTALLED", "SIZE"]
         assert [row[0] for row in rows] == [
             "mine",
-            "joint-small",
+            "joint-lite",
             "joint-ytvos",
             "joint-davis",
             "mask-rcnn-r50-backbone",
@@ -138,7 +138,7 @@ class TestList:
         assert listed["folder"] == str(cache)
         models = {model["name"]: model for model in listed["models"]}
         assert models.keys() == KNOWN.keys()
-        assert models["joint-small"]["sha256"] == KNOWN["joint-small"].sha256
+        assert models["joint-lite"]["sha256"] == KNOWN["joint-lite"].sha256
         assert models["joint-davis"]["path"] is models["joint-davis"]["published_sha256"] is None
         assert models["imagenet-r50"]["published_sha256"].startswith("0676ba61")
         assert models["imagenet-r50"]["kind"] == "backbone"
@@ -152,7 +152,7 @@ class TestVerify:
         download_weights(verify=True)
         rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
         states = {row[0]: row[1] for row in rows}
-        assert states == {"by-hand": "unrecorded", "mine": "ok", "joint-small": "ok"}
+        assert states == {"by-hand": "unrecorded", "mine": "ok", "joint-lite": "ok"}
         assert rows[0][2] == rows[1][2]
         download_weights(names=["mine"], verify=True, as_json=True)
         (model,) = json.loads(capsys.readouterr().out)["models"]
@@ -210,7 +210,7 @@ def test_a_terminal_gets_a_bar(
 
 
 @pytest.mark.parametrize(
-    "options", ["show=True", "verify=True", "names=['joint-small'], offline=True"]
+    "options", ["show=True", "verify=True", "names=['joint-lite'], offline=True"]
 )
 def test_what_needs_no_torch_does_not_load_it(options: str) -> None:
     code = (

@@ -264,7 +264,7 @@ class TestKnownModels:
     [
         pytest.param("../x", None, ConfigError, "no name for a model", id="name"),
         pytest.param("joint-davs", None, WeightsNotFound, "there are joint-ytvos", id="unknown"),
-        pytest.param("joint-small", "x", ConfigError, "choose another", id="bundled"),
+        pytest.param("joint-lite", "x", ConfigError, "choose another", id="bundled"),
         pytest.param("mine", "ftp://a/b", ConfigError, "with http or https", id="scheme"),
         pytest.param("mine", "/absent", WeightsNotFound, "/absent is not there", id="absent"),
         pytest.param("mine", "/", WeightsNotFound, "/ is not there, or no file", id="folder"),
@@ -285,9 +285,9 @@ def test_what_makes_no_sense_is_refused_first(
 def test_the_bundled_model_is_always_there(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert have("joint-small", listener, offline=True) == bundled()
+    assert have("joint-lite", listener, offline=True) == bundled()
     monkeypatch.setattr("jointvos.checkpoints.locate.BUNDLED_FOLDERS", ())
-    assert "ships with jointvos" in refused(WeightsNotFound, "joint-small", listener)
+    assert "ships with jointvos" in refused(WeightsNotFound, "joint-lite", listener)
 
 
 class TestStorage:
@@ -450,11 +450,11 @@ class TestLaterLooks:
         copy = tmp_path / original.name
         content = bytearray(original.read_bytes())
         copy.write_bytes(content)
-        load_model("joint-small")
+        load_model("joint-lite")
         content[-1] ^= 1
         copy.write_bytes(content)
         with pytest.raises(IncompatibleWeights, match="install jointvos again"):
-            load_model("joint-small")
+            load_model("joint-lite")
 
     @pytest.mark.parametrize(
         "spoil",

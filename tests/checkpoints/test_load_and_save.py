@@ -89,8 +89,8 @@ def test_half_files_keep_vectors_and_what_would_overflow(
     path = tmp_path / "half.safetensors"
     save_model(net, path, half=True)
     stored = load_file(path)
-    assert stored["backbone.conv1.weight"].dtype == torch.float16
-    assert stored["backbone.bn1.weight"].dtype == torch.float32
+    assert stored["backbone.stem.weight"].dtype == torch.float16
+    assert stored["backbone.stem.bias"].dtype == torch.float32
     assert stored["learner.filter_reg"].dtype == torch.float32
     assert stored["heads.weight"].dtype == torch.float32
     loaded = load_model(path).state_dict()
@@ -119,22 +119,22 @@ def spoilt(state: dict[str, Tensor]) -> None:
 
 
 def infinite(state: dict[str, Tensor]) -> None:
-    state["backbone.bn1.bias"] = torch.full_like(state["backbone.bn1.bias"], float("-inf"))
+    state["backbone.stem.bias"] = torch.full_like(state["backbone.stem.bias"], float("-inf"))
 
 
 def counted(state: dict[str, Tensor]) -> None:
-    state["backbone.bn1.bias"] = state["backbone.bn1.bias"].long()
+    state["backbone.stem.bias"] = state["backbone.stem.bias"].long()
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         pytest.param(renamed, "missing 'heads.weight'; unexpected 'extra'", id="renamed"),
-        pytest.param(emptied, "'backbone.bn1.bias' and 1", id="empty"),
-        pytest.param(reshaped, "heads.weight is [2, 3], expected [32, 256, 3, 3]", id="shape"),
+        pytest.param(emptied, "'backbone.blocks.0.depthwise.weight' and 1", id="empty"),
+        pytest.param(reshaped, "heads.weight is [2, 3], expected [32, 112, 3, 3]", id="shape"),
         pytest.param(spoilt, "NaN or infinite values in 'heads.weight'", id="nan"),
-        pytest.param(infinite, "NaN or infinite values in 'backbone.bn1.bias'", id="infinite"),
-        pytest.param(counted, "no floating-point values in 'backbone.bn1.bias'", id="integers"),
+        pytest.param(infinite, "NaN or infinite values in 'backbone.stem.bias'", id="infinite"),
+        pytest.param(counted, "no floating-point values in 'backbone.stem.bias'", id="integers"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(
@@ -158,12 +158,12 @@ def test_tensors_that_do_not_fit_are_refused(
         pytest.param({"format": "jointvos/1"}, "describes no network", id="no-config"),
         pytest.param({"format": "jointvos/1", "model": "[1]"}, "no table", id="list"),
         pytest.param({"format": "jointvos/1", "model": "{}"}, "describes no network", id="fields"),
-        pytest.param(header(MODELS["joint-small"], wings=2), "unknown wings", id="unknown"),
-        pytest.param(header(MODELS["joint-small"], stages=7), "stages is 7", id="stages"),
-        pytest.param(header(MODELS["joint-small"], backbone="vgg"), "vgg", id="backbone"),
-        pytest.param(header(MODELS["joint-small"], feature_dim=-3), "network", id="negative"),
-        pytest.param(header(MODELS["joint-small"], feature_dim="x"), "network", id="text"),
-        pytest.param(header(MODELS["joint-small"], inference="fast"), "'fast'", id="inference"),
+        pytest.param(header(MODELS["joint-lite"], wings=2), "unknown wings", id="unknown"),
+        pytest.param(header(MODELS["joint-lite"], stages=7), "stages is 7", id="stages"),
+        pytest.param(header(MODELS["joint-lite"], backbone="vgg"), "vgg", id="backbone"),
+        pytest.param(header(MODELS["joint-lite"], feature_dim=-3), "network", id="negative"),
+        pytest.param(header(MODELS["joint-lite"], feature_dim="x"), "network", id="text"),
+        pytest.param(header(MODELS["joint-lite"], inference="fast"), "'fast'", id="inference"),
     ],
 )
 def test_headers_that_describe_no_network_are_refused(
@@ -257,7 +257,7 @@ def memory(name):
     text = Path("/proc/self/status").read_text()
     return int(text.split(name + ":")[1].split()[0]) * 1024
 
-load_model("joint-small")  # what torch does once
+load_model("joint-lite")  # what torch does once
 before = memory("VmRSS")
 net = load_model(Path(sys.argv[1]))
 print(memory("VmHWM") - before)

@@ -38,23 +38,23 @@ def test_the_bundled_folders_are_the_package_and_the_checkout() -> None:
 def test_the_package_wins_over_the_checkout_and_the_cache_over_both(
     bundle: Path, cache: Path
 ) -> None:
-    checkout = put(bundle / "weights", "joint-small")
-    assert installed() == {"joint-small": checkout}
-    package = put(bundle / "package", "joint-small")
-    assert find_weights("joint-small") == package
-    own = put(cache, "joint-small")
-    assert find_weights("joint-small") == own
+    checkout = put(bundle / "weights", "joint-lite")
+    assert installed() == {"joint-lite": checkout}
+    package = put(bundle / "package", "joint-lite")
+    assert find_weights("joint-lite") == package
+    own = put(cache, "joint-lite")
+    assert find_weights("joint-lite") == own
 
 
 def test_the_best_model_is_taken_by_default(bundle: Path, cache: Path) -> None:
-    for name in ("joint-small", "mine", "another", "joint-davis", "joint-ytvos"):
+    for name in ("joint-lite", "mine", "another", "joint-davis", "joint-ytvos"):
         expected = put(cache, name)
         if name == "another":
-            assert list(installed()) == ["another", "mine", "joint-small"]
+            assert list(installed()) == ["another", "mine", "joint-lite"]
         elif name != "mine":
             assert find_weights() == expected
     (cache / ".joint-best.safetensors.7.partial").touch()
-    assert list(installed()) == ["joint-ytvos", "joint-davis", "another", "mine", "joint-small"]
+    assert list(installed()) == ["joint-ytvos", "joint-davis", "another", "mine", "joint-lite"]
 
 
 def test_the_variable_comes_before_the_best(

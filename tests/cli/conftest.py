@@ -31,7 +31,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = ModelConfig(
         name="tiny",
-        backbone="resnet18",
+        backbone="efficientnet_lite0",
         norm="group",
         stages=3,
         feature_dim=16,

@@ -25,7 +25,7 @@ def test_the_bundled_model_follows_both_fish(fresh_jointvos, inputs):
         shutil.copy(EXAMPLES / name, inputs)
     run = fresh_jointvos(
         *("segment", "crossing.mp4", "--mask", "crossing_first.png", "--device", "cpu"),
-        *("--model", "joint-small", "--mask-video", "ids.mkv"),
+        *("--model", "joint-lite", "--mask-video", "ids.mkv"),
         timeout=800,
     )
     assert run.returncode == 0, run.stderr

@@ -17,7 +17,7 @@ TINY = {"width": 160, "height": 120, "crop": (64, 96), "device": "cpu", "repeats
 @pytest.fixture(scope="module")
 def measured() -> dict[int, Measured]:
     """By the size of the memory."""
-    return {n: measure(Cell("joint-small", 1, n, **TINY)) for n in (2, 4)}
+    return {n: measure(Cell("joint-lite", 1, n, **TINY)) for n in (2, 4)}
 
 
 def test_arithmetic(measured):
@@ -74,12 +74,12 @@ def test_memory_of_an_object(measured):
 
     for n, row in measured.items():
         assert row.object_mib * 2**20 == pytest.approx(expected(n, 4), rel=0.01)
-    half = measure(Cell("joint-small", 1, 2, memory_precision="fp16", **TINY))
+    half = measure(Cell("joint-lite", 1, 2, memory_precision="fp16", **TINY))
     assert half.object_mib * 2**20 == pytest.approx(expected(2, 2), rel=0.01)
 
 
 def test_templates_of_its_own():
-    row = measure(Cell("joint-small", 2, 3, frames=6, **TINY))
+    row = measure(Cell("joint-lite", 2, 3, frames=6, **TINY))
     assert row.update.stages["few-shot learner"].gmac > 0
 
 
@@ -88,7 +88,7 @@ def cost(seconds: float) -> FrameCost:
 
 
 def row(memory: int) -> Measured:
-    cell = Cell("joint-small", 1, memory)
+    cell = Cell("joint-lite", 1, memory)
     return Measured(cell, cost(0.1), cost(0.1 * memory), 0.2, 1.0, 50.0, 10.0, 900.0, 80.0, 0.0)
 
 
@@ -112,7 +112,7 @@ def test_a_table_for_people(rows):
     done = CliRunner().invoke(app, ["bench", "--memory", "5", "--objects", "1"])
     header, line, plain, update = done.stdout.splitlines()
     assert header == bench_module.HEADER
-    assert line.split()[:4] == ["joint-small", "854x480", "1", "5"]
+    assert line.split()[:4] == ["joint-lite", "854x480", "1", "5"]
     assert plain == "  plain: decoder 0.1000"
     assert update == "  update: decoder 0.5000"
 

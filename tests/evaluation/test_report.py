@@ -54,7 +54,7 @@ def result_of(*objects, seconds=()):
 RESULT = result_of(
     scored("bear", [1, 1], [1, 1]), scored("bear", [0, 0.5], [0, 0.25], 5), scored("swan", [0], [0])
 )
-RUN = Run("DAVIS 2017", "val", "davis", {"model": "joint-small", "weights, SHA-256": "ab12"})
+RUN = Run("DAVIS 2017", "val", "davis", {"model": "joint-lite", "weights, SHA-256": "ab12"})
 
 
 def test_csv_as_the_official_evaluation_writes_it():
@@ -190,7 +190,7 @@ def test_the_report_is_one_sound_file(tmp_path):
     page, text = report_of(dataset, tmp_path / "run", run)
     assert "script" not in page.tags
     shown = " ".join(page.text)
-    for expected in (NASTY, "<script>alert(1)</script>", "joint-small", "ab12", "KMN", "J-Decay"):
+    for expected in (NASTY, "<script>alert(1)</script>", "joint-lite", "ab12", "KMN", "J-Decay"):
         assert expected in shown
     assert text.count("<svg") == 2
     assert len(page.links) == 2 * 3, "two frames of one, one of the other, truth and prediction"

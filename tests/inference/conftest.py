@@ -24,7 +24,7 @@ def tiny_net() -> JointNet:
     torch.manual_seed(4)
     net = JointNet(
         replace(
-            MODELS["joint-small"],
+            MODELS["joint-lite"],
             name="tiny",
             feature_dim=32,
             key_dim=16,

@@ -307,7 +307,7 @@ def test_the_learner_sees_the_weights_of_the_corrections(started, clip, tiny_net
 
 def test_the_small_preset_survives_a_mask_in_every_frame(tiny_net, clip):
     frames, labels = clip
-    assert MODELS["joint-small"].inference == "small"
+    assert MODELS["joint-lite"].inference == "small"
     running = VideoSegmenter(
         tiny_net, InferenceConfig(crop_size=(64, 96), memory_size=5), device="cpu"
     )

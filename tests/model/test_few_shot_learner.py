@@ -22,7 +22,7 @@ SIZE = (6, 7)
 
 @pytest.fixture
 def learner() -> FewShotLearner:
-    learner = FewShotLearner(MODELS["joint-small"])
+    learner = FewShotLearner(MODELS["joint-lite"])
     torch.nn.init.constant_(learner.filter_reg, 0.3)
     return learner
 

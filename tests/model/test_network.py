@@ -11,7 +11,7 @@ from jointvos.model import JointNet
 from jointvos.model.blocks import FrozenBatchNorm2d
 
 TINY = replace(
-    MODELS["joint-small"],
+    MODELS["joint-lite"],
     name="tiny",
     feature_dim=32,
     key_dim=16,
@@ -32,7 +32,7 @@ def pictures(n: int) -> Tensor:
 
 @pytest.mark.parametrize(
     ("name", "millions"),
-    [pytest.param("joint-small", 4.27, id="small"), pytest.param("joint-r50", 41.6, id="r50")],
+    [pytest.param("joint-lite", 1.83, id="lite"), pytest.param("joint-r50", 41.6, id="r50")],
 )
 def test_number_of_parameters(name, millions):
     with torch.device("meta"):
@@ -70,13 +70,22 @@ def test_an_ablation_lacks_the_parameters_of_what_it_leaves_out(changes, absent)
     assert heads.shape[0] == branches * TINY.feature_dim
 
 
-@pytest.mark.parametrize("stages", [3, 4])
-def test_strides_and_channels(stages):
+@pytest.mark.parametrize(
+    ("backbone", "channels"),
+    [
+        pytest.param("efficientnet_lite0", (24, 40, 112), id="lite0"),
+        pytest.param("efficientnet_lite2", (24, 48, 120), id="lite2"),
+        pytest.param("resnet50", (256, 512, 1024), id="resnet"),
+        pytest.param("resnet50", (256, 512, 1024, 2048), id="resnet to stride 32"),
+    ],
+)
+def test_strides_and_channels(backbone, channels):
+    stages = len(channels)
     dims = (16, 16, 16, 16)[:stages]
-    net = network(replace(TINY, stages=stages, decoder_dims=dims))
+    net = network(replace(TINY, backbone=backbone, stages=stages, decoder_dims=dims))
     features = net.encode_image(pictures(2))
     sizes = [(16, 24), (8, 12), (4, 6), (2, 3)][:stages]
-    expected = [(2, c, *size) for c, size in zip((64, 128, 256, 512), sizes, strict=False)]
+    expected = [(2, c, *size) for c, size in zip(channels, sizes, strict=True)]
     assert [tuple(stage.shape) for stage in features.stages] == expected
     assert features.transduction.shape == features.induction.shape == (2, 32, 4, 6)
     logits = net.decode(torch.zeros(2, 16, 4, 6), features.stages)

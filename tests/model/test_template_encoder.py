@@ -19,7 +19,7 @@ HALF = 5e-4
 @pytest.fixture(scope="module")
 def branch() -> Transduction:
     torch.manual_seed(2)
-    return Transduction(MODELS["joint-small"]).requires_grad_(False)
+    return Transduction(MODELS["joint-lite"]).requires_grad_(False)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def normal(*shape: int, seed: int = GENERATOR_SEED) -> torch.Tensor:
 @pytest.fixture
 def branch() -> Transduction:
     torch.manual_seed(0)
-    return Transduction(MODELS["joint-small"]).requires_grad_(False)
+    return Transduction(MODELS["joint-lite"]).requires_grad_(False)
 
 
 @pytest.mark.parametrize(
