@@ -1,5 +1,6 @@
 """`jointvos train`: a network from data."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,13 @@ from jointvos.cli.console import Reporter, plural
 from jointvos.errors import ConfigError, OutputExists
 
 if TYPE_CHECKING:
+    from jointvos.model import JointNet
     from jointvos.training.run import StepReport
     from jointvos.training.train_config import TrainConfig
 
 INTERRUPTED = 130
 SAID_EVERY = 20  # steps
+DRAWING = 8  # processes; more draw faster than a GPU of today trains
 
 
 def train(
@@ -37,9 +40,9 @@ def train(
         typer.Option(
             "--preset",
             metavar="NAME",
-            help="The recipe: joint-small (default), joint-small-cuda (half an hour of a large "
-            "GPU), joint-small-short (minutes, for comparisons), joint-r50 (the paper's), "
-            "joint-r50-as-printed or joint-r50-davis.",
+            help="The recipe: joint-lite (default: hours of a CPU), joint-lite-cuda (minutes of a "
+            "large GPU), joint-lite-short (minutes of a CPU, for comparisons), joint-r50 (the "
+            "paper's), joint-r50-as-printed or joint-r50-davis.",
         ),
     ] = None,
     recipe: Annotated[
@@ -64,6 +67,24 @@ def train(
         int | None,
         typer.Option(
             "--steps", metavar="N", min=1, help="Steps of the whole run, stages in proportion."
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes",
+            metavar="M",
+            min=0.1,
+            help="Take so long: the schedule follows the clock and ends at its lowest rate.",
+        ),
+    ] = None,
+    initial: Annotated[
+        str | None,
+        typer.Option(
+            "--initial",
+            metavar="MODEL",
+            help="Begin with the weights of a model, by name or file; what does not fit begins "
+            "anew.",
         ),
     ] = None,
     seed: Annotated[
@@ -105,8 +126,15 @@ def train(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", metavar="N", min=1, help="Threads that make data.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=0,
+            help="Processes that draw pictures: 8 for a GPU, where there are cores; 0 is a thread "
+            "of this one.",
+        ),
+    ] = None,
     device: options.Device = "auto",
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -119,7 +147,7 @@ def train(
     """
     from jointvos.training.train_config import recipe_text
 
-    config = _recipe(preset, recipe, steps, seed, without)
+    config = _recipe(preset, recipe, steps, minutes, seed, without)
     if print_config:
         for line in recipe_text(config).splitlines():
             console.data(line)
@@ -132,14 +160,14 @@ def train(
 
     import cv2
 
-    from jointvos.checkpoints import load_backbone, save_model
+    from jointvos.checkpoints import save_model
     from jointvos.datasets import open_davis
     from jointvos.distributed import joined_processes
     from jointvos.inference.device import choose_device
     from jointvos.training.data.sources import open_data
     from jointvos.training.host_memory import keep_freed_memory
     from jointvos.training.pictures.contact_sheet import draw_batch
-    from jointvos.training.run import Run
+    from jointvos.training.run import Run, draw
     from jointvos.training.trainer import Trainer
     from jointvos.training.validation import Validator
 
@@ -154,19 +182,13 @@ def train(
             data,
             train_list=train_list,
             val_list=val_list,
-            workers=workers,
-            device=where,
         )
-        reporter.note(f"{source.description}; {plural(config.steps, 'step')} on {where}")
-        run = Run(config, source.data, where, processes)
-        if config.initial_weights and not resume:
-            if (name := load_backbone(run.net, config.initial_weights)) is not None:
-                reporter.note(f"the backbone starts with {name}")
-            else:
-                reporter.warn(
-                    "THE BACKBONE STARTS WITH RANDOM NUMBERS: none of "
-                    f"{', '.join(config.initial_weights)} is installed; the recipe counts on one"
-                )
+        length = f"{config.minutes:g} minutes" if config.minutes else plural(config.steps, "step")
+        reporter.note(f"{source.description}; {length} on {where}")
+        drawing = _drawing(workers, where.type, processes.count)
+        run = Run(config, source.data, where, processes, drawing)
+        if not resume:
+            _begin(run.net, initial, config.initial_weights, reporter)
         trainer = Trainer(
             run,
             out,
@@ -179,16 +201,18 @@ def train(
         if resume:
             trainer.resume()
         if show_batch is not None:
-            batch = run.draw(run.step)
+            if (wanted := run.request(run.step)) is None:
+                raise ConfigError(f"{out} holds a run that is over; there is no next batch")
+            batch = draw(run.data, wanted)
             draw_batch(batch.images.numpy(), batch.masks.numpy(), show_batch)
             console.data(str(show_batch))
             return
         with _asked_to_stop(stop):
-            remaining = config.steps - run.step
+            remaining = None if config.minutes else config.steps - run.step
             for report in reporter.track(trainer.train(), remaining, "steps", _shown):
                 if report.step % SAID_EVERY == 0:
                     reporter.note(_line(report))
-        if run.step < config.steps:
+        if not run.over:
             reporter.note(f"stopped after step {run.step}; go on with --resume --out {out}")
             if stop.is_set():
                 raise typer.Exit(INTERRUPTED)
@@ -200,6 +224,7 @@ def _recipe(
     preset: str | None,
     recipe: Path | None,
     steps: int | None,
+    minutes: float | None,
     seed: int | None,
     without: list[str] | None,
 ) -> "TrainConfig":
@@ -208,16 +233,49 @@ def _recipe(
     from jointvos.training.recipes import RECIPES
     from jointvos.training.train_config import ABLATIONS, TrainConfig, read_recipe, shortened
 
+    if steps is not None and minutes is not None:
+        raise ConfigError("--steps and --minutes exclude each other; give one of them")
     if recipe is not None and preset is not None:
         raise ConfigError("--config and --preset exclude each other; give one of them")
-    config = read_recipe(recipe) if recipe else look_up(RECIPES, preset or "joint-small")
+    config = read_recipe(recipe) if recipe else look_up(RECIPES, preset or "joint-lite")
     if unknown := sorted(set(without or ()) - set(ABLATIONS)):
         raise ConfigError(f"--without {unknown[0]}: expected one of {', '.join(ABLATIONS)}")
     if without:
         config = from_dict(TrainConfig, {**to_dict(config), "without": tuple(without)})
     if seed is not None:
         config = replace(config, seed=seed)
+    if minutes is not None:
+        config = replace(config, minutes=minutes)
     return config if steps is None else shortened(config, steps)
+
+
+def _drawing(workers: int | None, device: str, sharing: int) -> int:
+    """Processes that draw pictures for each of the processes that share a run."""
+    if workers is not None:
+        return workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 0 if device == "cpu" else min(DRAWING, max(0, (cores or 1) // sharing - 1))
+
+
+def _begin(
+    net: "JointNet", initial: str | None, backbones: tuple[str, ...], reporter: Reporter
+) -> None:
+    """The weights that a run begins with."""
+    from jointvos.checkpoints import begin_with, load_backbone
+
+    if initial is not None:
+        path, anew = begin_with(net, initial)
+        parts = sorted({name.split(".")[0] for name in anew})
+        rest = f"; of {', '.join(parts)}, {plural(len(anew), 'tensor')} begin anew" if anew else ""
+        reporter.note(f"the network starts with {path}{rest}")
+    elif backbones:
+        if (name := load_backbone(net, backbones)) is not None:
+            reporter.note(f"the backbone starts with {name}")
+        else:
+            reporter.warn(
+                f"THE BACKBONE STARTS WITH RANDOM NUMBERS: none of {', '.join(backbones)} is "
+                "installed; the recipe counts on one"
+            )
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """A training run step by step: what changes, and how it is kept.
 
 Every step is a function of the recipe, its number and the state in `Run`: data, learning rate and
-losses are looked up by step number, so a run that was stopped goes on as if it had not.
+losses are looked up by step number, so a run that was stopped goes on as if it had not. In a run by
+minutes the clock decides how far it is; the steps it took are counted, to repeat it by them.
 """
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,40 @@ from jointvos.distributed import Processes
 from jointvos.errors import NonFiniteLoss, TrainingError
 from jointvos.model import JointNet
 from jointvos.training.checkpoint import load_checkpoint
+from jointvos.training.data.feed import feed
 from jointvos.training.data.mini_sequences import Data, MiniSequences
 from jointvos.training.objective import Objective, objective
 from jointvos.training.schedule import learning_rate, lovasz_share, parameter_groups
-from jointvos.training.train_config import TrainConfig
+from jointvos.training.train_config import Moment, TrainConfig
 from jointvos.training.unroll import Unrolled, unroll
+
+UNTIMED = 2
+"""First steps that a run by minutes leaves out of its schedule: they load kernels."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A batch that is wanted: the arguments of `Data.batch`, and the moment it is for."""
+
+    moment: Moment
+    step: int
+    size: int
+    mix: Mapping[str, float]
+    crop_size: tuple[int, int]
+    frames: int
+    first: int
+
+
+def draw(data: Data, wanted: Request) -> MiniSequences:
+    """The batch that answers a request."""
+    return data.batch(
+        wanted.step,
+        wanted.size,
+        wanted.mix,
+        wanted.crop_size,
+        wanted.frames,
+        first=wanted.first,
+    )
 
 
 @dataclass(frozen=True)
@@ -36,6 +66,8 @@ class StepReport:
     Attributes:
         step: Number of the step, from 0.
         stage: Number of its stage, from 1.
+        phase: Number of its phase in the stage, from 1.
+        progress: Share of the stage that was past.
         rate: Learning rate.
         loss: Total loss.
         segmentation: Segmentation loss, not weighted.
@@ -52,6 +84,8 @@ class StepReport:
 
     step: int
     stage: int
+    phase: int
+    progress: float
     rate: float
     loss: float
     segmentation: float
@@ -96,9 +130,11 @@ class Run:
         data: Where mini-sequences come from.
         device: Of the network.
         processes: That share every batch.
+        drawing: Processes that make data; 0 for a thread.
 
     Attributes:
         step: Number of the next step, from 0.
+        taken: Steps so far in every phase of every stage.
         net: The network as the optimiser sees it.
         batch: The last batch that went through the network.
     """
@@ -109,13 +145,20 @@ class Run:
         data: Data,
         device: torch.device,
         processes: Processes | None = None,
+        drawing: int = 0,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.data = data
         self.device = device
         self.processes = processes or Processes()
+        self.drawing = drawing
         self.step = 0
+        self.taken = [[0] * len(stage.phases) for stage in config.stages]
+        self._elapsed = 0.0  # seconds before this process began, of a run that goes on
+        self._untimed = 0.0  # seconds that the first steps took
+        self._last = 0.0  # seconds of the last step
+        self._began = time.monotonic()
         self.batch: MiniSequences | None = None
         self.net = JointNet(config.network()).to(device).train()
         self.net.to(memory_format=torch.channels_last)
@@ -158,6 +201,9 @@ class Run:
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
+            "taken": self.taken,
+            "elapsed": self.elapsed,
+            "untimed": self._untimed,
         }
 
     def resume(self, path: Path) -> None:
@@ -174,35 +220,69 @@ class Run:
                 f"{path} belongs to another configuration ({', '.join(changed)} differ); "
                 "use another --out"
             )
-        self.step = state["step"]
+        self.step, self.taken = state["step"], state["taken"]
+        self._elapsed, self._untimed = state["elapsed"], state["untimed"]
+        self._began = time.monotonic()
         self._enter(state["stage"])
         self.unrolling.load_state_dict(state["weights"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])
 
-    def draw(self, step: int) -> MiniSequences:
-        """This process's part of a step's batch.
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the run has taken, those before it was resumed included."""
+        return self._elapsed + time.monotonic() - self._began
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do; in a run by minutes, whether no further step fits in."""
+        if self.config.minutes:
+            return self._share(ahead=self._last) > 1
+        return self.step >= self.config.steps
+
+    def _share(self, ahead: float = 0.0) -> float:
+        """Share of its time that a run by minutes has had, or will have had so many seconds later.
+
+        It is the same in all processes.
+        """
+        if self.step < UNTIMED:
+            return 0.0
+        whole = 60 * self.config.minutes - self._untimed
+        share = (self.elapsed + ahead - self._untimed) / max(whole, 1e-9)
+        if self.processes.count == 1:
+            return share
+        return self.processes.mean(torch.tensor(share, device=self.device)).item()
+
+    def request(self, step: int) -> Request | None:
+        """This process's part of the batch of a step, decided now; None if there is none.
 
         Raises:
             TrainingError: The batch cannot be divided among the processes.
         """
-        stage, own_step = self.config.stage(step)
-        phase = self.config.stages[stage].phase(own_step)
+        config = self.config
+        if config.minutes:
+            share = self._share()
+            moment = config.at_share(share) if share < 1 else None
+        else:
+            moment = config.at_step(step) if step < config.steps else None
+        if moment is None:
+            return None
+        phase = config.stages[moment.stage].phases[moment.phase]
         part, rest = divmod(phase.batch_size, self.processes.count)
         if rest or not part:
             raise TrainingError(
                 f"batch_size is {phase.batch_size}, expected a multiple of the "
                 f"{self.processes.count} processes"
             )
-        return self.data.batch(
-            step,
-            part,
-            phase.mix,
-            phase.crop_size,
-            phase.frames,
-            first=part * self.processes.rank,
-        )
+        first = part * self.processes.rank
+        return Request(moment, step, part, phase.mix, phase.crop_size, phase.frames, first)
+
+    def _requests(self) -> Iterator[Request]:
+        step = self.step
+        while (request := self.request(step)) is not None:
+            yield request
+            step += 1
 
     def heard(self, sequences: int) -> Tensor | None:
         """Which branches this process's sequences of the step hear, [B,2] in {0, 1}."""
@@ -220,25 +300,30 @@ class Run:
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"
         ):
-            out, guess = self.forward(batch.images.float(), batch.masks[:, :1], heard)
-        found = objective(out, guess, batch.masks[:, 1:], self.config, share, self.processes)
+            masks = batch.masks.float()
+            out, guess = self.forward(batch.images.float(), masks[:, :1], heard)
+        found = objective(out, guess, masks[:, 1:], self.config, share, self.processes)
         if not torch.isfinite(found.loss):
             raise NonFiniteLoss(f"the loss is {found.loss.item()} at step {self.step}")
         (found.total / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
         return found
 
-    def advance(self, batch: MiniSequences) -> dict[str, float]:
+    def advance(self, batch: MiniSequences, moment: Moment) -> dict[str, float]:
         """One step of the optimiser.
+
+        Args:
+            batch: On the device.
+            moment: Where in the recipe it is.
 
         Raises:
             NonFiniteLoss: The loss or its gradient is NaN or infinite; nothing was changed.
         """
-        stage, step = self.config.stage(self.step)
-        if stage != self.stage:
-            self._enter(stage)
+        if moment.stage != self.stage:
+            self._enter(moment.stage)
         self.batch = batch
-        recipe = self.config.stages[stage]
-        rate = learning_rate(recipe, step)
+        recipe = self.config.stages[moment.stage]
+        rate = learning_rate(recipe, sum(self.taken[moment.stage]), moment.progress)
+        lovasz = lovasz_share(recipe, moment.progress)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["rate"]
         self.optimiser.zero_grad(set_to_none=True)
@@ -251,7 +336,7 @@ class Run:
         for number, (part, heard_part) in enumerate(parts, start=1):
             waits = self.processes.count > 1 and number < len(images)
             with self.forward.no_sync() if waits else nullcontext():  # type: ignore[operator]
-                found.append(self._backward(part, heard_part, lovasz_share(recipe, step)))
+                found.append(self._backward(part, heard_part, lovasz))
         norm = nn.utils.clip_grad_norm_(
             [p for group in self.optimiser.param_groups for p in group["params"]],
             self.config.clip_norm or float("inf"),
@@ -268,20 +353,23 @@ class Run:
         return {"rate": rate, "gradient_norm": norm.item(), **numbers}
 
     def steps(self) -> Iterator[StepReport]:
-        """Train to the end, one report per step; data of the next step is made meanwhile."""
-        with ThreadPoolExecutor(1) as pool:
-            upcoming: Future[MiniSequences] = pool.submit(self.draw, self.step)
-            while self.step < self.config.steps:
+        """Train to the end, one report per step; data of the next steps are made meanwhile."""
+        batches = feed(partial(draw, self.data), self._requests(), self.drawing)
+        with closing(batches):  # type: ignore[type-var]
+            while not self.over:
                 begin = time.perf_counter()
-                batch = upcoming.result().to(self.device)
+                if (answer := next(batches, None)) is None:
+                    return
+                request, batch = answer[0], answer[1].to(self.device)
                 ready = time.perf_counter()
-                if self.step + 1 < self.config.steps:
-                    upcoming = pool.submit(self.draw, self.step + 1)
-                numbers = self.advance(batch)  # ends with a value from the device: all is done
+                moment = self._now(request.moment)
+                numbers = self.advance(batch, moment)  # ends with a value from the device
                 done = time.perf_counter()
                 report = StepReport(
                     step=self.step,
-                    stage=self.stage + 1,
+                    stage=moment.stage + 1,
+                    phase=moment.phase + 1,
+                    progress=moment.progress,
                     seconds=done - begin,
                     wait=ready - begin,
                     compute=done - ready,
@@ -289,4 +377,16 @@ class Run:
                     **numbers,
                 )
                 self.step += 1
+                self.taken[moment.stage][moment.phase] += 1
+                self._last = report.seconds
+                if self.step == UNTIMED:
+                    self._untimed = self.elapsed
                 yield report
+
+    def _now(self, asked: Moment) -> Moment:
+        """The moment of a batch that was asked for earlier: the clock has gone on since."""
+        if not self.config.minutes:
+            return asked
+        now = self.config.at_share(min(self._share(), 1.0))
+        progress = now.progress if now.stage == asked.stage else 1.0
+        return replace(asked, progress=progress)

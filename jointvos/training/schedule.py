@@ -31,21 +31,27 @@ def parameter_groups(
     ]
 
 
-def learning_rate(stage: Stage, step: int) -> float:
-    """Linear warm-up, then a cosine down to 2 % of the peak, or drops at given points."""
+def learning_rate(stage: Stage, step: int, progress: float) -> float:
+    """A cosine down to 2 % of the peak, or drops at given points, after a linear warm-up.
+
+    Args:
+        stage: Of the recipe.
+        step: Steps of the stage so far.
+        progress: Share of the stage that is past.
+    """
     if step < stage.warmup_steps:
-        return stage.learning_rate * (step + 1) / stage.warmup_steps
+        peak = stage.learning_rate * (step + 1) / stage.warmup_steps
+    else:
+        peak = stage.learning_rate
     if stage.schedule == "drops":
-        passed = sum(step >= round(drop * stage.steps) for drop in stage.drops)
-        return stage.learning_rate * stage.drop_factor**passed
-    progress = (step - stage.warmup_steps) / max(1, stage.steps - stage.warmup_steps)
-    return stage.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * min(1, progress))) / 2)
+        passed = sum(progress >= drop - 1e-9 for drop in stage.drops)
+        return peak * stage.drop_factor**passed
+    return peak * (0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2)
 
 
-def lovasz_share(stage: Stage, step: int) -> float:
+def lovasz_share(stage: Stage, progress: float) -> float:
     """How far Lovasz has replaced cross-entropy and soft IoU, from 0 to 1."""
-    progress = step / stage.steps
-    if progress >= stage.lovasz_full:
+    if progress >= stage.lovasz_full - 1e-9:
         return 1.0
     if progress < stage.lovasz_start:
         return 0.0

@@ -1,8 +1,10 @@
 """What a recipe can say, as frozen dataclasses, and how it is written as TOML."""
 
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +20,13 @@ class Phase(Checked):
     """What the data of a part of a stage look like.
 
     Attributes:
-        share: Part of the stage's steps that it takes.
+        share: Part of the stage that it takes: of its steps or, in a run by minutes, of its time.
         crop_size: Height and width of the crops, multiples of 16.
         frames: Frames of a mini-sequence, the given one included.
         batch_size: Mini-sequences per step, over all processes.
         mix: How often each kind of data is drawn, relative to the others.
+        steps: Steps that it takes; 0 for its share of the stage's. A run by minutes writes down
+            what they were, so that it can be repeated by steps.
     """
 
     share: float
@@ -30,6 +34,7 @@ class Phase(Checked):
     frames: int
     batch_size: int
     mix: Mapping[str, float]
+    steps: int = 0
 
     def problems(self) -> list[str]:
         found = []
@@ -37,6 +42,8 @@ class Phase(Checked):
             found.append(f"crop_size is {self.crop_size}, expected multiples of 16 from 32 up")
         if self.frames < 2:
             found.append(f"frames is {self.frames}, expected 2 or more")
+        if self.steps < 0:
+            found.append(f"steps is {self.steps}, expected 0 or more")
         if self.batch_size < 1:
             found.append(f"batch_size is {self.batch_size}, expected 1 or more")
         if not self.mix or min(self.mix.values()) < 0 or sum(self.mix.values()) <= 0:
@@ -45,11 +52,26 @@ class Phase(Checked):
 
 
 @dataclass(frozen=True)
+class Moment:
+    """How far a run is.
+
+    Attributes:
+        stage: Index of the stage.
+        phase: Index of its phase.
+        progress: Share of the stage that is past, from 0 to below 1.
+    """
+
+    stage: int
+    phase: int
+    progress: float
+
+
+@dataclass(frozen=True)
 class Stage(Checked):
     """A part of a run with an optimiser of its own.
 
     Attributes:
-        steps: Optimiser steps.
+        steps: Optimiser steps; in a run by minutes they only say how the stages share the time.
         learning_rate: Peak.
         phases: What the data look like as the stage proceeds; shares sum to 1.
         rates: Factors on the learning rate by beginning of the parameters' names, the longest
@@ -83,18 +105,29 @@ class Stage(Checked):
             found.append(f"learning_rate is {self.learning_rate}, expected more than 0")
         if abs(sum(phase.share for phase in self.phases) - 1) > 1e-6:
             found.append("the shares of the phases must sum to 1")
+        counted = [phase.steps for phase in self.phases if phase.steps]
+        if counted and (len(counted) < len(self.phases) or sum(counted) != self.steps):
+            found.append(f"the steps of the phases must be given for all and sum to {self.steps}")
         if self.lovasz_full < self.lovasz_start:
             found.append("lovasz_full comes before lovasz_start")
         return found
 
-    def phase(self, step: int) -> Phase:
-        """The phase that a step of this stage (from 0) belongs to."""
-        end = 0.0
+    def progress(self, step: int) -> float:
+        """Share of the stage that is past when a step of it (from 0) begins."""
+        if not self.phases[0].steps:
+            return step / self.steps
+        past = 0.0
         for phase in self.phases:
-            end += phase.share
-            if step < end * self.steps:
-                return phase
-        return self.phases[-1]
+            if step < phase.steps:
+                return past + phase.share * step / phase.steps
+            past, step = past + phase.share, step - phase.steps
+        return 1.0
+
+    def phase(self, progress: float) -> int:
+        """Index of the phase that is on after a share of the stage."""
+        ends = accumulate(phase.share for phase in self.phases)
+        past = sum(progress >= end - 1e-9 for end in ends)
+        return min(past, len(self.phases) - 1)
 
 
 @dataclass(frozen=True)
@@ -125,6 +158,8 @@ class TrainConfig(Checked):
         window: Frames that a mini-sequence of "segments" spans at most.
         causal: Whether its given frame is always the earliest; the paper does not say so.
         precision: What the network computes in; the learner always in fp32.
+        minutes: How long a run takes: phases, learning rate and losses follow the clock, so that it
+            ends at its lowest rate wherever it runs; 0 for as many steps as the stages say.
         accumulate: Parts of a batch that go through the network one after the other. Lovasz is
             then taken over each part.
         compile: Whether backbone and decoder are compiled.
@@ -152,6 +187,7 @@ class TrainConfig(Checked):
     window: int = 100
     causal: bool = True
     precision: Literal["fp32", "bf16"] = "fp32"
+    minutes: float = 0.0
     accumulate: int = 1
     compile: bool = False
     checkpoint_steps: int = 20
@@ -167,6 +203,8 @@ class TrainConfig(Checked):
         for name in ("accumulate", "checkpoint_steps", "validation_steps"):
             if getattr(self, name) < 1:
                 found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
+        if not 0 <= self.minutes < math.inf:
+            found.append(f"minutes is {self.minutes}, expected 0 or more")
         if not 0 <= self.ema_decay < 1:
             found.append(f"ema_decay is {self.ema_decay}, expected 0 to below 1")
         if not 0 <= self.branch_drop <= 1:
@@ -183,13 +221,24 @@ class TrainConfig(Checked):
         """Optimiser steps of the whole run."""
         return sum(stage.steps for stage in self.stages)
 
-    def stage(self, step: int) -> tuple[int, int]:
-        """Index of the stage that a step (from 0) belongs to, and the step's number in it."""
+    def at_step(self, step: int) -> Moment:
+        """Where a run by steps is when a step (from 0) begins."""
         for index, stage in enumerate(self.stages):
             if step < stage.steps:
-                return index, step
+                progress = stage.progress(step)
+                return Moment(index, stage.phase(progress), progress)
             step -= stage.steps
-        return len(self.stages) - 1, self.stages[-1].steps
+        raise ValueError(f"the run is over {step} steps ago")
+
+    def at_share(self, share: float) -> Moment:
+        """Where a run by minutes is after a share (from 0 to below 1) of its time."""
+        past = share * self.steps
+        for index, stage in enumerate(self.stages):
+            if past < stage.steps or index == len(self.stages) - 1:
+                progress = min(past / stage.steps, 1.0)
+                return Moment(index, stage.phase(progress), progress)
+            past -= stage.steps
+        raise AssertionError("a recipe has stages")
 
     def network(self) -> ModelConfig:
         """The network to be trained, without what `without` names."""
@@ -209,10 +258,30 @@ def shortened(config: TrainConfig, steps: int) -> TrainConfig:
     parts[-1] = max(1, steps - sum(parts[:-1]))
     return replace(
         config,
+        minutes=0.0,
         stages=tuple(
-            replace(stage, steps=part) for stage, part in zip(config.stages, parts, strict=True)
+            replace(stage, steps=part, phases=tuple(replace(p, steps=0) for p in stage.phases))
+            for stage, part in zip(config.stages, parts, strict=True)
         ),
     )
+
+
+def counted(config: TrainConfig, taken: Sequence[Sequence[int]]) -> TrainConfig:
+    """A run by minutes as a run by steps.
+
+    Args:
+        config: Its recipe.
+        taken: Steps that every phase of every stage took; those that took none are left out.
+    """
+    stages = []
+    for stage, counts in zip(config.stages, taken, strict=True):
+        if not sum(counts):
+            continue
+        pairs = [(p, n) for p, n in zip(stage.phases, counts, strict=True) if n]
+        there = sum(phase.share for phase, _ in pairs)
+        phases = tuple(replace(p, share=p.share / there, steps=n) for p, n in pairs)
+        stages.append(replace(stage, steps=sum(counts), phases=phases))
+    return replace(config, minutes=0.0, stages=tuple(stages))
 
 
 def read_recipe(path: Path) -> TrainConfig:

@@ -2,7 +2,7 @@
 
 In the folder: `recipe.toml`, `log.csv`, `validation.csv`, `last.ckpt` (to go on from),
 `curves.png`, `samples.png`, `best.safetensors` (by validation J&F) and, in the end,
-`<model>.safetensors`.
+`<model>.safetensors` and, of a run by minutes, `recipe_by_steps.toml`, which repeats it.
 """
 
 import csv
@@ -21,7 +21,7 @@ from jointvos.training.checkpoint import save_checkpoint
 from jointvos.training.pictures.charts import draw_curves
 from jointvos.training.pictures.contact_sheet import draw_strip
 from jointvos.training.run import Run, StepReport
-from jointvos.training.train_config import recipe_text
+from jointvos.training.train_config import counted, recipe_text
 from jointvos.training.validation import Validation
 from jointvos.whole_file import whole_file
 
@@ -98,18 +98,26 @@ class Trainer:
                     log.flush()
                     self.rows.append(dict(zip(LOG, astuple(report), strict=True)))
                 yield report
-                ended = run.step == config.steps
-                if (ended or run.step % config.validation_steps == 0) and self.validate and first:
-                    self._validate(self.validate)
+                if run.step % config.validation_steps == 0 and not run.over:
+                    self._validate()
                 stopping = self.stop.is_set() or time.monotonic() - begin > self.seconds
                 stopping = run.processes.any(stopping, run.device)
-                if first and (stopping or ended or run.step % config.checkpoint_steps == 0):
-                    save_checkpoint(self.out / "last.ckpt", run.state())
-                    draw_curves(self.rows, self.validations, self.out / "curves.png")
-                if stopping and not ended:
+                if stopping or run.step % config.checkpoint_steps == 0:
+                    self._keep()
+                if stopping and not run.over:
                     return
+        self._validate()
+        self._keep()
         if first:
+            if config.minutes:
+                repeat = recipe_text(counted(config, run.taken))
+                (self.out / "recipe_by_steps.toml").write_text(repeat, encoding="utf-8")
             self.save(run.kept, self.out / f"{config.model}.safetensors")
+
+    def _keep(self) -> None:
+        if self.run.processes.first:
+            save_checkpoint(self.out / "last.ckpt", self.run.state())
+            draw_curves(self.rows, self.validations, self.out / "curves.png")
 
     def _steps(self) -> Iterator[StepReport]:
         try:
@@ -122,8 +130,10 @@ class Trainer:
                 torch.save({"step": self.run.step, **batch}, path)
             raise NonFiniteLoss(f"{error}; its batch is in {path}") from error
 
-    def _validate(self, validate: Callable[[JointNet], Validation]) -> None:
-        found = validate(self.run.kept)
+    def _validate(self) -> None:
+        if self.validate is None or not self.run.processes.first:
+            return
+        found = self.validate(self.run.kept)
         best = max((score for _, score in self.validations), default=float("-inf"))
         if found.j_and_f > best:
             self.save(self.run.kept, self.out / "best.safetensors")

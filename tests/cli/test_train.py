@@ -53,7 +53,7 @@ def test_the_recipe_is_printed_and_read_again(jointvos, inputs):
     ],
 )
 def test_mistakes_in_the_recipe(jointvos, inputs, options, said):
-    (inputs / "bad.toml").write_text('model = "joint-small"\nlearning_rate = 1.0\n')
+    (inputs / "bad.toml").write_text('model = "joint-lite"\nlearning_rate = 1.0\n')
     found = jointvos("train", *options)
     assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
     assert said in found.stderr
@@ -72,7 +72,7 @@ def test_a_short_run_makes_a_model(jointvos, inputs, pictures):
     with Image.open(inputs / "batch.png") as picture:
         assert picture.width > 300
 
-    recipe = jointvos("train", "--print-config", "--preset", "joint-small-short", "--steps", "2")
+    recipe = jointvos("train", "--print-config", "--preset", "joint-lite-short", "--steps", "2")
     (inputs / "own.toml").write_text(
         recipe.stdout.replace("[112, 192]", "[64, 96]").replace("batch_size = 6", "batch_size = 2")
     )
@@ -95,10 +95,10 @@ def test_a_short_run_makes_a_model(jointvos, inputs, pictures):
     assert "--resume" in again.stderr
     rest = jointvos(*command, "--resume", timeout=280)
     assert rest.returncode == 0, rest.stderr
-    assert load_model(inputs / rest.stdout.strip()).config.name == "joint-small"
+    assert load_model(inputs / rest.stdout.strip()).config.name == "joint-lite"
     assert {path.name for path in (inputs / "run").iterdir()} == {
         "curves.png",
-        "joint-small.safetensors",
+        "joint-lite.safetensors",
         "last.ckpt",
         "log.csv",
         "recipe.toml",

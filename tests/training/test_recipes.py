@@ -1,5 +1,6 @@
 """The recipes: presets, files, and what they say of a step."""
 
+import tomllib
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from jointvos.training.train_config import (
     Phase,
     Stage,
     TrainConfig,
+    counted,
     read_recipe,
     recipe_text,
     shortened,
@@ -44,7 +46,7 @@ def test_a_recipe_comes_back_from_its_file(name, tmp_path):
 def test_every_key_is_checked(line, said, tmp_path):
     path = tmp_path / "recipe.toml"
     key = line.split(" = ")[0]
-    lines = recipe_text(RECIPES["joint-small"]).splitlines()
+    lines = recipe_text(RECIPES["joint-lite"]).splitlines()
     others = [row for row in lines if not row.startswith(f"{key} =")]
     path.write_text("\n".join([line, *others]))
     with pytest.raises(ConfigError) as error:
@@ -54,7 +56,7 @@ def test_every_key_is_checked(line, said, tmp_path):
 
 
 def test_nested_keys_are_checked_and_named():
-    values = to_dict(RECIPES["joint-small"])
+    values = to_dict(RECIPES["joint-r50"])
     stages = [dict(stage) for stage in values["stages"]]
     stages[1]["learning_rat"] = 1.0
     with pytest.raises(ConfigError, match=r"stages\[1\]: unknown learning_rat"):
@@ -71,9 +73,10 @@ def test_a_missing_file_is_an_error(tmp_path):
 
 def test_rates_follow_the_step():
     stage = replace(STAGE, warmup_steps=100)
-    assert learning_rate(stage, 0) == pytest.approx(0.01)
-    assert learning_rate(stage, 100) == pytest.approx(1.0)
-    assert learning_rate(stage, 1000) == pytest.approx(0.02)
+    assert learning_rate(stage, 0, 0.0) == pytest.approx(0.01)
+    assert learning_rate(stage, 100, 0.0) == pytest.approx(1.0)
+    assert learning_rate(stage, 500, 0.5) == pytest.approx(0.51)
+    assert learning_rate(stage, 1000, 1.0) == pytest.approx(0.02)
 
 
 def test_the_paper_drops_its_rate_by_five_after_40k_80k_115k_and_165k():
@@ -81,8 +84,9 @@ def test_the_paper_drops_its_rate_by_five_after_40k_80k_115k_and_165k():
     assert config.steps == 180_000
 
     def rate(step):
-        stage, own = config.stage(step)
-        return learning_rate(config.stages[stage], own) / config.stages[stage].learning_rate
+        moment = config.at_step(step)
+        stage = config.stages[moment.stage]
+        return learning_rate(stage, 0, moment.progress) / stage.learning_rate
 
     rates = [1, 0.2, 0.04, 1, 0.2, 0.04]
     edges = [0, 40_000, 80_000, 90_000, 115_000, 165_000, 180_000]
@@ -93,9 +97,9 @@ def test_the_paper_drops_its_rate_by_five_after_40k_80k_115k_and_165k():
 
 def test_the_losses_cross_over():
     stage = replace(STAGE, lovasz_start=0.42, lovasz_full=0.58)
-    assert lovasz_share(stage, 419) == 0
-    assert lovasz_share(stage, 500) == pytest.approx(0.5)
-    assert lovasz_share(stage, 580) == 1
+    assert lovasz_share(stage, 0.419) == 0
+    assert lovasz_share(stage, 0.5) == pytest.approx(0.5)
+    assert lovasz_share(stage, 0.58) == 1
     assert lovasz_share(STAGE, 0) == 1  # the paper's: Lovasz alone from the start
 
 
@@ -112,20 +116,64 @@ def test_frozen_parts_are_in_no_group_and_vectors_do_not_decay():
     assert decays == {(1, 3): 0.1, (1,): 0.0}
 
 
+PHASES = tuple(Phase(share, (64, 96), 3, 1, {"video": 1.0}) for share in (0.25, 0.75))
+TWO_STAGES = replace(
+    RECIPES["joint-lite"],
+    stages=(replace(STAGE, steps=10, phases=PHASES), replace(STAGE, steps=30, phases=PHASES)),
+)
+
+
 def test_stages_and_phases_by_step():
-    config = RECIPES["joint-small"]
-    first, second, *_, last = config.stages
-    assert config.stage(first.steps - 1) == (0, first.steps - 1)
-    assert config.stage(first.steps) == (1, 0)
-    assert first.phase(0) is first.phases[0]
-    assert second.phase(second.steps - 1) is second.phases[-1]
-    assert config.stage(config.steps - 1) == (len(config.stages) - 1, last.steps - 1)
+    moments = [TWO_STAGES.at_step(step) for step in range(40)]
+    assert [(moment.stage, moment.phase) for moment in moments] == (
+        [(0, 0)] * 3 + [(0, 1)] * 7 + [(1, 0)] * 8 + [(1, 1)] * 22
+    )
+    own = [step / 10 for step in range(10)] + [step / 30 for step in range(30)]
+    assert [moment.progress for moment in moments] == pytest.approx(own)
+
+
+def test_stages_and_phases_by_share_of_the_time():
+    def at(share):
+        moment = TWO_STAGES.at_share(share)
+        return moment.stage, moment.phase, pytest.approx(moment.progress)
+
+    assert at(0) == (0, 0, 0.0)
+    assert at(0.2) == (0, 1, 0.8)
+    assert at(0.25) == (1, 0, 0.0)
+    assert at(0.4375) == (1, 1, 0.25)
+    assert at(1.0) == (1, 1, 1.0)
+
+
+def test_a_run_by_minutes_is_repeated_by_the_steps_it_took():
+    repeated = counted(replace(TWO_STAGES, minutes=3.0), [[4, 2], [0, 5]])
+    assert repeated.minutes == 0
+    assert [stage.steps for stage in repeated.stages] == [6, 5]
+    moments = [repeated.at_step(step) for step in range(11)]
+    assert [(m.stage, m.phase) for m in moments] == [(0, 0)] * 4 + [(0, 1)] * 2 + [(1, 0)] * 5
+    # A phase has its share of the stage, however many steps it took.
+    first = [0, 1 / 16, 2 / 16, 3 / 16, 0.25, 0.625]
+    assert [m.progress for m in moments] == pytest.approx([*first, *(n / 5 for n in range(5))])
+    assert read_again(repeated) == repeated
+
+
+def read_again(config):
+    return from_dict(TrainConfig, tomllib.loads(recipe_text(config)))
+
+
+def test_the_steps_of_phases_must_sum_to_those_of_the_stage():
+    some = (replace(PHASES[0], steps=2), PHASES[1])
+    wrong = (replace(PHASES[0], steps=2), replace(PHASES[1], steps=3))
+    for phases in (some, wrong):
+        with pytest.raises(ConfigError, match="sum to 10"):
+            replace(TWO_STAGES.stages[0], phases=phases)
 
 
 def test_shortened_keeps_the_stages_in_proportion():
     short = shortened(RECIPES["joint-r50"], 10)
     assert [stage.steps for stage in short.stages] == [5, 5]
     assert short.steps == 10
+    by_minutes = shortened(counted(RECIPES["joint-lite"], [[1, 2, 3, 4]]), 40)
+    assert (by_minutes.minutes, by_minutes.steps) == (0, 40)
 
 
 def test_phases_must_cover_the_stage():
@@ -135,4 +183,4 @@ def test_phases_must_cover_the_stage():
 
 def test_without_both_branches_nothing_is_left():
     with pytest.raises(ConfigError, match="nothing is left"):
-        replace(RECIPES["joint-small"], without=("transduction", "induction"))
+        replace(RECIPES["joint-lite"], without=("transduction", "induction"))

@@ -13,16 +13,17 @@ from command import CONTEXT
 from jointvos.checkpoints import load_model, save_model
 from jointvos.distributed import Processes, joined_processes
 from jointvos.errors import ConfigError, NonFiniteLoss, TrainingError
+from jointvos.training import run as running
 from jointvos.training.data.packs import VideoClip
 from jointvos.training.data.synthesis import MiniSequenceSynthesizer
-from jointvos.training.run import Run, StepReport
-from jointvos.training.train_config import Phase, Stage, TrainConfig
+from jointvos.training.run import Run, StepReport, draw
+from jointvos.training.train_config import Phase, Stage, TrainConfig, read_recipe
 from jointvos.training.trainer import Trainer
 from jointvos.training.validation import Validation
 
 PHASES = (Phase(1.0, (64, 96), 3, 2, {"video": 1.0}),)
 CONFIG = TrainConfig(
-    model="joint-small",
+    model="joint-lite",
     data="synthesis",
     stages=(
         Stage(2, 1e-3, PHASES, {"learner.filter_reg": 0.02}, lovasz_start=0.5, lovasz_full=1.0),
@@ -98,7 +99,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(whole, tmp_path
         next(first)
     stop.set()
     assert list(first) == []
-    assert not (tmp_path / "parts" / "joint-small.safetensors").exists()
+    assert not (tmp_path / "parts" / "joint-lite.safetensors").exists()
 
     second = Trainer(new_run(), tmp_path / "parts", save=save)
     second.resume()
@@ -126,16 +127,97 @@ def test_rows_after_the_last_checkpoint_are_done_again(tmp_path):
 
 def test_a_stage_has_its_own_rates_and_frozen_parts(tmp_path):
     run = new_run()
-    before = run.net.backbone.conv1.weight.clone()
+    before = run.net.backbone.stem.weight.clone()
     reports = []
     for report in run.steps():
         reports.append(report)
         if run.step == 2:
-            between = run.net.backbone.conv1.weight.clone()
+            between = run.net.backbone.stem.weight.clone()
     assert [report.stage for report in reports] == [1, 1, 2, 2]
     assert [report.rate for report in reports][2:] == pytest.approx([5e-4, 1e-4])
     assert not torch.equal(before, between)
-    assert torch.equal(between, run.net.backbone.conv1.weight)
+    assert torch.equal(between, run.net.backbone.stem.weight)
+
+
+class StepClock:
+    """Time that passes in training steps alone: a second each, the first one taking ten."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.now = 0.0
+        advance = Run.advance
+
+        def timed(run: Run, *args):
+            self.now += 1.0 if run.step else 10.0
+            return advance(run, *args)
+
+        monkeypatch.setattr(Run, "advance", timed)
+        monkeypatch.setattr(running, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    perf_counter = monotonic
+
+
+BY_MINUTES = replace(
+    CONFIG,
+    minutes=0.6,  # 36 s: 11 for the first two steps, then 25 steps
+    stages=(
+        replace(
+            CONFIG.stages[0],
+            steps=1,
+            phases=(
+                replace(PHASES[0], share=0.4),
+                replace(PHASES[0], share=0.6, crop_size=(64, 80)),
+            ),
+        ),
+    ),
+)
+
+
+def test_a_run_by_minutes_ends_in_its_time_at_its_lowest_rate(monkeypatch, tmp_path):
+    clock = StepClock(monkeypatch)
+    reports = finish(new_run(BY_MINUTES), tmp_path)
+    assert clock.now == 36
+    assert len(reports) == 27
+    assert [report.progress for report in reports][:4] == pytest.approx([0, 0, 0, 1 / 25])
+    assert reports[-1].progress == pytest.approx(24 / 25)
+    peak = BY_MINUTES.stages[0].learning_rate
+    assert reports[-1].rate == pytest.approx(peak * (0.02 + 0.98 * 0.0039), rel=0.01)
+    # One batch is drawn ahead, so a phase begins a step later than the clock says.
+    assert [report.phase for report in reports] == [1] * 13 + [2] * 14
+
+
+def test_a_run_by_minutes_goes_on_with_the_time_it_had_left(monkeypatch, tmp_path):
+    clock = StepClock(monkeypatch)
+    stop = Event()
+    first = Trainer(new_run(BY_MINUTES), tmp_path, save=save, stop=stop).train()
+    for _ in range(5):
+        next(first)
+    stop.set()
+    assert list(first) == []
+    clock.now = 1000.0
+    second = Trainer(new_run(BY_MINUTES), tmp_path, save=save)
+    second.resume()
+    assert len(list(second.train())) == 22
+    assert clock.now == 1022
+    assert sum(second.run.taken[0]) == 27
+
+
+def test_a_run_by_minutes_can_be_repeated_by_steps(monkeypatch, tmp_path):
+    with monkeypatch.context() as patched:
+        StepClock(patched)
+        timed = new_run(BY_MINUTES)
+        before = finish(timed, tmp_path / "timed")
+    recipe = read_recipe(tmp_path / "timed" / "recipe_by_steps.toml")
+    assert [phase.steps for phase in recipe.stages[0].phases] == timed.taken[0]
+    after = list(new_run(recipe).steps())
+    assert [report.phase for report in after] == [report.phase for report in before]
+    # The same data in the same order; only the rate within a phase goes by steps instead of time.
+    assert after[0].loss == before[0].loss
+    assert [report.rate for report in after] == pytest.approx(
+        [report.rate for report in before], rel=0.35
+    )
 
 
 def _part_of_a_run(rank: int, port: int, folder: Path) -> None:
@@ -241,7 +323,7 @@ def test_another_seed_is_another_run():
 
 
 def test_the_kept_file_is_the_averaged_network(whole):
-    net = load_model(whole.folder / "joint-small.safetensors")
+    net = load_model(whole.folder / "joint-lite.safetensors")
     kept = whole.run.kept.decoder.upsample1.weight
     torch.testing.assert_close(net.decoder.upsample1.weight, kept, rtol=1e-3, atol=1e-6)
     assert not torch.equal(kept, whole.run.net.decoder.upsample1.weight)
@@ -274,7 +356,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):
         finish(run, tmp_path)
     kept = torch.load(tmp_path / "nonfinite.pt", weights_only=True)
     assert kept["step"] == 0
-    assert torch.equal(kept["images"], run.draw(0).images)
+    assert torch.equal(kept["images"], draw(run.data, run.request(0)).images)
 
 
 def test_resuming_another_configuration_or_nothing_is_refused(whole, tmp_path):

@@ -11,7 +11,7 @@ from jointvos.training.unroll import Unrolled, unroll
 
 TINY = ModelConfig(
     name="tiny",
-    backbone="resnet18",
+    backbone="efficientnet_lite0",
     norm="group",
     stages=3,
     feature_dim=32,

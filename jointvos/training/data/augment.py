@@ -22,6 +22,9 @@ from jointvos.training.data.layers import (
 )
 from jointvos.types import Image
 
+SCALE = 4.5
+"""Side of a search region relative to the target's, between what presets search with."""
+
 SMALLEST = 12.0  # pixels; the side of a target of which hardly anything is visible
 
 
@@ -102,7 +105,7 @@ def film(scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator) -> 
 def training_region(
     box: Floats, size: Size, crop_size: Size, rng: np.random.Generator, *, first: bool
 ) -> Floats:
-    """A search region of 25 times the area of the jittered target box, in the crop's proportions.
+    """A search region of `SCALE` times the side of the jittered target box, as wide as the crop is.
 
     As in inference at least one side fits into the picture, and the region is moved inside as far
     as it fits. The first region keeps the target inside; later ones may lose some of it.
@@ -123,7 +126,7 @@ def training_region(
     jitter = np.exp(np.clip(rng.normal(0, spread, 2), -2 * spread, 2 * spread))
     side = max(SMALLEST, float(np.sqrt(np.prod(target * jitter))))
     picture = np.array([size[1], size[0]], np.float64)
-    extent = 5 * side * np.sqrt([width / height, height / width])
+    extent = SCALE * side * np.sqrt([width / height, height / width])
     extent /= max(1.0, (extent / picture).min())
     shift = reach * side * (rng.random(2) - 0.5)
     room = np.maximum(extent - target, 0) / 2 if first else 0.5 * extent

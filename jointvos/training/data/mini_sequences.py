@@ -1,9 +1,8 @@
 """What the network learns from in a step, and what can make it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,12 +11,10 @@ from torch import Tensor
 
 from jointvos.types import Image
 
-Item = TypeVar("Item")
-
 
 @dataclass(frozen=True)
 class MiniSequences:
-    """A batch: images uint8 [B,T,3,H,W] (RGB) and masks float32 [B,T,1,H,W] in {0,1}."""
+    """A batch: images uint8 [B,T,3,H,W] (RGB) and masks uint8 [B,T,1,H,W] in {0,1}."""
 
     images: Tensor
     masks: Tensor
@@ -27,26 +24,15 @@ class MiniSequences:
         return MiniSequences(self.images.to(device), self.masks.to(device))
 
 
-def shared(task: Callable[[int], Item], indices: Iterable[int], workers: int) -> list[Item]:
-    """Results of a task for every index, in order, the work shared by threads."""
-    if workers == 1:
-        return [task(index) for index in indices]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(task, indices))
-
-
 def stacked(
-    crops: Callable[[int], Sequence[tuple[Image, NDArray[np.uint8]]]], size: int, workers: int
+    crops: Callable[[int], Sequence[tuple[Image, NDArray[np.uint8]]]], size: int
 ) -> MiniSequences:
     """A batch of B mini-sequences, each given by its T pictures [H,W,3] and masks [H,W] above 0."""
-
-    def arrays(index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        images, masks = zip(*crops(index), strict=True)
-        return np.stack(images).transpose(0, 3, 1, 2), (np.stack(masks)[:, None] > 0).astype(
-            np.float32
-        )
-
-    images, masks = zip(*shared(arrays, range(size), workers), strict=True)
+    images, masks = [], []
+    for index in range(size):
+        pictures, targets = zip(*crops(index), strict=True)
+        images.append(np.stack(pictures).transpose(0, 3, 1, 2))
+        masks.append((np.stack(targets)[:, None] > 0).astype(np.uint8))
     return MiniSequences(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks)))
 
 

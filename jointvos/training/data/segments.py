@@ -24,7 +24,6 @@ class SegmentSampler:
     Args:
         sets: Videos by the name of their data set.
         seed: Together with the arguments of `batch` it decides everything.
-        workers: Threads that share the mini-sequences of one batch.
         window: Frames that a mini-sequence spans.
         causal: As the paper's code: the first frame is the earliest, and others may repeat. If
             not, all are different frames of one segment, and any of them may be the first.
@@ -35,7 +34,6 @@ class SegmentSampler:
         sets: Mapping[str, Sequence[SegmentVideo]],
         *,
         seed: int = 0,
-        workers: int = 1,
         window: int = 100,
         causal: bool = True,
     ) -> None:
@@ -44,7 +42,6 @@ class SegmentSampler:
             for name, videos in sets.items()
         }
         self.seed = seed
-        self.workers = workers
         self.window = window
         self.causal = causal
 
@@ -88,7 +85,7 @@ class SegmentSampler:
             choices = objects[names[rng.choice(len(names), p=weights / weights.sum())]]
             return self._draw(choices, crop_size, frames, rng)
 
-        return stacked(crops, size, self.workers)
+        return stacked(crops, size)
 
     def _long_enough(self, name: str, frames: int) -> list[tuple[SegmentVideo, int]]:
         """The objects of a data set that are visible in more than 2 T frames."""

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from jointvos.errors import ConfigError, DatasetError
 from jointvos.training.data.mini_sequences import Data
 from jointvos.training.data.packs import load_packs
@@ -30,8 +28,6 @@ def open_data(
     *,
     train_list: Path | None = None,
     val_list: Path | None = None,
-    workers: int = 1,
-    device: torch.device | None = None,
 ) -> Source:
     """Open what a run learns from.
 
@@ -40,8 +36,6 @@ def open_data(
         paths: Tars and folders of pictures, or the folders of video data sets.
         train_list: Names of YouTube-VOS videos to train on.
         val_list: Names of YouTube-VOS videos never to train on.
-        workers: Threads that make data.
-        device: Where pictures of "synthesis" are drawn.
 
     Raises:
         ConfigError: Lists were given to a recipe that knows none.
@@ -54,9 +48,7 @@ def open_data(
                 "with motion made from pictures, leave them out"
             )
         pack = load_packs(paths)
-        made = MiniSequenceSynthesizer(
-            pack.videos, pack.stills, seed=config.seed, workers=workers, device=device
-        )
+        made = MiniSequenceSynthesizer(pack.videos, pack.stills, seed=config.seed)
         return Source(made, f"{len(pack.videos)} videos, {len(pack.stills)} stills")
 
     sets: defaultdict[str, list[SegmentVideo]] = defaultdict(list)
@@ -67,7 +59,6 @@ def open_data(
             root,
             train_list=train_list if lists else None,
             val_list=val_list if lists else None,
-            workers=workers,
         )
         sets[found.kind] += found.train
         words.append(
@@ -79,9 +70,7 @@ def open_data(
             f"the recipe draws from {', '.join(sorted(asked))}, but there is no {missing[0]} in "
             f"{', '.join(map(str, paths))}; add its folder with --data"
         )
-    drawn = SegmentSampler(
-        sets, seed=config.seed, workers=workers, window=config.window, causal=config.causal
-    )
+    drawn = SegmentSampler(sets, seed=config.seed, window=config.window, causal=config.causal)
     return Source(drawn, "; ".join(words))
 
 

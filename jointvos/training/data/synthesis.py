@@ -4,15 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from jointvos.errors import ConfigError, DatasetError
 from jointvos.training.data.augment import Shot, develop, film
 from jointvos.training.data.layers import Mask, SceneFrame, Size, to_mask
-from jointvos.training.data.mini_sequences import MiniSequences, shared, stacked
+from jointvos.training.data.mini_sequences import MiniSequences, stacked
 from jointvos.training.data.packs import Still, VideoClip
 from jointvos.training.data.procedural import draw_stills
-from jointvos.training.data.rendering import DevicePictures, render_batch
 from jointvos.training.data.scenes import PEOPLE, moving_still, static_scene, video_scene
 from jointvos.types import Image
 
@@ -22,15 +20,12 @@ ATTEMPTS = 30
 
 
 class MiniSequenceSynthesizer:
-    """Draws mini-sequences from pictures in memory; safe to call from several threads.
+    """Draws mini-sequences from pictures in memory.
 
     Args:
         videos: Annotated sequences.
         stills: Photographs with label maps.
         seed: Together with the arguments of `batch` it decides everything.
-        workers: Threads that share the mini-sequences of one batch.
-        device: Where batches are drawn, and where they then are. On the CPU with OpenCV, on others
-            with `rendering`, at most a level or so from it.
     """
 
     def __init__(
@@ -39,15 +34,11 @@ class MiniSequenceSynthesizer:
         stills: Sequence[Still],
         *,
         seed: int = 0,
-        workers: int = 1,
-        device: torch.device | None = None,
     ) -> None:
         self.videos = tuple(videos)
         self.stills = tuple(stills)
         self.people = tuple(still for still in stills if still.source in PEOPLE)
         self.seed = seed
-        self.workers = workers
-        self._pictures = None if device is None or device.type == "cpu" else DevicePictures(device)
 
     @cached_property
     def procedural(self) -> tuple[Still, ...]:
@@ -78,39 +69,20 @@ class MiniSequenceSynthesizer:
             ConfigError: `mix` names an unknown kind or its weights are no weights.
             DatasetError: A kind was asked for of which there are no usable pictures.
         """
-        plans = self.plan(step, size, mix, crop_size, frames, first=first)
-        if self._pictures is not None:
-            return render_batch(plans, crop_size, self._pictures)
-
-        def crops(index: int) -> list[tuple[Image, Mask]]:
-            drawn = (develop(shot, crop_size) for shot in plans[index])
-            return [(image, to_mask(mask > 127)) for image, mask in drawn]
-
-        return stacked(crops, size, self.workers)
-
-    def plan(
-        self,
-        step: int,
-        size: int,
-        mix: Mapping[str, float],
-        crop_size: Size,
-        frames: int,
-        *,
-        first: int = 0,
-    ) -> list[list[Shot]]:
-        """What `batch` draws: B times T shots; its arguments and errors are the same."""
         weights = np.array([mix.get(kind, 0.0) for kind in KINDS])
         if unknown := sorted(set(mix) - set(KINDS)):
             raise ConfigError(f"mix: unknown {', '.join(unknown)}; expected {', '.join(KINDS)}")
         if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
             raise ConfigError(f"mix: weights {dict(mix)}; expected some above 0, none below")
 
-        def draw(index: int) -> list[Shot]:
-            rng = np.random.default_rng([self.seed, step, index])
+        def crops(index: int) -> list[tuple[Image, Mask]]:
+            rng = np.random.default_rng([self.seed, step, first + index])
             kind = KINDS[rng.choice(len(KINDS), p=weights / weights.sum())]
-            return self._draw(kind, step, crop_size, frames, rng)
+            shots = self._draw(kind, step, crop_size, frames, rng)
+            drawn = (develop(shot, crop_size) for shot in shots)
+            return [(image, to_mask(mask > 127)) for image, mask in drawn]
 
-        return shared(draw, range(first, first + size), self.workers)
+        return stacked(crops, size)
 
     def _draw(
         self, kind: str, step: int, crop_size: Size, frames: int, rng: np.random.Generator

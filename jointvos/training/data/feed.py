@@ -1,0 +1,127 @@
+"""Batches made ahead of the steps that need them, in a thread or in processes of their own.
+
+On a GPU a step is mostly the launching of kernels from Python, and a thread that draws pictures in
+the same process takes turns with it. Processes do not; what they draw comes back through shared
+memory, and all of them read the same copy of the pictures.
+"""
+
+import pickle
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from jointvos.errors import TrainingError
+
+Item = TypeVar("Item")
+Request = TypeVar("Request")
+Batch = TypeVar("Batch")
+
+AHEAD = 2
+"""Batches that each process is asked for before they are needed."""
+
+SHARED_MEMORY = Path("/dev/shm")
+"""Where Linux keeps it."""
+
+
+class Shared(Generic[Item]):
+    """An object whose arrays lie in shared memory: every process it is sent to sees the same.
+
+    It must not be changed there.
+    """
+
+    def __init__(self, item: Item) -> None:
+        buffers: list[pickle.PickleBuffer] = []
+        self._rest = pickle.dumps(item, protocol=5, buffer_callback=buffers.append)
+        self._sizes = [buffer.raw().nbytes for buffer in buffers]
+        self._memory = torch.empty(sum(self._sizes), dtype=torch.uint8)
+        _check_room(self._memory.nbytes)
+        self._memory.share_memory_()  # type: ignore[no-untyped-call]
+        for part, buffer in zip(self._parts(), buffers, strict=True):
+            part[:] = buffer.raw()
+
+    def _parts(self) -> Iterator[memoryview]:
+        whole, begin = memoryview(self._memory.numpy().data), 0
+        for size in self._sizes:
+            yield whole[begin : begin + size]
+            begin += size
+
+    def get(self) -> Item:
+        """The object; its arrays are those in shared memory."""
+        return pickle.loads(self._rest, buffers=self._parts())  # type: ignore[no-any-return]
+
+
+def _check_room(size: int) -> None:
+    """Where there is too little shared memory, writing to it ends the process without a word."""
+    if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < 1.1 * size:
+        raise TrainingError(
+            f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, but the pictures need "
+            f"{size / 1e6:.0f} MB; make it larger (docker run --shm-size), or draw with --workers 0"
+        )
+
+
+class _Drawn(Dataset[tuple[Request, Batch]], Generic[Request, Batch]):
+    """What the processes run: a request to the batch that answers it."""
+
+    def __init__(self, draw: Callable[[Request], Batch]) -> None:
+        self._shared = Shared(draw)
+        self._draw: Callable[[Request], Batch] | None = None
+
+    def __getitem__(self, request: Request) -> tuple[Request, Batch]:
+        if self._draw is None:
+            self._draw = self._shared.get()
+        return request, self._draw(request)
+
+
+def _as_it_is(answer: Item) -> Item:
+    return answer
+
+
+def _begin_process(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training, which ends this
+    cv2.setNumThreads(0)
+
+
+def feed(
+    draw: Callable[[Request], Batch], requests: Iterable[Request], processes: int
+) -> Iterator[tuple[Request, Batch]]:
+    """Answer requests in their order, some ahead of time.
+
+    Args:
+        draw: Makes a batch; to be pickled where `processes` is above 0.
+        requests: Taken one by one, shortly before their batches are made.
+        processes: That share the work; 0 for a thread.
+    """
+    if processes == 0:
+        yield from _in_a_thread(draw, iter(requests))
+        return
+    loader: DataLoader[tuple[Request, Batch]] = DataLoader(
+        _Drawn(draw),
+        batch_size=None,
+        sampler=requests,
+        collate_fn=_as_it_is,
+        num_workers=processes,
+        multiprocessing_context="spawn",
+        prefetch_factor=AHEAD,
+        worker_init_fn=_begin_process,
+    )
+    yield from loader
+
+
+def _in_a_thread(
+    draw: Callable[[Request], Batch], requests: Iterator[Request]
+) -> Iterator[tuple[Request, Batch]]:
+    with ThreadPoolExecutor(1) as pool:
+        upcoming: tuple[Request, Future[Batch]] | None = None
+        for request in requests:
+            ready, upcoming = upcoming, (request, pool.submit(draw, request))
+            if ready is not None:
+                yield ready[0], ready[1].result()
+        if upcoming is not None:
+            yield upcoming[0], upcoming[1].result()
