@@ -9,7 +9,7 @@ import typer
 from jointvos.cli import options
 from jointvos.cli.console import Reporter
 from jointvos.cli.evaluation_data import SPLITS, DataRequest, open_data
-from jointvos.cli.evaluation_model import ModelRequest
+from jointvos.cli.evaluation_model import ModelRequest, branch_named
 from jointvos.cli.evaluation_run import Masks, is_first, score_masks, segment_data, show
 from jointvos.errors import ConfigError, IncompleteRun
 
@@ -84,6 +84,14 @@ def evaluate(
     memory_precision: options.MemoryPrecision = None,
     template_interval: options.TemplateInterval = None,
     reach: options.Reach = None,
+    without: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BRANCH",
+            help="Silence a branch of the model, transduction or induction, to see what the other "
+            "does alone.",
+        ),
+    ] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     quiet: options.Quiet = False,
@@ -107,6 +115,7 @@ def evaluate(
         memory_precision,
         template_interval,
         reach,
+        branch_named(without),
         device,
         precision,
         request.preset,

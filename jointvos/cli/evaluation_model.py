@@ -11,9 +11,11 @@ import jointvos
 from jointvos.cli.console import Reporter
 from jointvos.cli.session import check_options
 from jointvos.config import INFERENCE, preset, to_dict
+from jointvos.errors import ConfigError
 
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter
+    from jointvos.model.ablation import Branch
 
 FOR_THE_PAPER = ("paper", "davis", "ytvos")
 """Presets of models that follow the paper, which changes the template interval by data set."""
@@ -34,6 +36,7 @@ class ModelRequest:
     memory_precision: str | None
     template_interval: int | None
     reach: float | None
+    without: "Branch | None"
     device: str
     precision: str
     dataset_preset: str
@@ -45,6 +48,21 @@ class ModelRequest:
             ConfigError: Options contradict each other or are unknown.
         """
         check_options(self.model, self.weights, self.preset, self.precision)
+
+
+def branch_named(name: str | None) -> "Branch | None":
+    """The branch of the network that --without names.
+
+    Raises:
+        ConfigError: It names something else.
+    """
+    branches: dict[str | None, Branch | None]
+    branches = {None: None, "transduction": "transduction", "induction": "induction"}
+    if name in branches:
+        return branches[name]
+    raise ConfigError(
+        f"--without {name}: expected transduction or induction, the branch to silence"
+    )
 
 
 @dataclass(frozen=True)
@@ -78,9 +96,14 @@ def load_model_for(request: ModelRequest, reporter: Reporter) -> EvaluatedModel:
 
     from jointvos.checkpoints import find_weights, load_model
     from jointvos.inference import VideoSegmenter
+    from jointvos.model import without_branch
 
     path = find_weights(request.weights if request.weights is not None else request.model)
     net = load_model(path)
+    if request.without is not None:
+        if not (net.config.transduction and net.config.induction):
+            raise ConfigError(f"{path} has a single branch; leave out --without")
+        net = without_branch(net, request.without)
     own = net.config.inference
     chosen = request.preset or (request.dataset_preset if own in FOR_THE_PAPER else own)
     config = preset(
@@ -111,6 +134,7 @@ def load_model_for(request: ModelRequest, reporter: Reporter) -> EvaluatedModel:
         {
             "weights": digest,
             "inference": to_dict(config),
+            "without": request.without,
             "precision": used,
             "device": session.device.type,
             "version": jointvos.__version__,
@@ -118,6 +142,7 @@ def load_model_for(request: ModelRequest, reporter: Reporter) -> EvaluatedModel:
         {
             "model": path.stem,
             "weights, SHA-256": digest,
+            **({"without": request.without} if request.without else {}),
             "preset": chosen,
             "template interval": str(config.template_interval),
             "memory size": str(config.memory_size),

@@ -165,7 +165,7 @@ def nothing(root):
         ),
         pytest.param(
             nothing,
-            ["--gt", "{}/davis", "--predictions", "{}/masks", "--model", "joint-small"],
+            ["--gt", "{}/davis", "--predictions", "{}/masks", "--model", "joint-lite"],
             2,
             "runs no model",
             id="model-and-predictions",
