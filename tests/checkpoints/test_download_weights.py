@@ -123,13 +123,15 @@ class TestList:
             "joint-lite",
             "joint-ytvos",
             "joint-davis",
+            "imagenet-lite0",
+            "imagenet-lite2",
             "mask-rcnn-r50-backbone",
             "imagenet-r50",
         ]
-        assert [row[1] for row in rows] == ["yes", "yes", "no", "no", "no", "no"]
+        assert [row[1] for row in rows] == ["yes", "yes", "no", "no", "no", "no", "no", "no"]
         assert "J&F 83.5 on DAVIS 2017 val" in out
         assert "non-commercial research use" in out
-        assert out.splitlines()[5].endswith("  none is stated with the file")
+        assert out.splitlines()[7].endswith("  none is stated with the file")
         assert "models are installed in" in err
 
     def test_json_has_the_hashes_that_are_known(self, cache: Path, capsys: Captured) -> None:

@@ -21,7 +21,7 @@ SIZE = (120, 160)
 @pytest.fixture(scope="session")
 def tiny_net() -> JointNet:
     """Random, but with a steep last layer: its masks are rubbish that fills part of the frame."""
-    torch.manual_seed(4)
+    torch.manual_seed(6)
     net = JointNet(
         replace(
             MODELS["joint-lite"],

@@ -172,7 +172,7 @@ def test_shortened_keeps_the_stages_in_proportion():
     short = shortened(RECIPES["joint-r50"], 10)
     assert [stage.steps for stage in short.stages] == [5, 5]
     assert short.steps == 10
-    by_minutes = shortened(counted(RECIPES["joint-lite"], [[1, 2, 3, 4]]), 40)
+    by_minutes = shortened(counted(RECIPES["joint-lite"], [[1, 2, 3, 4, 5]]), 40)
     assert (by_minutes.minutes, by_minutes.steps) == (0, 40)
 
 
