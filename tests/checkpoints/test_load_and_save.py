@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import jointvos.checkpoints.load as loading
-from jointvos.checkpoints import load_model, save_model
+from jointvos.checkpoints import begin_with, load_model, save_model
 from jointvos.config import MODELS, ModelConfig, to_dict
 from jointvos.errors import IncompatibleWeights, OutputError, WeightsNotFound
 from jointvos.model import JointNet
@@ -206,6 +207,30 @@ def refused(path: Path, said: str) -> None:
     assert said in message
     assert str(path) in message
     assert "\n" not in message
+
+
+def test_a_network_begins_with_what_fits_of_another(
+    saved: Path, tiny_net: JointNet, tiny_config: ModelConfig
+) -> None:
+    torch.manual_seed(1)
+    net = JointNet(replace(tiny_config, decoder_dims=(8, 8, 16)))
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    path, anew = begin_with(net, saved)
+    assert path == saved
+    changed = ("decoder.levels.1.project.", "decoder.levels.2.")  # the deepest level is wider
+    assert anew
+    assert all(name.startswith(changed) for name in anew)
+    for name, tensor in net.state_dict().items():
+        expected = before[name] if name in anew else tiny_net.state_dict()[name]
+        assert torch.equal(tensor, expected), name
+
+
+def test_a_model_of_which_nothing_fits_is_refused(saved: Path, tiny_net: JointNet) -> None:
+    class Other(torch.nn.Linear):
+        config = tiny_net.config
+
+    with pytest.raises(IncompatibleWeights, match="nothing that fits the network 'tiny'"):
+        begin_with(Other(2, 2), saved)
 
 
 def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path, saved: Path) -> None:

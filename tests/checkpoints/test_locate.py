@@ -104,6 +104,11 @@ def test_what_is_missing_is_named_with_what_is_there(
     assert remedy in message
 
 
+def test_a_model_of_an_earlier_version_is_named_with_its_successor(bundle: Path) -> None:
+    with pytest.raises(WeightsNotFound, match=r"joint-small was replaced by joint-lite.*--model"):
+        find_weights("joint-small")
+
+
 def test_no_model_at_all_is_said(bundle: Path) -> None:
     with pytest.raises(WeightsNotFound, match=r"no model is installed in .*cache.*joint-davis`"):
         find_weights()

@@ -172,6 +172,13 @@ def nothing(root):
         ),
         pytest.param(
             nothing,
+            ["--dataset", "davis2017", "--root", "{}/davis", "--without", "decoder"],
+            2,
+            "--without decoder: expected transduction or induction",
+            id="without-what",
+        ),
+        pytest.param(
+            nothing,
             ["--dataset", "davis2017", "--root", "{}/davis", "--resume"],
             2,
             "--resume needs --results",

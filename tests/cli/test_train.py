@@ -50,6 +50,8 @@ def test_the_recipe_is_printed_and_read_again(jointvos, inputs):
         pytest.param(["--config", "gone.toml"], "gone.toml", id="no-file"),
         pytest.param(["--config", "bad.toml"], "unknown learning_rate", id="key"),
         pytest.param(["--config", "bad.toml", "--preset", "joint-r50"], "exclude", id="both"),
+        pytest.param(["--steps", "9", "--minutes", "9"], "exclude", id="steps-and-minutes"),
+        pytest.param(["--preset", "joint-small"], "joint-lite-short", id="earlier-preset"),
     ],
 )
 def test_mistakes_in_the_recipe(jointvos, inputs, options, said):
@@ -103,3 +105,10 @@ def test_a_short_run_makes_a_model(jointvos, inputs, pictures):
         "log.csv",
         "recipe.toml",
     }
+
+    onward = ("--initial", "run/joint-lite.safetensors", "--workers", "1", "--minutes", "0.1")
+    further = jointvos(*command[:-1], "further", *onward, timeout=280)
+    assert further.returncode == 0, further.stderr
+    assert "the network starts with run/joint-lite.safetensors\n" in further.stderr
+    assert (inputs / "further" / "recipe_by_steps.toml").is_file()
+    assert load_model(inputs / further.stdout.strip()).config.name == "joint-lite"

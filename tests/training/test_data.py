@@ -260,6 +260,14 @@ def test_a_mix_that_cannot_be(mix: Mapping[str, float], error: type[Exception]) 
         data.batch(0, 1, mix, CROP, 4)
 
 
+def test_kinds_without_images_are_left_out_of_a_mix() -> None:
+    data = MiniSequenceSynthesizer([_clip()], [], seed=1)
+    assert data.kinds == ("video", "static", "procedural")
+    mixed = data.batch(0, 3, {"video": 1.0, "stills": 1.0, "people": 9.0}, CROP, 4)
+    alone = data.batch(0, 3, {"video": 1.0}, CROP, 4)
+    assert torch.equal(mixed.images, alone.images)
+
+
 # Packs
 
 

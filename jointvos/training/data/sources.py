@@ -49,7 +49,11 @@ def open_data(
             )
         pack = load_packs(paths)
         made = MiniSequenceSynthesizer(pack.videos, pack.stills, seed=config.seed)
-        return Source(made, f"{len(pack.videos)} videos, {len(pack.stills)} stills")
+        there = f"{len(pack.videos)} videos, {len(pack.stills)} stills"
+        asked = {kind for stage in config.stages for phase in stage.phases for kind in phase.mix}
+        if missing := sorted(asked - set(made.kinds)):
+            there += f" (none for {', '.join(missing)}, which the recipe mixes in)"
+        return Source(made, there)
 
     sets: defaultdict[str, list[SegmentVideo]] = defaultdict(list)
     words = []

@@ -40,6 +40,18 @@ class MiniSequenceSynthesizer:
         self.people = tuple(still for still in stills if still.source in PEOPLE)
         self.seed = seed
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds for which there are images; others are left out of a mix."""
+        there = {
+            "video": self.videos,
+            "stills": self.stills,
+            "people": self.people,
+            "static": (*self.videos, *self.stills),
+            "procedural": ("drawn",),
+        }
+        return tuple(kind for kind in KINDS if there[kind])
+
     @cached_property
     def procedural(self) -> tuple[Still, ...]:
         """Stills drawn from numbers alone."""
@@ -67,13 +79,19 @@ class MiniSequenceSynthesizer:
 
         Raises:
             ConfigError: `mix` names an unknown kind or its weights are no weights.
-            DatasetError: A kind was asked for of which there are no usable pictures.
+            DatasetError: There are no images for any of the kinds, or no usable target in them.
         """
         weights = np.array([mix.get(kind, 0.0) for kind in KINDS])
         if unknown := sorted(set(mix) - set(KINDS)):
             raise ConfigError(f"mix: unknown {', '.join(unknown)}; expected {', '.join(KINDS)}")
         if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
             raise ConfigError(f"mix: weights {dict(mix)}; expected some above 0, none below")
+        weights = np.where([kind in self.kinds for kind in KINDS], weights, 0)
+        if not weights.any():
+            raise DatasetError(
+                f"mix: there are no images for {', '.join(mix)}, only for {', '.join(self.kinds)}; "
+                "add data, or kinds to the mix"
+            )
 
         def crops(index: int) -> list[tuple[Image, Mask]]:
             rng = np.random.default_rng([self.seed, step, first + index])
