@@ -109,6 +109,6 @@ def test_a_short_run_makes_a_model(jointvos, inputs, pictures):
     onward = ("--initial", "run/joint-lite.safetensors", "--workers", "1", "--minutes", "0.1")
     further = jointvos(*command[:-1], "further", *onward, timeout=280)
     assert further.returncode == 0, further.stderr
-    assert "the network starts with run/joint-lite.safetensors\n" in further.stderr
+    assert "starting from the weights of run/joint-lite.safetensors\n" in further.stderr
     assert (inputs / "further" / "recipe_by_steps.toml").is_file()
     assert load_model(inputs / further.stdout.strip()).config.name == "joint-lite"

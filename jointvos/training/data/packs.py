@@ -8,6 +8,7 @@ Layouts, each as a `.tar` or as the same folder unpacked:
 """
 
 import io
+import os
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable
@@ -82,7 +83,7 @@ def load_packs(paths: Iterable[Path | str]) -> Pack:
     )
 
 
-def load_pack(path: Path | str, workers: int = 2) -> Pack:
+def load_pack(path: Path | str) -> Pack:
     """Decode all pictures of a tar or a folder.
 
     Raises:
@@ -103,7 +104,7 @@ def load_pack(path: Path | str, workers: int = 2) -> Pack:
         raise DatasetNotFound(f"{path}: no such training pack; expected a .tar file or a folder")
     groups = _pairs(path, files)
     videos, stills = [], []
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for (root, name), pairs in sorted(groups.items()):
             decoded = list(pool.map(_decode, pairs))
             if name not in VIDEO_SETS and root.startswith(("stills", "photos")):
