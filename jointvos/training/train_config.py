@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+import tomli_w
 
 from jointvos.config import MODELS, Checked, ModelConfig, from_dict, preset, to_dict
 from jointvos.errors import ConfigError
@@ -304,30 +306,4 @@ def read_recipe(path: Path) -> TrainConfig:
 
 def recipe_text(config: TrainConfig) -> str:
     """The recipe as TOML."""
-    return "\n".join(_table(to_dict(config))) + "\n"
-
-
-def _table(values: Mapping[str, Any], path: str = "") -> list[str]:
-    """Lines of a table: plain values first, then the tables below it."""
-    below = {
-        key: value
-        for key, value in values.items()
-        if isinstance(value, tuple) and value and isinstance(value[0], dict)
-    }
-    lines = [f"{key} = {_value(value)}" for key, value in values.items() if key not in below]
-    for key, tables in below.items():
-        for table in tables:
-            lines += ["", f"[[{path}{key}]]", *_table(table, f"{path}{key}.")]
-    return lines
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f'"{key}" = {_value(v)}' for key, v in value.items()) + "}"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
-    return str(value)
+    return tomli_w.dumps(to_dict(config))

@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import replace
 
 import pytest
+import tomli_w
 from torch import nn
 
 from jointvos.config import from_dict, to_dict
@@ -45,10 +46,9 @@ def test_a_recipe_comes_back_from_its_file(name, tmp_path):
 )
 def test_every_key_is_checked(line, said, tmp_path):
     path = tmp_path / "recipe.toml"
-    key = line.split(" = ")[0]
-    lines = recipe_text(RECIPES["joint-lite"]).splitlines()
-    others = [row for row in lines if not row.startswith(f"{key} =")]
-    path.write_text("\n".join([line, *others]))
+    values = to_dict(RECIPES["joint-lite"])
+    values.pop(line.split(" = ")[0], None)
+    path.write_text(f"{line}\n{tomli_w.dumps(values)}")
     with pytest.raises(ConfigError) as error:
         read_recipe(path)
     assert said in str(error.value)
@@ -64,6 +64,18 @@ def test_nested_keys_are_checked_and_named():
     del stages[1]["learning_rat"], stages[1]["steps"]
     with pytest.raises(ConfigError, match=r"stages\[1\].*steps"):
         from_dict(TrainConfig, {**values, "stages": stages})
+
+
+def test_names_may_hold_anything(tmp_path):
+    phase = replace(STAGE.phases[0], mix={'a "quoted" set': 1.0, "back\\slash": 2.0})
+    config = replace(
+        RECIPES["joint-lite"],
+        stages=(replace(STAGE, phases=(phase,)),),
+        initial_weights=("c:\\weights",),
+    )
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_text(config))
+    assert read_recipe(path) == config
 
 
 def test_a_missing_file_is_an_error(tmp_path):
