@@ -78,6 +78,10 @@ def bench(
     region = None if crop is None else _size("--crop", crop)
     if plot is not None and plot.exists() and not overwrite:
         raise OutputExists(f"{plot} is there already; -f replaces it")
+    if plot is not None:
+        from jointvos.cli.bench_chart import check_plotting
+
+        check_plotting()
     counts = [
         (o, m, f)
         for o in _numbers("--objects", objects)

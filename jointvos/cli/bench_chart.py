@@ -4,16 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
+from jointvos.errors import ConfigError
+from jointvos.whole_file import whole_file
 
 if TYPE_CHECKING:
     from jointvos.evaluation.benchmark import Cell, Measured
-
-WIDTH, HEIGHT = 900, 560
-LEFT, RIGHT, TOP, BOTTOM = 90, 860, 90, 490
-PAPER, GRID, INK, FAINT = (255, 255, 255), (233, 236, 240), (33, 37, 45), (112, 120, 132)
-COLUMN_DISTANCE = 60  # pixels between numbers side by side, at least
-COLOURS = ((35, 102, 190), (226, 110, 24), (30, 150, 128), (148, 80, 186), (204, 46, 62))
 
 DIMENSIONS = {
     "memory": "templates per object",
@@ -23,50 +18,47 @@ DIMENSIONS = {
 }
 
 
+def check_plotting() -> None:
+    """Fail before the work rather than after it.
+
+    Raises:
+        ConfigError: The library that draws is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ConfigError("--plot needs matplotlib; run `pip install matplotlib`") from None
+
+
 def draw_costs(rows: Sequence["Measured"], path: Path) -> None:
     """Draw the mean over an update cycle, and a frame with a new template as dots above it.
 
     What has most values is the horizontal axis; rows that differ otherwise are lines of their own.
 
     Raises:
-        OutputError: The picture cannot be written.
+        OutputError: The image cannot be written.
     """
-    from jointvos.training.pictures.axes import round_axis, tick_labels
-    from jointvos.training.pictures.canvas import Canvas
+    from matplotlib.figure import Figure
 
     places = [_places(row.cell) for row in rows]
     across = max(DIMENSIONS, key=lambda name: len({place[name] for place in places}))
     lines: dict[str, list[Measured]] = {}
     for row, place in sorted(zip(rows, places, strict=True), key=lambda pair: pair[1][across]):
         lines.setdefault(_name(row.cell, place, across, places), []).append(row)
-    canvas = Canvas(WIDTH, HEIGHT, PAPER)
-    farthest = max(place[across] for place in places)
-    x = round_axis(0, farthest, LEFT, RIGHT, 0, tick_distance=COLUMN_DISTANCE)
-    y = round_axis(0, max(row.update.wall_s for row in rows), BOTTOM, TOP, 0)
-    for tick, label in zip(y.ticks(), tick_labels(y.ticks()), strict=True):
-        level = round(float(y.pixels([tick])[0]))
-        canvas.fill((LEFT, level, RIGHT, level + 1), GRID)
-        canvas.text((LEFT - 9, level), label, 14, FAINT, "rm")
-    for tick, label in zip(x.ticks(), tick_labels(x.ticks()), strict=True):
-        column = round(float(x.pixels([tick])[0]))
-        canvas.fill((column, TOP, column + 1, BOTTOM), GRID)
-        canvas.text((column, BOTTOM + 8), label, 14, FAINT, "mt")
-    canvas.text((LEFT, 40), "Seconds per frame", 24, INK)
-    canvas.text((RIGHT, 40), "line: mean, dot: with a new template", 15, FAINT, "rs")
-    canvas.text(((LEFT + RIGHT) / 2, BOTTOM + 46), DIMENSIONS[across], 15, INK, "ms")
-    legend = float(LEFT)
-    for i, (name, line) in enumerate(lines.items()):
-        colour = COLOURS[i % len(COLOURS)]
-        columns = x.pixels([_places(row.cell)[across] for row in line])
-        means = y.pixels([row.mean_s for row in line])
-        canvas.line(np.stack([columns, means], axis=1), colour, width=2)
-        for column, level in zip(
-            columns, y.pixels([row.update.wall_s for row in line]), strict=True
-        ):
-            canvas.dot(float(column), float(level), 4.0, colour)
-        canvas.fill((round(legend), 64, round(legend) + 18, 67), colour)
-        legend += 24 + canvas.text((legend + 24, 70), name, 15, INK) + 22
-    canvas.save(path)
+    figure = Figure(figsize=(9, 5.6), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    for name, line in lines.items():
+        columns = [_places(row.cell)[across] for row in line]
+        (drawn,) = axes.plot(columns, [row.mean_s for row in line], label=name)
+        axes.scatter(columns, [row.update.wall_s for row in line], color=drawn.get_color())
+    axes.set_title("Seconds per frame (line: mean, dot: with a new template)", loc="left")
+    axes.set_xlabel(DIMENSIONS[across])
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    with whole_file(path) as partial:
+        figure.savefig(partial, format="png")
 
 
 def _places(cell: "Cell") -> dict[str, float]:

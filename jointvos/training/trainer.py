@@ -18,12 +18,16 @@ import torch
 from jointvos.errors import NonFiniteLoss
 from jointvos.model import JointNet
 from jointvos.training.checkpoint import save_checkpoint
-from jointvos.training.pictures.charts import draw_curves
 from jointvos.training.pictures.contact_sheet import draw_strip
 from jointvos.training.run import Run, StepReport
 from jointvos.training.train_config import counted, recipe_text
 from jointvos.training.validation import Validation
 from jointvos.whole_file import whole_file
+
+try:
+    from jointvos.training.pictures.charts import draw_curves
+except ImportError:  # matplotlib is an extra
+    draw_curves = None  # type: ignore[assignment]
 
 LOG = [field.name for field in fields(StepReport)]
 Save = Callable[[JointNet, Path], None]
@@ -117,7 +121,8 @@ class Trainer:
     def _keep(self) -> None:
         if self.run.processes.first:
             save_checkpoint(self.out / "last.ckpt", self.run.state())
-            draw_curves(self.rows, self.validations, self.out / "curves.png")
+            if draw_curves is not None:
+                draw_curves(self.rows, self.validations, self.out / "curves.png")
 
     def _steps(self) -> Iterator[StepReport]:
         try:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from jointvos.errors import OutputError
-from jointvos.training.pictures.axes import round_axis, short, tick_labels
-from jointvos.training.pictures.charts import COLOURS, HEIGHT, LEFT, RIGHT, WIDTH, draw_curves
+from jointvos.training.pictures.charts import draw_curves
 from jointvos.training.pictures.contact_sheet import (
     PREDICTED,
     TRUE,
@@ -24,7 +22,6 @@ from jointvos.training.pictures.contact_sheet import (
     outline,
     tint,
 )
-from jointvos.training.pictures.series import pieces, running_mean, thin
 
 Pixels = NDArray[np.uint8]
 
@@ -59,11 +56,9 @@ def made_up(count: int) -> list[dict[str, float]]:
     ]
 
 
-def height_of(pixels: Pixels, key: str, columns: slice) -> float:
-    """Mean row of the strong line in some columns, from the top."""
-    rows, _ = np.nonzero(near(pixels[:, columns], COLOURS[key]))
-    assert len(rows)
-    return float(rows.mean())
+def drawn(rows: list[dict[str, float]], validations: list[tuple[int, float]], path: Path) -> Pixels:
+    draw_curves(rows, validations, path)
+    return read(path)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 700])
@@ -71,125 +66,27 @@ def height_of(pixels: Pixels, key: str, columns: slice) -> float:
     "validations",
     [pytest.param([], id="none"), pytest.param([(0, 50.0)], id="one")],
 )
-def test_chart_has_its_size(
+def test_a_panel_for_whatever_was_logged(
     tmp_path: Path, count: int, validations: list[tuple[int, float]]
 ) -> None:
-    draw_curves(made_up(count), validations, tmp_path / "curves.png")
-    pixels = read(tmp_path / "curves.png")
-    assert pixels.shape == (HEIGHT, WIDTH, 3)
-    assert near(pixels, COLOURS["iou"]).any() == (count > 0)
-    assert near(pixels, COLOURS["validation"]).any() == bool(validations)
+    pixels = drawn(made_up(count), validations, tmp_path / "curves.png")
+    panels = 4 * (count > 0) + bool(validations)
+    assert pixels.shape == (288 * max(1, panels), 1200, 3)
     assert [file.name for file in tmp_path.iterdir()] == ["curves.png"]
-
-
-def test_rising_and_falling_series_are_drawn_so(tmp_path: Path) -> None:
-    draw_curves(made_up(700), [(0, 40.0), (699, 60.0)], tmp_path / "curves.png")
-    pixels = read(tmp_path / "curves.png")
-    begin, end = slice(LEFT, LEFT + 60), slice(RIGHT - 60, RIGHT)
-    # The legend has its swatches above the plots at the right, so parts of it are left out.
-    for key, rising in [("iou", True), ("segmentation", False)]:
-        difference = height_of(pixels, key, begin) - height_of(pixels, key, end)
-        assert difference > 60 if rising else difference < -60
-
-
-def test_axis_maps_ends_and_middle() -> None:
-    axis = round_axis(0.13, 0.88, 500, 100)
-    assert axis.low <= 0.13
-    assert axis.high >= 0.88
-    assert axis.pixels([axis.low, (axis.low + axis.high) / 2, axis.high]).tolist() == [
-        500,
-        300,
-        100,
-    ]
-    assert np.all(np.diff(axis.pixels([0.2, 0.4, 0.7])) < 0)
-    assert axis.ticks()[0] == axis.low
-    assert axis.ticks()[-1] == pytest.approx(axis.high)
-
-
-@pytest.mark.parametrize(
-    ("low", "high"),
-    [
-        pytest.param(0.0, 0.0, id="zero"),
-        pytest.param(3.0, 3.0, id="flat"),
-        pytest.param(-2e5, 7e5, id="wide"),
-        pytest.param(1e-7, 3e-7, id="tiny"),
-        pytest.param(1 - 1e-12, 1.0, id="nearly flat"),
-    ],
-)
-def test_axis_holds_every_range(low: float, high: float) -> None:
-    axis = round_axis(low, high, 500, 100)
-    inside = axis.pixels([low, high])
-    assert inside.min() >= 100 - 1e-6
-    assert inside.max() <= 500 + 1e-6
-    labels = tick_labels(axis.ticks())
-    assert len(set(labels)) == len(labels) >= 2
-
-
-def test_axis_stays_within_what_is_possible() -> None:
-    axis = round_axis(0.02, 0.97, 500, 100, floor=0.0, ceiling=1.0)
-    assert (axis.low, axis.high) == (0.0, 1.0)
-    assert round_axis(0.5, 1.2, 500, 100, floor=0.0, ceiling=1.0).high >= 1.2
-
-
-def test_ticks_side_by_side_leave_room_for_their_numbers():
-    axis = round_axis(0, 10_000, 0, 770, floor=0, tick_distance=60)
-    assert np.diff(axis.pixels(axis.ticks())).min() >= 60
-    assert tick_labels(axis.ticks())[-1] == "10,000"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.0, "0.00"), (0.4567, "0.46"), (34.567, "34.6"), (456.7, "457"), (2e-4, "2e-4")],
-)
-def test_short_numbers(value: float, text: str) -> None:
-    assert short(value) == text
-
-
-def test_thinning_keeps_extremes() -> None:
-    x = np.array([0.1, 0.4, 0.7, 3.5, 4.2, 4.4])
-    place, mean, low, high = thin(x, np.array([1.0, 9.0, 2.0, 5.0, -1.0, 3.0]))
-    assert place == pytest.approx([0.4, 3.5, 4.3])
-    assert mean.tolist() == [4, 5, 1]
-    assert low.tolist() == [1, 5, -1]
-    assert high.tolist() == [9, 5, 3]
-
-
-def test_long_gaps_are_not_bridged() -> None:
-    x = np.concatenate([np.arange(50.0), np.arange(400.0, 450.0)])
-    assert [len(place) for place, *_ in pieces(x, x)] == [50, 50]
-    assert len(pieces(np.arange(0.0, 450, 9), np.zeros(50))) == 1
-
-
-def test_running_mean_by_hand() -> None:
-    values = np.array([1.0, 2.0, 6.0, 3.0])
-    assert running_mean(values, 3).tolist() == [1.5, 3.0, pytest.approx(11 / 3), 4.5]
-    assert running_mean(values, 1).tolist() == values.tolist()
 
 
 def test_missing_and_repeated_values(tmp_path: Path) -> None:
     whole = made_up(100)
+    once = drawn(whole, [], tmp_path / "once.png")
     # A resumed run has logged some steps twice; the first time is not to be seen.
     rows = [*({**row, "loss": 90.0} for row in whole[40:60]), *whole]
-    draw_curves(rows, [], tmp_path / "repeated.png")
-    draw_curves(whole, [], tmp_path / "once.png")
-    repeated, once = read(tmp_path / "repeated.png"), read(tmp_path / "once.png")
-    assert np.array_equal(repeated, once)
-    for row in whole[20:90]:
-        del row["iou"]
-        row["loss"] = math.nan
-    draw_curves(whole, [], tmp_path / "gap.png")
-    gap = read(tmp_path / "gap.png")
-    middle = slice(LEFT + 400, LEFT + 600)
-    assert near(once[:, middle], COLOURS["iou"]).any()
-    assert not near(gap[:, middle], COLOURS["iou"]).any()
-
-
-def test_long_runs_are_drawn_quickly(tmp_path: Path) -> None:
-    rows = made_up(100_000)
-    begin = time.process_time()
-    draw_curves(rows, [(50_000, 70.0)], tmp_path / "curves.png")
-    assert time.process_time() - begin < 4  # it takes 0.5 on two slow cores
-    assert read(tmp_path / "curves.png").shape == (HEIGHT, WIDTH, 3)
+    assert np.array_equal(drawn(rows, [], tmp_path / "repeated.png"), once)
+    gaps = [{**row, "loss": math.nan} if 20 < row["step"] < 90 else row for row in whole]
+    with_gap = drawn(gaps, [], tmp_path / "gap.png")
+    blue = np.array([31, 119, 180])  # of the first column, the loss
+    strong = [(np.abs(p[:288, 400:800].astype(int) - blue).max(-1) < 24) for p in (once, with_gap)]
+    assert strong[0].any()
+    assert not strong[1].any()
 
 
 def square(size: int = 120) -> NDArray[np.bool_]:
