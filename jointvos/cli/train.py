@@ -198,6 +198,8 @@ def train(
             seconds=60 * stop_after,
             on_validation=lambda found: reporter.note(str(found)),
         )
+        if not trainer.draws:
+            reporter.note("curves.png is not drawn: matplotlib is not installed")
         if resume:
             trainer.resume()
         if show_batch is not None:

@@ -1,4 +1,4 @@
-"""Drawings of the report: lines as SVG, frames as small JPEGs."""
+"""Drawings of the report: lines for its SVG, frames as small JPEGs."""
 
 import base64
 from collections.abc import Sequence
@@ -42,43 +42,58 @@ class WorstFrame:
     f: float
 
 
-def j_over_time(sequence: SequenceResult) -> str:
-    """J of every object over the frames, as SVG."""
+@dataclass(frozen=True)
+class Line:
+    """One object in a chart, its points in pixels."""
+
+    object_id: int
+    colour: str
+    title: str
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What the template draws as SVG.
+
+    Attributes:
+        lines: One per object.
+        levels: Row and label of the lines across.
+        first: Number of the first frame; `last` of the last one.
+        width: In pixels, as all that follows.
+    """
+
+    lines: list[Line]
+    levels: list[tuple[float, str]]
+    first: int
+    last: int
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+
+
+def j_over_time(sequence: SequenceResult) -> Chart:
+    """J of every object over the frames."""
     last = max(max(each.frames) for each in sequence.objects)
     first = min(min(each.frames) for each in sequence.objects)
     span = max(1, last - first)
 
-    def x(frame: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (frame - first) / span
+    def place(frame: float, j: float) -> tuple[float, float]:
+        x = LEFT + (WIDTH - LEFT - RIGHT) * (frame - first) / span
+        return round(x, 1), round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - j), 1)
 
-    def y(j: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - j)
-
-    parts = [
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(j):.1f}" y2="{y(j):.1f}"/>'
-        f'<text x="{LEFT - 5}" y="{y(j) + 3:.1f}" text-anchor="end">{label}</text>'
-        for j, label in ((0, "0"), (0.5, ".5"), (1, "1"))
+    lines = [
+        Line(
+            object_id=each.object_id,
+            colour=LINES[number % len(LINES)],
+            title=f"object {each.object_id}, mean J {each.j.mean():.3f}",
+            points=[place(t, j) for t, j in _thinned(each.frames, each.j)],
+        )
+        for number, each in enumerate(sequence.objects)
     ]
-    parts += [
-        f'<text x="{x(first):.1f}" y="{HEIGHT - 4}">{first}</text>',
-        f'<text x="{x(last):.1f}" y="{HEIGHT - 4}" text-anchor="end">{last}</text>',
-    ]
-    for number, each in enumerate(sequence.objects):
-        points = [(x(t), y(j)) for t, j in _thinned(each.frames, each.j)]
-        colour = LINES[number % len(LINES)]
-        title = f"<title>object {each.object_id}, mean J {each.j.mean():.3f}</title>"
-        if len(points) == 1:
-            ((cx, cy),) = points
-            parts.append(
-                f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="3" fill="{colour}">{title}</circle>'
-            )
-        else:
-            path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
-            parts.append(f'<polyline points="{path}" stroke="{colour}">{title}</polyline>')
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="J over time">'
-        f"{''.join(parts)}</svg>"
-    )
+    levels = [(place(first, j)[1], label) for j, label in ((0, "0"), (0.5, ".5"), (1, "1"))]
+    return Chart(lines, levels, first, last)
 
 
 def worst_frames(result: EvaluationResult) -> list[WorstFrame]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import astuple, fields
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
@@ -23,11 +24,6 @@ from jointvos.training.run import Run, StepReport
 from jointvos.training.train_config import counted, recipe_text
 from jointvos.training.validation import Validation
 from jointvos.whole_file import whole_file
-
-try:
-    from jointvos.training.pictures.charts import draw_curves
-except ImportError:  # matplotlib is an extra
-    draw_curves = None  # type: ignore[assignment]
 
 LOG = [field.name for field in fields(StepReport)]
 Save = Callable[[JointNet, Path], None]
@@ -44,6 +40,9 @@ class Trainer:
         stop: Once it is set, the step in hand is finished and a checkpoint written.
         seconds: Stop by itself after so many, in the same way.
         on_validation: Told what each validation found.
+
+    Attributes:
+        draws: Whether `curves.png` is drawn: matplotlib, which it takes, is an extra.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class Trainer:
         self.stop = stop or Event()
         self.seconds = seconds
         self.on_validation = on_validation
+        self.draws = find_spec("matplotlib") is not None
         self.validations: list[tuple[int, float]] = []
         self.rows: list[dict[str, float]] = []
         self._earlier: list[dict[str, str]] = []
@@ -121,7 +121,9 @@ class Trainer:
     def _keep(self) -> None:
         if self.run.processes.first:
             save_checkpoint(self.out / "last.ckpt", self.run.state())
-            if draw_curves is not None:
+            if self.draws:
+                from jointvos.training.pictures.charts import draw_curves
+
                 draw_curves(self.rows, self.validations, self.out / "curves.png")
 
     def _steps(self) -> Iterator[StepReport]:
