@@ -72,21 +72,22 @@ def plan_blocks(size: Size) -> tuple[list[BlockPlan], list[int]]:
 class SamePadConv(nn.Conv2d):
     """Convolution and ReLU6 that pads as TensorFlow's "same" does.
 
-    Of k - s pixels in all, the odd one goes after the picture; sides must be multiples of s.
+    Of k - s pixels in all, the odd one goes after the image; sides must be multiples of s. Padding
+    unevenly takes a copy of the input, so a whole stride is added on both sides instead, and the
+    first row and column of the output are left out.
     """
 
     def __init__(
         self, dim_in: int, dim_out: int, kernel: int, stride: int = 1, groups: int = 1
     ) -> None:
-        before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
-        padding = before if before == after else 0
+        before, odd = divmod(kernel - stride, 2)
+        padding = before + stride if odd else before
         super().__init__(dim_in, dim_out, kernel, stride, padding, groups=groups)
-        self.uneven = None if before == after else (before, after, before, after)
+        self.uneven = bool(odd)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.uneven is not None:
-            x = F.pad(x, self.uneven)
-        return F.relu6(super().forward(x), inplace=True)
+        x = super().forward(x)
+        return F.relu6(x[:, :, 1:, 1:]) if self.uneven else F.relu6(x, inplace=True)
 
 
 class InvertedResidual(nn.Module):
