@@ -26,7 +26,7 @@ def load_model_for(spec: "SessionSpec", paper_preset: str, reporter: Reporter) -
         reporter.note("compiling the network; this takes a minute or more")
     model = spec.load(paper_preset=paper_preset, say=reporter.warn)
     reporter.note(
-        f"model {model.path.stem}, preset {model.preset} (a template every "
+        f"model {model.name}, preset {model.preset} (a template every "
         f"{model.config.template_interval} frames), {_precision(model)} on {_where(model)}"
     )
     if spec.compiled:
@@ -39,10 +39,11 @@ def shown(model: "LoadedModel") -> dict[str, str]:
     import torch
 
     config, spec = model.config, model.spec
+    assert model.path is not None
     with model.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
-        "model": model.path.stem,
+        "model": model.name,
         "weights, SHA-256": digest,
         **({"without": spec.without} if spec.without else {}),
         "preset": model.preset,

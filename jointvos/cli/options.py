@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from jointvos import config
 from jointvos.cli.console import Reporter
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ Compile = Annotated[
     ),
 ]
 OnOOM = Annotated[
-    Literal["retry", "fail"],
+    config.OnOOM,
     typer.Option(
         "--on-oom",
         help="When the device's memory does not suffice: go on in smaller steps, and say so, or "

@@ -7,16 +7,14 @@ import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
+from jointvos.config import OnOOM
 from jointvos.errors import OutOfDeviceMemory
 from jointvos.inference.object_tracker import ObjectTracker
 from jointvos.wording import plural
-
-OnOOM = Literal["retry", "fail"]
-"""Smaller steps, or an error at once."""
 
 Outcome = TypeVar("Outcome")
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from jointvos.errors import ConfigError
 from jointvos.media import STDOUT, Box, IdChange, MaskFile, Refinement, mask_path
@@ -70,6 +70,14 @@ class SegmentJob:
             ConfigError: There is neither a mask nor a box, or options contradict each other.
             OutputError: Something cannot be written where it should stand.
         """
+        for name in ("masks", "boxes"):
+            if isinstance(given := getattr(self, name), str | Path):
+                raise ConfigError(f"{name} is {str(given)!r}, expected a list")
+        if self.direction not in get_args(Direction):
+            expected = ", ".join(get_args(Direction))
+            raise ConfigError(f"direction is {self.direction!r}, expected {expected}")
+        if self.checkpoint_every < 1:
+            raise ConfigError(f"checkpoint_every is {self.checkpoint_every}, expected 1 or more")
         if not self.masks and not self.boxes:
             raise ConfigError("nothing to follow: give --mask FILE or --box X,Y,W,H")
         self.parsed_boxes()

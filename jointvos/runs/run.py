@@ -147,7 +147,7 @@ class SegmentRun(Iterator[Event]):
             model = self.job.session.load(say=self._warn)
         finally:
             yield from self._told()
-        yield Notice(f"model {model.path.stem}, preset {model.preset}, on {model.device}")
+        yield Notice(f"model {model.name}, preset {model.preset}, on {model.device}")
         if compiled:
             yield Notice(f"compiled in {model.compile_s:.0f} s")
         yield Notice(f"weights: {model.path}", "detail")

@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from jointvos.config import CUTS, INFERENCE, PRECISIONS, InferenceConfig, preset
+from jointvos.config import CUTS, INFERENCE, PRECISIONS, OnOOM, preset
 from jointvos.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class SessionSpec:
         preset: Name of an inference preset; the model's own by default.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16"; "auto" is fp32.
+        crop_size: Height and width of the search region as the network sees it, pixels.
         memory_size: Past frames kept per object.
         memory_precision: What they are kept in, "fp32" or "fp16".
         template_interval: Every how many frames one is remembered.
@@ -48,12 +49,13 @@ class SessionSpec:
     preset: str | None = None
     device: str = "auto"
     precision: str = "auto"
+    crop_size: tuple[int, int] | None = None
     memory_size: int | None = None
     memory_precision: str | None = None
     template_interval: int | None = None
     reach: float | None = None
     cuts: Literal["off", "pause", "reset"] = "pause"
-    on_oom: Literal["retry", "fail"] = "retry"
+    on_oom: OnOOM = "retry"
     compiled: bool = False
     without: "Branch | None" = None
 
@@ -71,8 +73,8 @@ class SessionSpec:
             raise ConfigError(f"no precision {self.precision!r}; expected {', '.join(PRECISIONS)}")
         if self.cuts not in CUTS:
             raise ConfigError(f"cuts is {self.cuts!r}, expected {', '.join(CUTS)}")
-        if self.on_oom not in ("retry", "fail"):
-            raise ConfigError(f"on_oom is {self.on_oom!r}, expected retry or fail")
+        if self.on_oom not in get_args(OnOOM):
+            raise ConfigError(f"on_oom is {self.on_oom!r}, expected {' or '.join(get_args(OnOOM))}")
         if self.without not in (None, "transduction", "induction"):
             raise ConfigError(
                 f"--without {self.without}: expected transduction or induction, the branch to "
@@ -105,44 +107,48 @@ class SessionSpec:
             if not (net.config.transduction and net.config.induction):
                 raise ConfigError(f"{path} has a single branch; leave out --without")
             net = without_branch(net, self.without)
-        own = net.config.inference
-        name = self.preset or (paper_preset if paper_preset and own in FOR_THE_PAPER else own)
-        config = preset(
-            INFERENCE,
-            name,
-            memory_size=self.memory_size,
-            memory_precision=self.memory_precision,
-            template_interval=self.template_interval,
-            reach=self.reach,
-            cuts=self.cuts,
-        )
-        return LoadedModel(self, path, net, config, name, say)
+        return LoadedModel(self, net, path, paper_preset=paper_preset, say=say)
 
 
 class LoadedModel:
-    """A model on its device, ready to make sessions.
+    """A network on its device, ready to make sessions.
 
     Attributes:
         spec: What was asked for.
-        path: The model's file.
         net: The network.
+        path: The model's file; None for a network that comes from none.
+        preset: Name of the inference preset that `config` began with.
         config: How it runs a video.
-        preset: Name of the preset that this began with.
+        device: Where.
+        dtype: Autocast's type; None is fp32 throughout.
         compile_s: Seconds that compiling took; 0 if nothing was to be compiled.
     """
 
     def __init__(
         self,
         spec: SessionSpec,
-        path: Path,
         net: "JointNet",
-        config: InferenceConfig,
-        preset: str,
-        say: Callable[[str], None],
+        path: Path | None = None,
+        *,
+        paper_preset: str | None = None,
+        say: Callable[[str], None] = warnings.warn,
     ) -> None:
-        """Take over a network; see `SessionSpec.load`."""
-        self.spec, self.path, self.net, self.config, self.preset = spec, path, net, config, preset
-        self._say = say
+        """Take over a network, move it to its device and compile it; see `SessionSpec.load`."""
+        self.spec, self.net, self.path, self._say = spec, net, path, say
+        own = net.config.inference
+        if paper_preset is not None and own in FOR_THE_PAPER:
+            own = paper_preset
+        self.preset = spec.preset or own
+        self.config = preset(
+            INFERENCE,
+            self.preset,
+            crop_size=spec.crop_size,
+            memory_size=spec.memory_size,
+            memory_precision=spec.memory_precision,
+            template_interval=spec.template_interval,
+            reach=spec.reach,
+            cuts=spec.cuts,
+        )
         self.compile_s = 0.0
         first = self.session()
         self.device, self.dtype = first.device, first.dtype
@@ -150,6 +156,11 @@ class LoadedModel:
             from jointvos.inference.compiled import compile_session
 
             self.compile_s = compile_session(first)
+
+    @property
+    def name(self) -> str:
+        """What to call the model."""
+        return self.net.config.name if self.path is None else self.path.stem
 
     def session(self) -> "VideoSegmenter":
         """A session without objects, for one video."""
