@@ -7,7 +7,7 @@ video is run through it. Both check themselves when they are made and name every
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from jointvos.errors import ConfigError
 
@@ -159,6 +159,9 @@ class InferenceConfig(Checked):
 
 CUTS = ("off", "pause", "reset")
 """What the session can do at a cut."""
+
+OnOOM: TypeAlias = Literal["retry", "fail"]
+"""What it does when the device runs out of memory: smaller steps, or an error at once."""
 
 MEMORY_PRECISIONS = ("fp32", "fp16")
 """What templates can be kept in."""

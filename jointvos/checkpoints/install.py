@@ -29,7 +29,6 @@ from jointvos.checkpoints.record import (
 from jointvos.checkpoints.registry import BUNDLED, KNOWN, KnownModel
 from jointvos.checkpoints.transfer import Unfetchable, Watch, fetch
 from jointvos.checkpoints.web_page import DRIVE_HOSTS
-from jointvos.checkpoints.web_request import Patience, host
 from jointvos.errors import (
     ConfigError,
     IncompatibleWeights,
@@ -38,6 +37,7 @@ from jointvos.errors import (
     WeightsError,
     WeightsNotFound,
 )
+from jointvos.web import Patience, host
 
 WORKSHOP = "downloads"
 """Folder beside the models in which files are made."""

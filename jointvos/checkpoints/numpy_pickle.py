@@ -21,7 +21,7 @@ from jointvos.errors import IncompatibleWeights
 MOST_OPCODES = 1_000_000
 """A network of some hundred arrays takes about ten thousand."""
 
-DTYPES = {"f2", "f4", "f8", "i4", "i8", "u1"}
+NUMPY_TYPES = {"f2", "f4", "f8", "i4", "i8", "u1"}
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class _Machine:
             raise UnpicklingError("the state of something that is no array")
 
     def tensor(self, shape: tuple[int, ...], kind: _Kind, fortran: bool, data: Any) -> Tensor:
-        if kind.code not in DTYPES or kind.order not in ("<", "|", "="):
+        if kind.code not in NUMPY_TYPES or kind.order not in ("<", "|", "="):
             raise UnpicklingError(f"arrays of {kind.order}{kind.code}")
         raw = data.encode("latin1") if isinstance(data, str) else data
         self.room -= len(raw)

@@ -13,12 +13,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from urllib3 import BaseHTTPResponse
-
 from jointvos.checkpoints.content import is_web_page
 from jointvos.checkpoints.partial import Partial, begin, storage_error
 from jointvos.checkpoints.web_page import read_page
-from jointvos.checkpoints.web_request import (
+from jointvos.errors import WeightsError
+from jointvos.web import (
+    Answer,
     Failed,
     Interrupted,
     Patience,
@@ -30,7 +30,6 @@ from jointvos.checkpoints.web_request import (
     pause_asked_for,
     tag_of,
 )
-from jointvos.errors import WeightsError
 
 PROGRESS = 1 << 20
 """Bytes after which an attempt counts as a new first one."""
@@ -144,7 +143,7 @@ class _Transfer:
         tag = self.partial.tag
         return {"Range": f"bytes={have}-"} | ({"If-Range": tag} if tag else {})
 
-    def _receive(self, response: BaseHTTPResponse, have: int) -> None:
+    def _receive(self, response: Answer, have: int) -> None:
         self._check_status(response, have)
         chunks = chunks_of(response)
         first = next(chunks, b"")
@@ -174,7 +173,7 @@ class _Transfer:
             raise Failed("it sent an empty file")
         self.partial.total = done
 
-    def _check_status(self, response: BaseHTTPResponse, have: int) -> None:
+    def _check_status(self, response: Answer, have: int) -> None:
         """Let pass what brings content: the whole file, or the part asked for."""
         status = response.status
         if status == HTTPStatus.OK or (status == HTTPStatus.PARTIAL_CONTENT and have):
@@ -190,7 +189,7 @@ class _Transfer:
             raise Interrupted(said, pause_asked_for(response))
         raise Failed(said)
 
-    def _follow_page(self, response: BaseHTTPResponse, first: bytes, rest: Iterator[bytes]) -> None:
+    def _follow_page(self, response: Answer, first: bytes, rest: Iterator[bytes]) -> None:
         """Go where Google Drive's button leads, once; any other page is an answer of its own."""
         content = first
         while len(content) < LARGEST_PAGE and (chunk := next(rest, b"")):
@@ -201,7 +200,7 @@ class _Transfer:
         self.confirmed = True
         self.url = page.confirmation
 
-    def _prepare(self, response: BaseHTTPResponse, have: int) -> None:
+    def _prepare(self, response: Answer, have: int) -> None:
         """Make the partial file fit the answer: go on, or begin anew; and see if there is room."""
         tag, total = tag_of(response), length_of(response)
         if response.status == HTTPStatus.PARTIAL_CONTENT:
@@ -226,7 +225,7 @@ class _Transfer:
             )
 
 
-def _is_page(response: BaseHTTPResponse, first: bytes) -> bool:
+def _is_page(response: Answer, first: bytes) -> bool:
     """By what it begins with; a declared type alone will do only for what looks like a text."""
     declared = response.headers.get("Content-Type", "").lower().startswith("text/html")
     begins_so = response.status == HTTPStatus.OK and is_web_page(first)

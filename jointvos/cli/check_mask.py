@@ -9,7 +9,8 @@ from jointvos.cli import input_options as ins
 from jointvos.cli import options
 from jointvos.cli.console import Reporter, data
 from jointvos.cli.mask_table import HEADER, as_json, object_line
-from jointvos.errors import ConfigError, MaskError, OutputExists
+from jointvos.cli.outputs import hinting_at_overwrite
+from jointvos.errors import ConfigError, MaskError
 
 if TYPE_CHECKING:
     from jointvos.media import MaskCheck
@@ -77,10 +78,8 @@ def _mend(
     assert check.mended is not None
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--fix {path}: masks are saved to files ending in .png")
-    try:
+    with hinting_at_overwrite():
         MaskFile(path, overwrite=overwrite, source=check.path).save(check.mended)
-    except OutputExists as error:
-        raise OutputExists(f"{str(error).split(';')[0]}; use -f to replace it") from error
     for what in (*check.doubts, *([str(check.refused)] if check.refused else ())):
         reporter.note(what)
     reporter.note(f"{path}: {check.path} {check.mending}")

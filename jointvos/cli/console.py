@@ -5,7 +5,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import NoReturn, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -23,7 +24,8 @@ from jointvos.errors import OutputError
 
 Item = TypeVar("Item")
 PLAIN_INTERVAL_S = 10.0
-BROKEN_PIPE = 141
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""Exit codes of Ctrl-C, and of a reader of stdout that went away."""
 
 
 def data(line: str) -> None:
@@ -36,8 +38,7 @@ def data(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        drop_stdout()
-        sys.exit(BROKEN_PIPE)
+        close_stdout()
     except OSError as error:
         drop_stdout()
         raise OutputError(f"stdout cannot be written: {error.strerror or error}") from error
@@ -48,14 +49,15 @@ def drop_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def close_stdout() -> NoReturn:
+    """End the process quietly when nobody reads stdout any more."""
+    drop_stdout()
+    sys.exit(BROKEN_PIPE)
+
+
 def stderr() -> Console:
     """Console on the current stderr; rich honours NO_COLOR, FORCE_COLOR and TERM=dumb."""
     return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def error(message: str) -> None:
@@ -100,15 +102,20 @@ class Reporter:
         unit: str,
         describe: Callable[[Item], str] | None = None,
     ) -> Iterator[Item]:
-        """Pass items on while showing how far it is: a bar on a terminal, else a line at times.
+        """Pass items on while showing how far it is; see `meter`.
 
-        The bar shows what `describe` says of the last item.
+        A bar shows what `describe` says of the last item.
         """
+        with self.meter(unit, total) as meter:
+            for item in items:
+                yield item
+                meter.advance(describe(item) if describe else "")
+
+    def meter(self, unit: str, total: int | None) -> "AbstractContextManager[Meter]":
+        """What shows how far something is: a bar on a terminal, else a line at times."""
         if self.quiet:
-            return iter(items)
-        if sys.stderr.isatty():
-            return _bar(items, total, unit, describe)
-        return _lines(items, total, unit)
+            return nullcontext(Meter())
+        return Bar(unit, total) if sys.stderr.isatty() else Lines(unit, total)
 
 
 class _Rate(ProgressColumn):
@@ -121,42 +128,65 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else _pace(speed, self.unit))
 
 
-def _bar(
-    items: Iterable[Item],
-    total: int | None,
-    unit: str,
-    describe: Callable[[Item], str] | None,
-) -> Iterator[Item]:
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(unit),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[last]}"),
-        console=stderr(),
-        transient=True,
-    )
-    with progress:
-        task = progress.add_task(unit, total=total, last="")
-        for item in items:
-            yield item
-            progress.update(task, advance=1, last=describe(item) if describe else "")
+class Meter:
+    """Shows nothing."""
+
+    def advance(self, last: str = "") -> None:
+        """Another one is done, which is called `last`."""
 
 
-def _lines(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
-    begin = said = time.monotonic()
-    for done, item in enumerate(items, start=1):
-        yield item
-        now = time.monotonic()
-        if now - said >= PLAIN_INTERVAL_S:
-            said = now
-            rate = done / (now - begin)
-            line = f"{unit} {done}" + (f"/{total}" if total else "") + f", {_pace(rate, unit)}"
-            if total and total > done:
-                line += f", about {_duration((total - done) / rate)} left"
-            stderr().print(line)
+class Bar(Meter):
+    """A bar that goes away at the end; a context manager."""
+
+    def __init__(self, unit: str, total: int | None) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(unit),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[last]}"),
+            console=stderr(),
+            transient=True,
+        )
+        self._task = self._progress.add_task(unit, total=total, last="")
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._progress.stop()
+
+    def advance(self, last: str = "") -> None:
+        self._progress.update(self._task, advance=1, last=last)
+
+
+class Lines(Meter):
+    """A line at times; a context manager, for the sake of those that have an end."""
+
+    def __init__(self, unit: str, total: int | None) -> None:
+        self._unit, self._total, self._done = unit, total, 0
+        self._begin = self._said = time.monotonic()
+
+    def __enter__(self) -> "Lines":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def advance(self, last: str = "") -> None:
+        self._done += 1
+        now, unit, done, total = time.monotonic(), self._unit, self._done, self._total
+        if now - self._said < PLAIN_INTERVAL_S:
+            return
+        self._said = now
+        rate = done / (now - self._begin)
+        line = f"{unit} {done}" + (f"/{total}" if total else "") + f", {_pace(rate, unit)}"
+        if total and total > done:
+            line += f", about {_duration((total - done) / rate)} left"
+        stderr().print(line)
 
 
 def _pace(rate: float, unit: str) -> str:

@@ -1,63 +1,38 @@
 """`jointvos eval`: a model, or masks that are there, on a data set: the numbers of its paper."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jointvos.cli import options
 from jointvos.cli.console import Reporter
-from jointvos.cli.evaluation_data import SPLITS, DataRequest, open_data
-from jointvos.cli.evaluation_model import ModelRequest, branch_named
+from jointvos.cli.evaluation_data import DataOptions, open_data
 from jointvos.cli.evaluation_run import Masks, is_first, score_masks, segment_data, show
+from jointvos.cli.options import MessageOptions, OnOOM, SessionOptions, grouped
 from jointvos.errors import ConfigError, IncompleteRun
 
 
-def evaluate(
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", metavar="NAME", help=f"{', '.join(SPLITS)}.")
-    ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option("--root", metavar="DIR", help="The folder of the data set, or its zip."),
-    ] = None,
-    split: Annotated[
+@dataclass(frozen=True)
+class EvaluatedSession(SessionOptions):
+    """With a branch to silence; a smaller memory would give other figures, so it is not tried."""
+
+    on_oom: OnOOM = "fail"
+    without: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Part of the data set; that of the papers by default."),
-    ] = None,
-    predictions: Annotated[
-        Path | None,
         typer.Option(
-            "--predictions",
-            metavar="DIR",
-            help="Score these masks, SEQUENCE/FRAME.png, instead of running a model.",
+            metavar="BRANCH",
+            help="Silence a branch of the model, transduction or induction, to see what the other "
+            "does alone.",
         ),
-    ] = None,
-    gt: Annotated[
-        Path | None,
-        typer.Option(
-            "--gt", metavar="DIR", help="Score --predictions with these masks; no data set needed."
-        ),
-    ] = None,
-    sequences: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these sequences.")
-    ] = None,
-    max_frames: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=2, help="Only the first N frames of each sequence."),
-    ] = None,
-    frames: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="YouTube-VOS: give the model the listed frames, all frames, or all if they are "
-            "there (auto).",
-        ),
-    ] = "auto",
-    sparse: Annotated[
-        bool, typer.Option("--sparse", help="Accept that single frames have no true mask.")
-    ] = False,
+    ] = None
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """Where results go, and what is done with those that are there."""
+
     results: Annotated[
         Path | None,
         typer.Option(
@@ -66,37 +41,25 @@ def evaluate(
             help="Keep the masks, the official CSV files, report.html and, if the data set has "
             "a server, the zip for it.",
         ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --results.")
-    ] = False,
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --results.")] = (
+        False
+    )
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on stdout instead of tables.")
-    ] = False,
+    ] = False
     processes: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Processes that score; one per core by default."),
-    ] = None,
-    model: options.Model = None,
-    weights: options.Weights = None,
-    preset: options.Preset = None,
-    memory_size: options.MemorySize = None,
-    memory_precision: options.MemoryPrecision = None,
-    template_interval: options.TemplateInterval = None,
-    reach: options.Reach = None,
-    without: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BRANCH",
-            help="Silence a branch of the model, transduction or induction, to see what the other "
-            "does alone.",
-        ),
-    ] = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
+    ] = None
+
+
+@grouped
+def evaluate(
+    data: DataOptions,
+    options: ResultOptions,
+    session: EvaluatedSession,
+    messages: MessageOptions,
 ) -> None:
     """Segment a data set and print the figures of its official evaluation.
 
@@ -104,36 +67,21 @@ def evaluate(
     YouTube-VOS: objects may come later; seen and unseen categories apart. Several GPUs share the
     sequences with torchrun --nproc-per-node=N -m jointvos eval ... --results DIR
     """
-    request = DataRequest(
-        dataset, root, split, predictions, gt, sequences, max_frames, frames, sparse
-    )
-    model_request = ModelRequest(
-        model,
-        weights,
-        preset,
-        memory_size,
-        memory_precision,
-        template_interval,
-        reach,
-        branch_named(without),
-        device,
-        precision,
-        request.preset,
-    )
-    request.check()
-    model_request.check()
-    if resume and results is None:
+    data.check()
+    spec = session.spec()
+    if options.resume and options.results is None:
         raise ConfigError("--resume needs --results, the folder of the run to go on with")
-    if predictions is not None and (model or weights or preset or resume):
+    predictions = data.predictions
+    if predictions is not None and (spec.model or spec.weights or spec.preset or options.resume):
         raise ConfigError(
             "--predictions runs no model; drop --model, --weights, --preset, --resume"
         )
     if predictions is not None and not is_first():
         return  # scoring has processes of its own
-    reporter = Reporter(quiet or not is_first(), verbose)
+    reporter = Reporter(messages.quiet or not is_first(), messages.verbose)
     with ExitStack() as stack:
-        chosen = open_data(request, stack)
-        if not chosen.dataset.scored and results is None:
+        chosen = open_data(data, stack)
+        if not chosen.dataset.scored and options.results is None:
             raise ConfigError(
                 f"{chosen.dataset.name} {chosen.dataset.split} has no true masks to score with; "
                 "keep the masks for its server with --results DIR"
@@ -143,12 +91,12 @@ def evaluate(
         if predictions is None:
             masks = segment_data(
                 chosen,
-                model_request,
+                spec,
                 reporter,
                 stack,
-                results=results,
-                resume=resume,
-                max_frames=max_frames,
+                results=options.results,
+                resume=options.resume,
+                max_frames=data.max_frames,
             )
             if masks is None:
                 return  # the first process reports
@@ -163,11 +111,11 @@ def evaluate(
             chosen,
             masks,
             reporter,
-            results=results,
-            max_frames=max_frames,
-            processes=processes,
+            results=options.results,
+            max_frames=data.max_frames,
+            processes=options.processes,
         )
-        show(run, result, reporter, as_json)
+        show(run, result, reporter, options.as_json)
     if run.failures:
         names = ", ".join(failure.name for failure in run.failures)
         raise IncompleteRun(

@@ -3,7 +3,9 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
 
 from jointvos.errors import ConfigError
 
@@ -22,18 +24,52 @@ FRAMES = ("auto", "listed", "all")
 
 
 @dataclass(frozen=True)
-class DataRequest:
-    """The options that say what is evaluated; see `jointvos eval --help`."""
+class DataOptions:
+    """The options that say what is evaluated."""
 
-    dataset: str | None
-    root: Path | None
-    split: str | None
-    predictions: Path | None
-    gt: Path | None
-    sequences: str | None
-    max_frames: int | None
-    frames: str
-    sparse: bool
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="NAME", help=f"{', '.join(SPLITS)}.")
+    ] = None
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", metavar="DIR", help="The folder of the data set, or its zip."),
+    ] = None
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Part of the data set; that of the papers by default."),
+    ] = None
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions",
+            metavar="DIR",
+            help="Score these masks, SEQUENCE/FRAME.png, instead of running a model.",
+        ),
+    ] = None
+    gt: Annotated[
+        Path | None,
+        typer.Option(
+            "--gt", metavar="DIR", help="Score --predictions with these masks; no data set needed."
+        ),
+    ] = None
+    sequences: Annotated[str | None, typer.Option(metavar="A,B", help="Only these sequences.")] = (
+        None
+    )
+    max_frames: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=2, help="Only the first N frames of each sequence."),
+    ] = None
+    frames: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="YouTube-VOS: give the model the listed frames, all frames, or all if they are "
+            "there (auto).",
+        ),
+    ] = "auto"
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="Accept that single frames have no true mask.")
+    ] = False
 
     def check(self) -> None:
         """What can be found wrong before anything is opened.
@@ -60,7 +96,7 @@ class DataRequest:
             raise ConfigError("--frames is for YouTube-VOS; DAVIS has one set of frames")
 
     @property
-    def preset(self) -> str:
+    def paper_preset(self) -> str:
         """The inference preset of the paper for this data set."""
         return "ytvos" if (self.dataset or "").startswith("ytvos") else "davis"
 
@@ -74,15 +110,17 @@ class ChosenData:
         size: How many sequences the split has, sound or not.
         partial: Why this is not the whole split; "" if it is.
         key: Name of the benchmark.
+        paper_preset: The inference preset of the paper for this data set.
     """
 
     dataset: "VOSDataset"
     size: int
     partial: str
     key: str
+    paper_preset: str
 
 
-def open_data(request: DataRequest, stack: ExitStack) -> ChosenData:
+def open_data(request: DataOptions, stack: ExitStack) -> ChosenData:
     """Open the data set and choose its sequences.
 
     Args:
@@ -106,10 +144,16 @@ def open_data(request: DataRequest, stack: ExitStack) -> ChosenData:
     longest = max((len(each) for each in chosen.sequences), default=0)
     if request.max_frames is not None and request.max_frames < longest:
         reasons.append(f"only the first {request.max_frames} frames of each sequence were used")
-    return ChosenData(chosen, len(whole.names), ", and ".join(reasons), request.dataset or "")
+    return ChosenData(
+        chosen,
+        len(whole.names),
+        partial=", and ".join(reasons),
+        key=request.dataset or "",
+        paper_preset=request.paper_preset,
+    )
 
 
-def _open_dataset(request: DataRequest, root: Path) -> "VOSDataset":
+def _open_dataset(request: DataOptions, root: Path) -> "VOSDataset":
     from jointvos.datasets import davis_dataset, youtubevos_dataset
 
     name = cast(str, request.dataset)

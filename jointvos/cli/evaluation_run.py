@@ -10,10 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jointvos.cli.console import Reporter, data, plural
+from jointvos.cli.console import Reporter, data
 from jointvos.cli.evaluation_data import ChosenData
-from jointvos.cli.evaluation_model import EvaluatedModel, ModelRequest, load_model_for, versions
+from jointvos.cli.evaluation_model import load_model_for, shown, versions
 from jointvos.errors import ConfigError, OutputError
+from jointvos.wording import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jointvos.distributed import Processes
     from jointvos.evaluation import EvaluationResult, SequenceFailure
     from jointvos.evaluation.report import Run
+    from jointvos.runs import LoadedModel, SessionSpec
 
 MOST_NOTES = 10
 PATIENCE = timedelta(days=7)
@@ -48,7 +50,7 @@ class Masks:
 
 def segment_data(
     chosen: ChosenData,
-    request: ModelRequest,
+    spec: "SessionSpec",
     reporter: Reporter,
     stack: ExitStack,
     *,
@@ -64,7 +66,7 @@ def segment_data(
     Raises:
         JointVOSError: The model, the device or the folder cannot be used.
     """
-    from jointvos.evaluation.results_folder import ResultsFolder, hash_of
+    from jointvos.evaluation.results_folder import ResultsFolder
     from jointvos.evaluation.segmentation import segment_sequences
 
     kept = results is not None
@@ -78,9 +80,9 @@ def segment_data(
         ResultsFolder(results, resume=resume)
     from jointvos.distributed import joined_processes
 
-    with joined_processes(request.device, "gloo", PATIENCE) as (processes, device):
-        model = load_model_for(replace(request, device=device), reporter)
-        settings = hash_of(_settings(chosen, model, max_frames))
+    with joined_processes(spec.device, "gloo", PATIENCE) as (processes, device):
+        model = load_model_for(replace(spec, device=device), chosen.paper_preset, reporter)
+        settings = _settings(chosen, model, max_frames)
         processes.everything(None)  # now the folder is there
         folder = ResultsFolder(results, resume=True)
         todo = [
@@ -95,7 +97,7 @@ def segment_data(
         failures: list[SequenceFailure] = []
         work = segment_sequences(
             processes.share(_in_order(sequences, processes)),
-            model.make_session,
+            model.session,
             folder,
             settings,
             failures,
@@ -124,7 +126,7 @@ def segment_data(
                 "processes need one shared folder"
             )
         seconds[each.name] = found
-    return Masks(folder.masks, seconds, tuple(failures), model.shown)
+    return Masks(folder.masks, seconds, tuple(failures), shown(model))
 
 
 def score_masks(
@@ -219,18 +221,18 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _settings(
-    chosen: ChosenData, model: EvaluatedModel, max_frames: int | None
-) -> dict[str, object]:
-    """All that the masks depend on."""
-    return {
-        **model.settings,
+def _settings(chosen: ChosenData, model: "LoadedModel", max_frames: int | None) -> str:
+    """All that the masks depend on, as one word."""
+    from jointvos.runs.fingerprint import digest, in_words, of_model
+
+    data = {
         "dataset": chosen.dataset.name,
         "split": chosen.dataset.split,
         "frames": chosen.dataset.frames,
         "single_object": any(each.single_object for each in chosen.dataset.sequences),
         "max_frames": max_frames,
     }
+    return digest({**of_model(model), **in_words(data)})
 
 
 def _in_order(sequences: "list[VOSSequence]", processes: "Processes") -> "list[VOSSequence]":

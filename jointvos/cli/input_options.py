@@ -1,7 +1,8 @@
 """Options of `segment` that say what is read: the film, the range, the masks."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,8 +20,8 @@ Source = Annotated[
     typer.Argument(
         metavar="INPUT",
         parser=_source,
-        help="A video file, or a folder of pictures, or - for a film on stdin (mkv, nut, ts, y4m, "
-        "fragmented mp4), or with --allow-network the address of a video.",
+        help="A video file, or a folder of pictures, or - for a film on stdin (mkv, nut, ts, "
+        "y4m, fragmented mp4), or with --allow-network the address of a video.",
     ),
 ]
 Raw = Annotated[
@@ -38,55 +39,73 @@ AllowNetwork = Annotated[
         help="INPUT may be an address (http://, https://).",
     ),
 ]
-Masks = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--mask",
-        metavar="[FRAME=]FILE",
-        help="What to follow: a PNG with an id per pixel (255 = void), or a black and white "
-        "picture. Without FRAME (a number, 4.5s or h:mm:ss) it is for the first frame. Give "
-        "several: new ids join, known ones are corrected. A folder holds <frame>.png files.",
-    ),
-]
-Boxes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--box",
-        metavar="X,Y,W,H[=ID]",
-        help="Cut what is in this box of the first frame out of it (GrabCut), instead of a mask; "
-        "the mask is saved as NAME_first_mask.png to look at. May be repeated.",
-    ),
-]
-Objects = Annotated[
-    str | None,
-    typer.Option(
-        "--objects",
-        metavar="IDS",
-        help="Follow only these ids of the masks, such as 1,3.",
-    ),
-]
-Remap = Annotated[
-    str | None,
-    typer.Option(
-        "--remap",
-        metavar="OLD:NEW",
-        help="Give ids of the masks other numbers, such as 2:1,5:3; equal ones become one object.",
-    ),
-]
-Start = Annotated[
-    str | None,
-    typer.Option(
-        "--start",
-        metavar="WHEN",
-        help="First frame, the one the mask is for: a number, seconds (4.5s) or h:mm:ss; "
-        "the first frame at or after that time.",
-    ),
-]
-End = Annotated[
-    str | None,
-    typer.Option(
-        "--end",
-        metavar="WHEN",
-        help="The frame after the last, in the same forms.",
-    ),
-]
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What is followed, and in which part of the input."""
+
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="[FRAME=]FILE",
+            help="What to follow: a PNG with an id per pixel (255 = void), or a black and white "
+            "picture. Without FRAME (a number, 4.5s or h:mm:ss) it is for the first frame. "
+            "Give several: new ids join, known ones are corrected. A folder holds <frame>.png"
+            " files.",
+        ),
+    ] = None
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--box",
+            metavar="X,Y,W,H[=ID]",
+            help="Cut what is in this box of the first frame out of it (GrabCut), instead of a "
+            "mask; the mask is saved as NAME_first_mask.png to look at. May be repeated.",
+        ),
+    ] = None
+    objects: Annotated[
+        str | None,
+        typer.Option(
+            "--objects",
+            metavar="IDS",
+            help="Follow only these ids of the masks, such as 1,3.",
+        ),
+    ] = None
+    remap: Annotated[
+        str | None,
+        typer.Option(
+            "--remap",
+            metavar="OLD:NEW",
+            help="Give ids of the masks other numbers, such as 2:1,5:3; equal ones become one "
+            "object.",
+        ),
+    ] = None
+    direction: Annotated[
+        Literal["forward", "backward", "both"],
+        typer.Option(
+            "--direction",
+            help="From the first mask on; from the last one back to the start; or both ways from "
+            "the first one. Frames that are not reached have empty masks.",
+        ),
+    ] = "forward"
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start",
+            metavar="WHEN",
+            help="First frame, the one the mask is for: a number, seconds (4.5s) or h:mm:ss; the "
+            "first frame at or after that time.",
+        ),
+    ] = None
+    end: Annotated[
+        str | None,
+        typer.Option(
+            "--end",
+            metavar="WHEN",
+            help="The frame after the last, in the same forms.",
+        ),
+    ] = None
+    raw: Raw = None
+    allow_network: AllowNetwork = False

@@ -1,9 +1,19 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how dataclasses of them become parameters."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+from jointvos import config
+from jointvos.cli.console import Reporter
+
+if TYPE_CHECKING:
+    from jointvos.runs import SessionSpec
 
 Model = Annotated[
     str | None,
@@ -70,6 +80,92 @@ Compile = Annotated[
         help="Compile the network first: a minute or more to begin with, faster frames after.",
     ),
 ]
+OnOOM = Annotated[
+    config.OnOOM,
+    typer.Option(
+        "--on-oom",
+        help="When the device's memory does not suffice: go on in smaller steps, and say so, or "
+        "fail.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """Which model segments, where, and how; they are fields of `SessionSpec`."""
+
+    model: Model = None
+    weights: Weights = None
+    preset: Preset = None
+    memory_size: MemorySize = None
+    memory_precision: MemoryPrecision = None
+    template_interval: TemplateInterval = None
+    reach: Reach = None
+    device: Device = "auto"
+    precision: Precision = "auto"
+    on_oom: OnOOM = "retry"
+    compiled: Compile = False
+
+    def spec(self) -> "SessionSpec":
+        """The same for the library, checked.
+
+        Raises:
+            ConfigError: Options contradict each other or are unknown.
+        """
+        from jointvos.runs import SessionSpec
+
+        spec = SessionSpec(**asdict(self))
+        spec.check()
+        return spec
+
+
+@dataclass(frozen=True)
+class MessageOptions:
+    """How much is said; `--debug` is seen by `app`."""
+
+    quiet: Quiet = False
+    verbose: Verbose = False
+    debug: Debug = False
+
+    def reporter(self) -> Reporter:
+        """What says so much."""
+        return Reporter(self.quiet, self.verbose)
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command as Typer takes it: a parameter that is a dataclass becomes an option per field."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name not in groups:
+            parameters.append(
+                parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+            )
+            continue
+        inner = get_type_hints(groups[name], include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=inner[field.name],
+            )
+            for field in fields(groups[name])
+        ]
+
+    @wraps(command)
+    def with_groups(**values: Any) -> None:
+        built = {
+            name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+            for name, kind in groups.items()
+        }
+        command(**values, **built)
+
+    del with_groups.__wrapped__
+    with_groups.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_groups.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_groups

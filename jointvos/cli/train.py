@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jointvos.cli import console, options
-from jointvos.cli.console import Reporter, plural
+from jointvos.cli.console import INTERRUPTED, Reporter
 from jointvos.errors import ConfigError, OutputExists
+from jointvos.wording import plural
 
 if TYPE_CHECKING:
     from jointvos.model import JointNet
     from jointvos.training.run import StepReport
     from jointvos.training.train_config import TrainConfig
 
-INTERRUPTED = 130
 SAID_EVERY = 20  # steps
 DRAWING = 12  # processes; more draw faster than an H100 trains
 

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jointvos.cli import options
-from jointvos.cli.console import PLAIN_INTERVAL_S, Reporter, data
+from jointvos.cli.console import INTERRUPTED, PLAIN_INTERVAL_S, Reporter, data
 from jointvos.errors import ConfigError, IncompatibleWeights, WeightsNotFound
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-INTERRUPTED = 130
 
 
 def download_weights(

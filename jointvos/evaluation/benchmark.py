@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from jointvos.config import INFERENCE, MODELS, preset
+from jointvos.config import MODELS, preset
 from jointvos.inference import VideoSegmenter
-from jointvos.inference.compiled import compile_session
 from jointvos.inference.object_tracker import ObjectTracker
 from jointvos.inference.stages import Stage, Stopwatch, clock
 from jointvos.model import EncodedTemplate, JointNet
+from jointvos.runs import LoadedModel, SessionSpec
 from jointvos.types import Image, LabelMap, label_type
 
 NEVER = 2**30
@@ -145,21 +145,17 @@ def benchmark(cells: list[Cell]) -> Iterator[Measured]:
 
 def measure(cell: Cell) -> Measured:
     """Measure one cell in this process."""
-    network = preset(MODELS, cell.model)
-    usual = preset(
-        INFERENCE,
-        network.inference,
+    spec = SessionSpec(
+        device=cell.device,
+        precision=cell.precision,
         crop_size=cell.crop,
         memory_size=cell.memory,
         memory_precision=cell.memory_precision,
+        on_oom="fail",
+        compiled=cell.compiled,
     )
-    session = VideoSegmenter(
-        JointNet(network).requires_grad_(False),
-        usual,
-        device=cell.device,
-        precision=cell.precision,
-    )
-    warm_up_s = compile_session(session) if cell.compiled else 0.0
+    model = LoadedModel(spec, JointNet(preset(MODELS, cell.model)).requires_grad_(False))
+    session = model.session()
     rate = matmul_rate(session)
     before = _memory_mib(session.device)
     frames = _frames(cell)
@@ -168,7 +164,7 @@ def measure(cell: Cell) -> Measured:
     update = _cost(session, frames, cell.repeats, rate)
     _learn_next(session, NEVER)
     plain = _cost(session, frames, cell.repeats, rate)
-    interval = usual.template_interval
+    interval = model.config.template_interval
 
     def mean(plain: float, update: float) -> float:
         return (plain * (interval - 1) + update) / interval
@@ -183,7 +179,7 @@ def measure(cell: Cell) -> Measured:
         object_mib=sum(map(held_mib, session.trackers)) / cell.objects,
         peak_mib=_peak_mib(session.device),
         peak_grows_mib=_peak_mib(session.device) - before,
-        warm_up_s=warm_up_s,
+        warm_up_s=model.compile_s,
     )
 
 

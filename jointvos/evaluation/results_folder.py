@@ -11,21 +11,20 @@
       report.html
       submission.zip                       for a server, if the data set has one
 
-An entry of the manifest holds the hash of the settings (weights, preset, data set, split, ...),
-that of every file, and the seconds of every step. Only a sequence with an entry of the same
-settings whose files are all there and unchanged is taken over by a later run; that there are files
-says nothing. A sequence is built in a hidden folder and gets its name when it is whole; its entry
-is written after that, in one step.
+An entry of the manifest holds the digest of all that the masks depend on (`runs.fingerprint`), the
+hash of every file, and the seconds of every step. Only a sequence with an entry of the same digest
+whose files are all there and unchanged is taken over by a later run; that there are files says
+nothing. A sequence is built in a hidden folder and gets its name when it is whole; its entry is
+written after that, in one step.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +37,6 @@ from jointvos.whole_file import whole_file
 
 MASKS = "Annotations"
 MANIFEST = "manifest"
-
-
-def hash_of(settings: Mapping[str, Any]) -> str:
-    """The hash of everything that the masks depend on; values must be fit for JSON."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass

@@ -10,6 +10,7 @@ from jointvos.errors import ConfigError, DeviceUnavailable
 from jointvos.types import Image
 
 DTYPES = {"auto": None, "fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Autocast's types for `config.PRECISIONS`; None is fp32 throughout."""
 
 
 def choose_device(name: str) -> torch.device:

@@ -7,15 +7,14 @@ import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
+from jointvos.config import OnOOM
 from jointvos.errors import OutOfDeviceMemory
 from jointvos.inference.object_tracker import ObjectTracker
-
-OnOOM = Literal["retry", "fail"]
-"""Smaller steps, or an error at once."""
+from jointvos.wording import plural
 
 Outcome = TypeVar("Outcome")
 
@@ -84,20 +83,16 @@ def steps_down(session: Relievable) -> Iterator[Relief]:
     together = min(session.objects_at_once, len(session.trackers))
     while together > 1:
         together //= 2
-        what = f"with {_count(together, 'object')} at a time"
+        what = f"with {plural(together, 'object')} at a time"
         yield Relief(what, partial(setattr, session, "objects_at_once", together))
     banks = [tracker.bank for tracker in session.trackers]
     size = max((len(bank) for bank in banks if bank.learned), default=1)
     while size > 1:
         size //= 2
-        what = f"with a memory of {_count(size, 'template')} beside corrections"
+        what = f"with a memory of {plural(size, 'template')} beside corrections"
         yield Relief(what, partial(session.shrink_memory, size))
     if session.device.type != "cpu":
         yield Relief("on the CPU", session.move_to_cpu)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

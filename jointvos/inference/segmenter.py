@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jointvos.config import INFERENCE, InferenceConfig, to_dict
+from jointvos.config import INFERENCE, InferenceConfig, OnOOM, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
 from jointvos.inference.device import choose_device, choose_dtype, upload
 from jointvos.inference.given import Given
 from jointvos.inference.object_tracker import ObjectTracker
-from jointvos.inference.relief import OnOOM, retried
+from jointvos.inference.relief import retried
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
 from jointvos.inference.state import pack_tracker, unpack_tracker

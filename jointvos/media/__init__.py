@@ -4,7 +4,7 @@ from jointvos.media.alpha_writer import AlphaFilmSink, AlphaFolderSink
 from jointvos.media.boxes import Box, cut_box
 from jointvos.media.coco_writer import CocoSink, YtvisSink, coco_sink
 from jointvos.media.cuts import CutDetector, with_cuts
-from jointvos.media.encoder import Picture
+from jointvos.media.encoder import STDOUT, Picture
 from jointvos.media.formats import ALPHA_FORMATS, ENCODERS, FILM_FORMATS, STREAM_FORMATS
 from jointvos.media.id_change import IdChange
 from jointvos.media.image_reader import ImageFolderReader
@@ -41,6 +41,7 @@ __all__ = [
     "DISPLAY_COLOURS",
     "ENCODERS",
     "FILM_FORMATS",
+    "STDOUT",
     "STREAM_FORMATS",
     "AlphaFilmSink",
     "AlphaFolderSink",

@@ -10,7 +10,7 @@ from jointvos.media.ranges import FrameRange
 from jointvos.media.raw_reader import RawReader, RawShape
 from jointvos.media.streams import STDIN, pipe_at
 from jointvos.media.video_reader import VideoReader
-from jointvos.media.web import open_web
+from jointvos.media.web_stream import open_web
 from jointvos.types import FrameSource
 
 _WEB = re.compile(r"(https?):/+(?=[^/])", re.IGNORECASE)

@@ -21,7 +21,6 @@ from jointvos.checkpoints.install import install
 from jointvos.checkpoints.locate import bundled, place
 from jointvos.checkpoints.record import check_fully, read_record, record_path
 from jointvos.checkpoints.registry import KNOWN, KnownModel
-from jointvos.checkpoints.web_request import Patience
 from jointvos.errors import (
     ConfigError,
     IncompatibleWeights,
@@ -30,6 +29,7 @@ from jointvos.errors import (
     WeightsError,
     WeightsNotFound,
 )
+from jointvos.web import Patience
 
 QUICK = Patience(connect_s=2, stall_s=1.5, attempts=2, pause_s=0.01, longest_pause_s=0.05)
 

@@ -14,11 +14,10 @@ import urllib3
 from misbehaving import Behaviour, Listener, Server, serving
 from urllib3 import exceptions
 
-import jointvos.checkpoints.web_request as web_request
 from jointvos.checkpoints.partial import Partial
 from jointvos.checkpoints.transfer import Unfetchable, fetch
-from jointvos.checkpoints.web_request import Patience
 from jointvos.errors import WeightsError
+from jointvos.web import Patience
 
 CONTENT = b"PK\x03\x04" + os.urandom(300_000)
 QUICK = Patience(connect_s=2, stall_s=1.5, attempts=3, pause_s=0.01, longest_pause_s=0.05)
@@ -249,7 +248,7 @@ def test_redirections_that_are_not_followed(
         def request(self, method: str, url: str, **options: object) -> urllib3.HTTPResponse:
             return urllib3.HTTPResponse(status=302, headers={"Location": target})
 
-    monkeypatch.setattr(web_request, "_manager", lambda url: Redirecting())
+    monkeypatch.setattr("jointvos.web._manager", lambda url: Redirecting())
     with pytest.raises(Unfetchable, match=said):
         fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
 
@@ -283,7 +282,7 @@ def test_reasons_of_failed_connections_are_told_apart(
         def request(self, method: str, url: str, **options: object) -> None:
             raise error
 
-    monkeypatch.setattr(web_request, "_manager", lambda url: Failing())
+    monkeypatch.setattr("jointvos.web._manager", lambda url: Failing())
     with pytest.raises(Unfetchable) as caught:
         fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
     assert said in str(caught.value)
@@ -301,15 +300,26 @@ def test_passwords_in_addresses_are_used_and_not_shown(
     assert server.seen[0][0] == "/file"
 
 
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [("", None), ("me:se%40cret@", "Basic bWU6c2VAY3JldA==")],
+    ids=["open proxy", "proxy with a password"],
+)
 def test_a_proxy_of_the_environment_is_used(
-    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    login: str,
+    sent: str | None,
+    server: Server,
+    listener: Listener,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server.behaviours["http://models.example/file"] = misbehaving.good
-    monkeypatch.setenv("http_proxy", server.address)
+    monkeypatch.setenv("http_proxy", server.address.replace("://", f"://{login}"))
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     path, _ = fetch(["http://models.example/file"], tmp_path, listener, patience=QUICK)
     assert path.read_bytes() == CONTENT
+    assert server.seen[0][2].get("Proxy-Authorization") == sent  # type: ignore[attr-defined]
 
 
 def test_too_little_room_is_said_before_anything_is_fetched(

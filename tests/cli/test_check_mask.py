@@ -8,8 +8,6 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from jointvos.cli.app import app
-from jointvos.cli.console import Reporter
-from jointvos.cli.given_masks import GivenMasks
 from jointvos.errors import (
     ConfigError,
     EmptyMaskError,
@@ -17,7 +15,7 @@ from jointvos.errors import (
     OutputExists,
     TooManyObjects,
 )
-from jointvos.media import DAVIS_PALETTE, open_source, write_mask_png
+from jointvos.media import DAVIS_PALETTE, write_mask_png
 
 SQUARES = np.zeros((96, 128), dtype=np.uint8)
 SQUARES[30:60, 20:50], SQUARES[10:40, 70:110] = 1, 2
@@ -152,12 +150,9 @@ def test_refused_masks_end_with_4_and_one_line(jointvos, inputs):
     assert "300x200" in run.stderr
 
 
-def test_segment_tells_doubts_before_it_begins(folder, capsys):
-    masks = GivenMasks.parse(Path("clip.mp4"), ["luma.png"], None, None, None, False)
-    with open_source(Path("clip.mp4")) as source:
-        prompts = masks.read(source.info, None, None)
-        masks.describe(prompts, source.info, Reporter())
-    told = capsys.readouterr().err
-    assert "   38  #262626     900 px   7.32 %  20,30 30x30" in told
-    assert "DAVIS colours that were turned into grey: 38 would be 1, 75 would be 2" in told
-    assert "`jointvos check-mask clip.mp4 luma.png --fix FILE` saves it" in told
+def test_segment_tells_doubts_before_it_begins(jointvos, folder):
+    run = jointvos("segment", "clip.mp4", "--mask", "luma.png", "--weights", "gone", "--json")
+    assert run.returncode == 5
+    assert "   38  #262626     900 px   7.32 %  20,30 30x30" in run.stderr
+    assert "DAVIS colours that were turned into grey: 38 would be 1, 75 would be 2" in run.stderr
+    assert "`jointvos check-mask clip.mp4 luma.png --fix FILE` saves it" in run.stderr

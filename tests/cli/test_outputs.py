@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jointvos.cli.outputs import Outputs
+from jointvos.cli.outputs import check_stdout, with_defaults, with_output
 from jointvos.errors import ConfigError, JointVOSError, OutputError, OutputExists
 from jointvos.media import write_mask_png
+from jointvos.runs import Outputs
 
 FRAMES = 12
 
@@ -87,7 +88,7 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
         pytest.param({"coco": "c.csv"}, ConfigError, r"ending in \.json", id="coco suffix"),
         pytest.param({"mask_video": "m.xyz"}, ConfigError, r"m\.xyz: films", id="mask suffix"),
         pytest.param({"stats": "no/s.csv"}, OutputError, "no does not exist", id="no folder"),
-        pytest.param({"coco": "old.json"}, OutputExists, "use -f to replace it", id="exists"),
+        pytest.param({"coco": "old.json"}, OutputExists, "allow overwriting", id="exists"),
         pytest.param({"soft": "crop"}, ConfigError, "--soft and --crop both name", id="same"),
         pytest.param({"soft": "crop/in"}, ConfigError, "--soft lies in .* --crop", id="inside"),
         pytest.param({"crop": "given"}, OutputError, r"m\.png lies in .*given", id="mask"),
@@ -120,41 +121,41 @@ def test_what_cannot_be_is_refused_before_the_input_is_read(tmp_path, changes, k
     fields |= {name: Path("-") for name, value in fields.items() if value == "-"}
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(JointVOSError, match=says) as caught:
-        Outputs(**fields).check(tmp_path / "gone.mp4", [tmp_path / "given" / "m.png"], False)
+        Outputs(**fields).check(tmp_path / "gone.mp4", [tmp_path / "given" / "m.png"])
     assert type(caught.value) is kind
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_terminal_gets_no_film(tmp_path, monkeypatch):
+def test_the_terminal_gets_no_film(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     with pytest.raises(ConfigError, match="would fill the terminal"):
-        Outputs(overlay=Path("-")).check(tmp_path / "in.mp4", [tmp_path / "m.png"], False)
+        check_stdout(Outputs(overlay="-"), as_json=False)
 
 
-def test_json_and_a_film_do_not_share_stdout(tmp_path):
-    with pytest.raises(ConfigError, match="--overlay and --json would both go to stdout"):
-        Outputs(overlay=Path("-")).check(tmp_path / "in.mp4", [tmp_path / "m.png"], True)
+def test_json_and_a_film_do_not_share_stdout():
+    with pytest.raises(ConfigError, match="--mask-video and --json would both go to stdout"):
+        check_stdout(Outputs(mask_video="-"), as_json=True)
 
 
 @pytest.mark.parametrize(
     ("output", "name"), [("o.mp4", "overlay"), ("-", "overlay"), ("folder", "png")]
 )
 def test_o_stands_for_what_it_looks_like(output, name):
-    assert Outputs().with_output(Path(output)) == Outputs(**{name: Path(output)})
+    assert with_output(Outputs(), Path(output)) == Outputs(**{name: Path(output)})
     with pytest.raises(ConfigError, match=f"means --{name}, which is given too"):
-        Outputs(**{name: Path("other")}).with_output(Path(output))
+        with_output(Outputs(**{name: "other"}), Path(output))
 
 
 @pytest.mark.parametrize(
     ("source", "background", "expected"),
     [
-        ("film.mp4", None, {"--png": "film_masks", "--overlay": "film_overlay.mp4"}),
-        ("film.mp4", "blur", {"--overlay": "film_overlay.mp4"}),
-        ("-", None, {"--png": "stdin_masks", "--overlay": "stdin_overlay.mp4"}),
+        ("film.mp4", None, {"png": "film_masks", "overlay": "film_overlay.mp4"}),
+        ("film.mp4", "blur", {"overlay": "film_overlay.mp4"}),
+        ("-", None, {"png": "stdin_masks", "overlay": "stdin_overlay.mp4"}),
     ],
 )
 def test_what_is_written_when_nothing_is_named(source, background, expected):
-    outputs = Outputs(background=background).with_defaults(Path(source))
-    assert outputs.named() == {name: Path(path) for name, path in expected.items()}
+    outputs = with_defaults(Outputs(background=background), Path(source))
+    assert outputs.paths() == {name: Path(path) for name, path in expected.items()}
     assert outputs.need_probabilities == (background is not None)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from command import Ended, Run
 
-from jointvos.cli.fingerprint import require_same
-from jointvos.cli.sidecar import Sidecar
 from jointvos.errors import ConfigError, OutputError
 from jointvos.media import Journal, write_mask_png
+from jointvos.runs.fingerprint import require_same
+from jointvos.runs.resume_folder import ResumeFolder
 
 FRAMES = 12
 OUTPUTS = {
@@ -203,7 +203,7 @@ def test_differences_are_named(tmp_path):
 
 
 def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
-    sidecar = Sidecar([tmp_path / "ids"], Path("clip.mp4"))
+    sidecar = ResumeFolder([tmp_path / "ids"], Path("clip.mp4"))
     with sidecar.hold({"a": "1"}):
         names = {"staged": [[str(tmp_path / "ids"), str(tmp_path / ".ids.1")]]}
         sidecar._write({**sidecar._read(), **names})

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from jointvos.cli import tracing
 from jointvos.errors import OutputError, OutputExists
+from jointvos.runs import tracing
 
 
 @pytest.fixture(autouse=True)

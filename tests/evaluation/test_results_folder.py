@@ -15,10 +15,11 @@ from trees import Reader, files_below, write_davis
 
 from jointvos.datasets import davis_dataset
 from jointvos.errors import MaskError, OutputError, OutputExists
-from jointvos.evaluation.results_folder import ResultsFolder, hash_of
+from jointvos.evaluation.results_folder import ResultsFolder
 from jointvos.evaluation.segmentation import segment_sequences
+from jointvos.runs.fingerprint import digest
 
-SETTINGS = hash_of({"weights": "0" * 64, "preset": "davis"})
+SETTINGS = digest({"weights": "0" * 64, "preset": "davis"})
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_files_are_not_trusted_but_the_manifest(dataset, tmp_path, damage):
 def test_other_settings_are_another_run(dataset, tmp_path):
     segment(dataset, ResultsFolder(tmp_path / "run"))
     folder = ResultsFolder(tmp_path / "run", resume=True)
-    done, _ = segment(dataset, folder, settings=hash_of({"weights": "1" * 64}))
+    done, _ = segment(dataset, folder, settings=digest({"weights": "1" * 64}))
     assert set(done) == {"bear", "cow", "swan"}
     assert folder.finished("bear", SETTINGS) is None
 
@@ -133,6 +134,7 @@ from pathlib import Path
 from trees import Reader
 from jointvos.datasets import davis_dataset
 from jointvos.evaluation.results_folder import ResultsFolder
+from jointvos.runs.fingerprint import digest
 from jointvos.evaluation.segmentation import segment_sequences
 
 class Slow(Reader):

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from clips import Clip, index_of, make
 
 from jointvos.errors import ConfigError, MediaError, MediaOpenError
-from jointvos.media import open_source, web
+from jointvos.media import open_source, web_stream
+from jointvos.web import Patience
 
 GOES_TO = {"file": "file:///etc/hostname", "ftp": "ftp://x/y", "round": "/to/round"}
 
@@ -19,13 +21,17 @@ GOES_TO = {"file": "file:///etc/hostname", "ftp": "ftp://x/y", "round": "/to/rou
 class Film(BaseHTTPRequestHandler):
     """/any/NAME gives parts, /whole/NAME does not, /short/NAME breaks off, /mute/NAME stalls."""
 
+    address: str
     folder: Path
     asked: list[str]
+    credentials: list[str | None]
     until: threading.Event
 
     def do_GET(self) -> None:
-        self.asked.append(self.path)
-        _, how, name = self.path.split("/")
+        path = urlsplit(self.path).path  # a proxy is told the whole address
+        self.asked.append(path)
+        self.credentials.append(self.headers.get("Proxy-Authorization"))
+        _, how, name = path.split("/")
         if how == "to":
             self.send_response(302)
             self.send_header("Location", GOES_TO.get(name, f"/any/{name}"))
@@ -59,22 +65,29 @@ class Film(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Film]]:
+    """A server that runs; what it was asked for is noted."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     make(tmp_path, Clip())
     make(tmp_path, Clip(name="clip.mkv", format="matroska", pipe=True))
     handler = type("Handler", (Film,), {})
-    handler.folder, handler.asked, handler.until = tmp_path, [], threading.Event()
+    handler.folder, handler.until = tmp_path, threading.Event()
+    handler.asked, handler.credentials = [], []
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        running.asked = handler.asked  # type: ignore[attr-defined]
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
+        handler.address = f"http://127.0.0.1:{running.server_port}"
+        yield handler
         handler.until.set()
         running.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server(films: type[Film]) -> str:
+    return films.address
 
 
 @pytest.mark.parametrize("path", ["any/clip.mp4", "whole/clip.mkv", "any/clip.mkv", "to/clip.mp4"])
@@ -82,6 +95,20 @@ def test_films_are_read_from_a_server(server, path):
     with open_source(f"{server}/{path}", allow_network=True) as source:
         assert [index_of(frame.image) for frame in source] == list(range(12))
     assert (source.info.width, source.info.height) == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [("", None), ("me:secret@", "Basic bWU6c2VjcmV0")],
+    ids=["open proxy", "proxy with a password"],
+)
+def test_a_proxy_of_the_environment_is_used(films, monkeypatch, login, sent):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", films.address.replace("://", f"://{login}"))
+    with open_source("http://films.example/any/clip.mp4", allow_network=True) as source:
+        assert len(list(source)) == 12
+    assert set(films.credentials) == {sent}
 
 
 def test_an_address_may_have_been_a_path(server):
@@ -101,7 +128,7 @@ def test_an_address_may_have_been_a_path(server):
     ],
 )
 def test_what_goes_wrong_is_told_in_one_line(server, monkeypatch, path, says):
-    monkeypatch.setattr(web, "_PATIENCE", web.Timeout(connect=2, read=0.5))
+    monkeypatch.setattr(web_stream, "PATIENCE", Patience(connect_s=2, stall_s=0.5))
     address = f"{server}/{path}"
     with (
         pytest.raises(MediaError, match=says) as caught,
@@ -120,10 +147,10 @@ def test_nobody_there(server):
             open_source(f"http://127.0.0.1:{port}/clip.mp4", allow_network=True)
 
 
-def test_no_connection_without_permission(server, monkeypatch):
-    monkeypatch.setattr(web, "open_web", None)
+def test_no_connection_without_permission(films):
     with pytest.raises(ConfigError, match=r"clip\.mp4 is on the network; allow that"):
-        open_source(f"{server}/any/clip.mp4")
+        open_source(f"{films.address}/any/clip.mp4")
+    assert films.asked == []
 
 
 @pytest.mark.parametrize("name", ["list.m3u8", "list.mp4"])
@@ -143,10 +170,10 @@ def test_a_film_that_is_there_cannot_lead_to_the_network(tmp_path, name):
 @pytest.mark.timeout(60)
 def test_a_server_that_says_nothing_more_holds_nobody(server, monkeypatch, tmp_path):
     """Its patience would outlast this test."""
-    monkeypatch.setattr(web, "_PATIENCE", web.Timeout(connect=2, read=600))
+    monkeypatch.setattr(web_stream, "PATIENCE", Patience(connect_s=2, stall_s=600))
     film = (tmp_path / "clip.mkv").read_bytes()
     half = film[: len(film) // 2]
-    stream = web.open_web(f"{server}/mute/clip.mkv")
+    stream = web_stream.open_web(f"{server}/mute/clip.mkv")
     seen = b""
     while len(seen) < len(half):
         seen += stream.read(1000)

@@ -1,18 +1,19 @@
-"""One way of a session through frames: the results on disk, and where the session stood."""
+"""One pass of a session over frames: its results on disk, and where the session stood."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jointvos.errors import OutputError
+from jointvos.media import Journal
+from jointvos.types import FrameResult
 from jointvos.whole_file import whole_file
 
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter
-    from jointvos.types import FrameResult
 
 
-class Leg:
+class PassRecord:
     """Results of a session, journalled; a context manager that closes the journal.
 
     Args:
@@ -30,14 +31,12 @@ class Leg:
         Raises:
             OutputError: It cannot be opened.
         """
-        from jointvos.media import Journal
-
         self._state = folder / f"{name}.state"
         self._probabilities = probabilities
         self._every = every
         self.journal = Journal(folder / f"{name}.results")
 
-    def __enter__(self) -> "Leg":
+    def __enter__(self) -> "PassRecord":
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -47,7 +46,7 @@ class Leg:
         """Number of frames that are done."""
         return len(self.journal)
 
-    def __iter__(self) -> "Iterator[FrameResult]":
+    def __iter__(self) -> Iterator[FrameResult]:
         """The results of the frames that are done now."""
         return iter(self.journal)
 
@@ -65,7 +64,7 @@ class Leg:
         if state is not None and count:
             session.restore(state["session"])
 
-    def record(self, result: "FrameResult", session: "VideoSegmenter") -> None:
+    def append(self, result: FrameResult, session: "VideoSegmenter") -> None:
         """Keep a result, and now and then the session's state behind it.
 
         Raises:

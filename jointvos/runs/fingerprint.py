@@ -1,30 +1,46 @@
-"""What a result depends on, as plain values that tell two runs apart."""
+"""What results depend on, as plain words that tell two runs apart.
+
+Both designs that go on with an interrupted run use it: `segment --resume` compares word by word and
+names what differs; `eval --resume` keeps the `digest` with every sequence.
+"""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import jointvos
 from jointvos.config import to_dict
 from jointvos.errors import ConfigError
+from jointvos.media import MaskPrompts
+from jointvos.runs.job import SegmentJob
+from jointvos.runs.session import LoadedModel
 
 if TYPE_CHECKING:
-    from jointvos.inference import VideoSegmenter
-    from jointvos.media import MaskPrompts, Refinement
     from jointvos.model import JointNet
 
 Fingerprint: TypeAlias = dict[str, str]
 
 
-def fingerprint(
-    source: Path,
-    prompts: "MaskPrompts",
-    session: "VideoSegmenter",
-    refine: "Refinement",
-    **options: object,
-) -> Fingerprint:
-    """All that decides about the results of a run, in words.
+def of_model(model: LoadedModel) -> Fingerprint:
+    """The network, by the content of its weights, and how and where it runs."""
+    import torch
+
+    values: dict[str, object] = {
+        "version": f"jointvos {jointvos.__version__}, torch {torch.__version__}",
+        "model": _of_net(model.net),
+        "--without": model.spec.without,
+        "device": f"{model.device.type}, {model.dtype or 'fp32'}",
+        "--compile": model.spec.compiled,
+        **to_dict(model.config),
+    }
+    return in_words(values)
+
+
+def of_job(job: SegmentJob, prompts: MaskPrompts, model: LoadedModel) -> Fingerprint:
+    """All that decides about the results of a job.
 
     The input is told by size and time of change, for reading a long film twice takes long; masks
     and weights by their content.
@@ -32,21 +48,30 @@ def fingerprint(
     Raises:
         ConfigError: The input cannot be read twice.
     """
-    import torch
-
-    import jointvos
-
-    values: dict[str, object] = {
-        "version": f"jointvos {jointvos.__version__}, torch {torch.__version__}",
-        "input": _of_source(source),
-        "masks": _of_masks(prompts),
-        "model": _of_model(session.net),
-        "device": f"{session.device.type}, {session.dtype or 'fp32'}",
-        **{f"--{name.replace('_', '-')}": value for name, value in options.items()},
-        **{f"--{name.replace('_', '-')}": value for name, value in asdict(refine).items()},
-        **to_dict(session.config),
+    options = {
+        "probabilities": job.outputs.need_probabilities,
+        "start": job.start,
+        "end": job.end,
+        "raw": job.raw,
+        "direction": job.direction,
+        **asdict(job.refine),
     }
+    return {
+        "input": _of_source(Path(job.source)),
+        "masks": _of_masks(prompts),
+        **in_words({f"--{name.replace('_', '-')}": value for name, value in options.items()}),
+        **of_model(model),
+    }
+
+
+def in_words(values: Mapping[str, object]) -> Fingerprint:
+    """Any values as part of a fingerprint."""
     return {name: str(value) for name, value in values.items()}
+
+
+def digest(fingerprint: Fingerprint) -> str:
+    """A fingerprint as one word, SHA-256."""
+    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
 
 
 def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path) -> None:
@@ -81,7 +106,7 @@ def _of_source(source: Path) -> str:
     return f"{len(files)} files, {_short(repr(listing).encode())}"
 
 
-def _of_masks(prompts: "MaskPrompts") -> str:
+def _of_masks(prompts: MaskPrompts) -> str:
     words = [f"{box}={box.id}" for box in prompts.boxes]
     for prompt in prompts.given:
         place = "first" if prompt.place is None else prompt.place.text
@@ -89,15 +114,15 @@ def _of_masks(prompts: "MaskPrompts") -> str:
     return "; ".join(words)
 
 
-def _of_model(net: "JointNet") -> str:
+def _of_net(net: "JointNet") -> str:
     import torch
 
-    digest = hashlib.sha256()
+    content = hashlib.sha256()
     for name, tensor in sorted(net.state_dict().items()):
-        digest.update(name.encode())
+        content.update(name.encode())
         values = tensor.detach().cpu().contiguous().flatten()
-        digest.update(values.view(torch.uint8).numpy().data)
-    return f"{net.config.name}, {digest.hexdigest()[:16]}"
+        content.update(values.view(torch.uint8).numpy().data)
+    return f"{net.config.name}, {content.hexdigest()[:16]}"
 
 
 def _short(content: bytes) -> str:

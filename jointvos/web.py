@@ -1,21 +1,25 @@
 """A request to a web server, by urllib3, and what can be said of the answer.
 
-urllib3 does connections, TLS, proxies, timeouts, and the check that as many bytes came as were
-announced; here its errors become one of two kinds, each with its reason in a few words.
+Whatever jointvos reads over HTTP, models and videos, is asked for here. urllib3 does connections,
+TLS, proxies, timeouts, and the check that as many bytes came as were announced; here its errors
+become one of two kinds, each with its reason in a few words.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from typing import TypeAlias
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3 import BaseHTTPResponse
 from urllib3.util import make_headers, parse_url
 
 CHUNK = 1 << 18
 MOST_REDIRECTS = 5
+SCHEMES = ("http", "https")
+
+Answer: TypeAlias = urllib3.BaseHTTPResponse
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,15 @@ class Patience:
     longest_pause_s: float = 30.0
 
 
-class Failed(Exception):
+class WebError(Exception):
+    """A request failed; the message is the reason in a few words, without the address."""
+
+
+class Failed(WebError):
     """This address does not give the file, and trying again will not help."""
 
 
-class Interrupted(Exception):
+class Interrupted(WebError):
     """The attempt failed; the next one may not. Says after how many seconds a server wants it."""
 
     def __init__(self, reason: str, wait_s: float = 0.0) -> None:
@@ -55,46 +63,73 @@ def host(address: str) -> str:
 
 
 @contextmanager
-def answer_to(url: str, headers: dict[str, str], patience: Patience) -> Iterator[BaseHTTPResponse]:
-    """The answer to a request, redirections followed; its `url` is the one that gave it.
+def with_reasons() -> Iterator[None]:
+    """What goes wrong with requests and answers in the block ends as a `WebError`.
+
+    Raises:
+        Failed: There is no answer and will be none.
+        Interrupted: There is none this time, or it broke off while it was read.
+    """
+    try:
+        yield
+    except urllib3.exceptions.HTTPError as error:
+        raise _reason(error) from error
+
+
+@contextmanager
+def answer_to(url: str, headers: dict[str, str], patience: Patience) -> Iterator[Answer]:
+    """The answer to a request for as long as the block reads it; see `ask`.
 
     Raises:
         Failed: There is none and will be none.
         Interrupted: There is none this time, or it broke off while it was read.
     """
-    try:
-        with _answer(url, headers, patience) as response:
-            yield response
-    except urllib3.exceptions.HTTPError as error:
-        raise _reason(error) from error
+    with with_reasons(), ask(url, headers, patience) as answer:
+        yield answer
 
 
-def _answer(url: str, headers: dict[str, str], patience: Patience) -> BaseHTTPResponse:
-    """Redirections are followed, but never from https to http."""
+def ask(url: str, headers: dict[str, str], patience: Patience) -> Answer:
+    """Ask for a file; redirections are followed, and the answer's `url` is the one that gave it.
+
+    Only web servers are followed to, and never from https to http. Reading the answer raises
+    errors of urllib3, which `with_reasons` turns into ours.
+
+    Raises:
+        Failed: There is no answer and will be none.
+        Interrupted: There is none this time.
+    """
     timeout = urllib3.Timeout(connect=patience.connect_s, read=patience.stall_s)
     for _ in range(MOST_REDIRECTS + 1):
-        response = _manager(url).request(
-            "GET",
-            parse_url(url)._replace(auth=None).url,
-            headers=_headers(url) | headers,
-            timeout=timeout,
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
-        target = response.get_redirect_location()
+        with with_reasons():
+            answer = _manager(url).request(
+                "GET",
+                parse_url(url)._replace(auth=None).url,
+                headers=_headers(url) | headers,
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        target = answer.get_redirect_location()
         if not target:
-            response.url = url
-            return response
-        response.close()
-        new = urljoin(url, target)
-        if urlsplit(new).scheme != "https" and urlsplit(url).scheme == "https":
-            raise Failed(f"it leads to {host(new)} without encryption")
-        if urlsplit(new).hostname == "accounts.google.com":
-            raise Failed("Google Drive wants a login: the file is not public any more")
-        url = new
+            answer.url = url
+            return answer
+        answer.close()
+        url = _followed(url, urljoin(url, target))
     raise Failed("it redirects without end")
+
+
+def _followed(old: str, new: str) -> str:
+    """The address that a redirection leads to, if it may be followed."""
+    scheme = urlsplit(new).scheme
+    if scheme not in SCHEMES:
+        raise Failed(f"it leads to {new}, which is not followed")
+    if scheme != "https" and urlsplit(old).scheme == "https":
+        raise Failed(f"it leads to {host(new)} without encryption")
+    if urlsplit(new).hostname == "accounts.google.com":
+        raise Failed("Google Drive wants a login: the file is not public any more")
+    return new
 
 
 def _manager(url: str) -> urllib3.PoolManager:
@@ -104,20 +139,26 @@ def _manager(url: str) -> urllib3.PoolManager:
     if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return urllib3.PoolManager(maxsize=1)
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    auth = parse_url(proxy).auth
+    login = _login(proxy)
     return urllib3.ProxyManager(
-        proxy, maxsize=1, proxy_headers=make_headers(proxy_basic_auth=auth) if auth else None
+        proxy, maxsize=1, proxy_headers=make_headers(proxy_basic_auth=login) if login else None
     )
 
 
 def _headers(url: str) -> dict[str, str]:
-    auth = parse_url(url).auth
+    login = _login(url)
     return {
         "User-Agent": "jointvos",
         "Accept-Encoding": "identity",
         "Accept-Language": "en",
-        **(make_headers(basic_auth=auth) if auth else {}),
+        **(make_headers(basic_auth=login) if login else {}),
     }
+
+
+def _login(url: str) -> str | None:
+    """Name and password in an address."""
+    login = parse_url(url).auth
+    return unquote(login) if login else None
 
 
 def _reason(error: urllib3.exceptions.HTTPError) -> Interrupted | Failed:
@@ -135,36 +176,36 @@ def _reason(error: urllib3.exceptions.HTTPError) -> Interrupted | Failed:
     return next(answers, Interrupted("the connection was cut"))
 
 
-def chunks_of(response: BaseHTTPResponse) -> Iterator[bytes]:
+def chunks_of(answer: Answer) -> Iterator[bytes]:
     """Bytes as they come; waiting for full chunks would lose what came before a stall."""
-    while chunk := response.read1(CHUNK, decode_content=False):
+    while chunk := answer.read1(CHUNK, decode_content=False):
         yield chunk
 
 
-def tag_of(response: BaseHTTPResponse) -> str | None:
+def tag_of(answer: Answer) -> str | None:
     """What tells versions of a file apart; a weak ETag does not."""
-    strong = response.headers.get("ETag", "")
+    strong = answer.headers.get("ETag", "")
     if strong.startswith('"'):
         return strong
-    return response.headers.get("Last-Modified")
+    return answer.headers.get("Last-Modified")
 
 
-def length_of(response: BaseHTTPResponse) -> int | None:
+def length_of(answer: Answer) -> int | None:
     """Bytes that are announced."""
-    text = response.headers.get("Content-Length", "")
+    text = answer.headers.get("Content-Length", "")
     return int(text) if text.isdigit() else None
 
 
-def content_range(response: BaseHTTPResponse) -> tuple[int | None, int | None]:
+def content_range(answer: Answer) -> tuple[int | None, int | None]:
     """First byte and size of the file, from "bytes 5-99/100"."""
-    unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
+    unit, _, rest = answer.headers.get("Content-Range", "").partition(" ")
     span, _, total = rest.partition("/")
     start = span.partition("-")[0]
     known = unit == "bytes" and start.isdigit()
     return int(start) if known else None, int(total) if total.isdigit() else None
 
 
-def pause_asked_for(response: BaseHTTPResponse) -> float:
+def pause_asked_for(answer: Answer) -> float:
     """Seconds; the other form of this header, a date, is left to our own pauses."""
-    text = response.headers.get("Retry-After", "")
+    text = answer.headers.get("Retry-After", "")
     return float(text) if text.isdigit() else 0.0

@@ -6,20 +6,18 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jointvos.cli.fingerprint import Fingerprint, require_same
-from jointvos.cli.outputs import STDOUT
+from jointvos.checkpoints.lock import alone
 from jointvos.errors import ConfigError, JointVOSError, OutputError
+from jointvos.media import STDOUT, StagedSink
+from jointvos.runs.fingerprint import Fingerprint, require_same
 from jointvos.whole_file import whole_file
-
-if TYPE_CHECKING:
-    from jointvos.media import StagedSink
 
 _RUN = "run.json"
 
 
-class Sidecar:
+class ResumeFolder:
     """Fingerprint, results and session state of a run, in a hidden folder beside an output.
 
     `run.json` says whose they are; without it the folder is nobody's. It also names the hidden
@@ -80,7 +78,7 @@ class Sidecar:
             self._sweep()
             self.remove()
 
-    def note_staged(self, sinks: "Sequence[StagedSink]") -> None:
+    def note_staged(self, sinks: Sequence[StagedSink]) -> None:
         """Remember where outputs are being built."""
         pairs = [[str(sink.path.absolute()), str(sink.staging.absolute())] for sink in sinks]
         with self._as_error():
@@ -100,8 +98,6 @@ class Sidecar:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        from jointvos.checkpoints.lock import alone
-
         def refuse() -> None:
             raise ConfigError(f"{self.folder} is in use by another run; wait until it has ended")
 

@@ -1,0 +1,112 @@
+"""A run of `segment` as it is seen: notes and progress on stderr, JSON Lines on stdout."""
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import typer
+
+from jointvos.cli.console import INTERRUPTED, Reporter, close_stdout, data
+from jointvos.cli.mask_table import object_line
+from jointvos.cli.outputs import hinting_at_overwrite
+from jointvos.wording import plural
+
+if TYPE_CHECKING:
+    from jointvos.media import MaskPrompts
+    from jointvos.runs import SegmentedFrame, SegmentJob, SegmentRun
+    from jointvos.types import VideoInfo
+
+_DESCRIBED = 4
+"""Masks of a run that are described one by one."""
+
+
+def carry_out(job: "SegmentJob", reporter: Reporter, as_json: bool) -> None:
+    """Carry out a job and show what happens.
+
+    Raises:
+        JointVOSError: Whatever goes wrong with the input, the masks, the model or the outputs.
+    """
+    from jointvos.runs import segment_video
+
+    with hinting_at_overwrite():
+        run = segment_video(job)
+        try:
+            try:
+                with run:
+                    _show(run, reporter, as_json)
+            finally:
+                if run.kept:
+                    reporter.warn(f"kept {plural(run.kept, 'frame')}; they are not all")
+        except KeyboardInterrupt:
+            what = "" if run.committed else "; no file was written"
+            if job.resume:
+                what += "; the same command goes on from there"
+            reporter.note(f"interrupted after {plural(run.frames, 'frame')}{what}")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            close_stdout()
+
+
+def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
+    from jointvos.runs import Finished, Notice, ObjectLost, Opened, Progress, SegmentedFrame
+
+    say = {"detail": reporter.detail, "note": reporter.note, "warning": reporter.warn}
+    units = {"forward": "frames", "backward": "frames backwards"}
+    with ExitStack() as stack:
+        for event in run:
+            match event:
+                case SegmentedFrame():
+                    if as_json:
+                        data(_json_line(event))
+                case Progress(direction, 0, total):
+                    stack.close()
+                    meter = stack.enter_context(reporter.meter(units[direction], total))
+                case Progress():
+                    meter.advance()
+                case Notice(text, level):
+                    say[level](text)
+                case ObjectLost(object_id, frame, time_s):
+                    reporter.detail(f"object {object_id} is lost in frame {frame}, {time_s:.3f} s")
+                case Opened(info, masks):
+                    _describe(info, masks, run.job, reporter)
+                case Finished():
+                    stack.close()
+                    wrote = ", ".join(map(str, event.outputs)) or "JSON"
+                    reporter.note(
+                        f"wrote {wrote}: {plural(event.frames, 'frame')}, "
+                        f"{plural(event.objects, 'object')}, "
+                        f"{event.frames / event.seconds:.1f} frames/s"
+                    )
+
+
+def _describe(
+    info: "VideoInfo", masks: "MaskPrompts", job: "SegmentJob", reporter: Reporter
+) -> None:
+    """What is read, what is in the masks, and what is most likely not meant so."""
+    from jointvos.media import examine_labels
+
+    count = "" if info.frame_count is None else f", about {info.frame_count} frames"
+    size = f"{info.width}x{info.height}"
+    reporter.note(f"{info.path}: {size}{count}; {plural(len(masks.ids), 'object')}")
+    for prompt in masks.given[:_DESCRIBED]:
+        check = examine_labels(prompt.labels, prompt.path)
+        reporter.note(f"{prompt}:")
+        for each in check.objects:
+            reporter.note(object_line(each, info.width * info.height))
+        for doubt in check.doubts:
+            reporter.warn(f"{prompt.path}: {doubt}; {check.advice(info.path)}")
+    if len(masks.given) > _DESCRIBED:
+        reporter.note(f"and {plural(len(masks.given) - _DESCRIBED, 'more mask')}")
+    for box in masks.boxes:
+        reporter.note(f"--box {box}: object {box.id}")
+    if not info.is_video and "overlay" in job.outputs.paths():
+        reporter.note(f"pictures become a film of {info.frame_rate} frames per second")
+
+
+def _json_line(event: "SegmentedFrame") -> str:
+    from jointvos.media import object_record
+
+    frame, result = event.frame, event.result
+    objects = [{"id": state.id, **object_record(state)} for state in result.objects]
+    line = {"frame": frame.index, "time": round(frame.time_s, 6), "cut": result.cut}
+    return json.dumps({**line, "objects": objects})

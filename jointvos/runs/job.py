@@ -1,0 +1,118 @@
+"""What a run is asked to do."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from jointvos.errors import ConfigError
+from jointvos.media import STDOUT, Box, IdChange, MaskFile, Refinement, mask_path
+from jointvos.runs.outputs import Outputs
+from jointvos.runs.session import SessionSpec
+from jointvos.runs.tracing import check_trace
+
+Direction: TypeAlias = Literal["forward", "backward", "both"]
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """One video, the objects to follow in it, and what is written.
+
+    Attributes:
+        source: A video file, a folder of pictures, "-" for stdin, or an address.
+        masks: Files of object IDs: "FILE" for the first frame, "FRAME=FILE" for a later one,
+            where FRAME is a number, seconds ("4.5s") or a timecode, or a folder of `<frame>.png`.
+            New IDs join, known ones are corrected.
+        boxes: Objects to cut out of the first frame, "X,Y,WIDTH,HEIGHT" or "...=ID", in pixels.
+        objects: Only these IDs of the masks; None for all.
+        remap: New IDs by those of the masks.
+        outputs: What is written; nothing by default.
+        session: Model and device, and how the video is run through it.
+        refine: What is done to results before they are written.
+        direction: "forward" from the first mask on, "backward" from the last one to the start, or
+            "both" ways from the first one. Frames that are not reached have no objects.
+        start: First frame: a number, seconds or a timecode.
+        end: The frame after the last, in the same forms.
+        raw: "WIDTHxHEIGHT@RATE" of an input that is nothing but RGB pixels of 8 bit.
+        allow_network: Whether `source` may be an address.
+        first_mask: Where the mask that boxes become is saved as a PNG; None to save none.
+        keep_partial: Whether the outputs of a run that ends early are completed with the frames
+            that are done.
+        resume: Whether what is done is kept in a hidden folder beside the first output, from which
+            the same job goes on if it was interrupted.
+        checkpoint_every: With `resume`: frames between two states to go on from.
+        profile: Where a Chrome trace of some of the first frames goes; None for no trace.
+    """
+
+    source: str | Path
+    masks: Sequence[str | Path] = ()
+    boxes: Sequence[str] = ()
+    objects: Collection[int] | None = None
+    remap: Mapping[int, int] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=Outputs)
+    session: SessionSpec = field(default_factory=SessionSpec)
+    refine: Refinement = field(default_factory=Refinement)
+    direction: Direction = "forward"
+    start: str | None = None
+    end: str | None = None
+    raw: str | None = None
+    allow_network: bool = False
+    first_mask: Path | None = None
+    keep_partial: bool = False
+    resume: bool = False
+    checkpoint_every: int = 50
+    profile: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what can be found wrong before the input is opened.
+
+        Raises:
+            ConfigError: There is neither a mask nor a box, or options contradict each other.
+            OutputError: Something cannot be written where it should stand.
+        """
+        for name in ("masks", "boxes"):
+            if isinstance(given := getattr(self, name), str | Path):
+                raise ConfigError(f"{name} is {str(given)!r}, expected a list")
+        if self.direction not in get_args(Direction):
+            expected = ", ".join(get_args(Direction))
+            raise ConfigError(f"direction is {self.direction!r}, expected {expected}")
+        if self.checkpoint_every < 1:
+            raise ConfigError(f"checkpoint_every is {self.checkpoint_every}, expected 1 or more")
+        if not self.masks and not self.boxes:
+            raise ConfigError("nothing to follow: give --mask FILE or --box X,Y,W,H")
+        self.parsed_boxes()
+        self.session.check()
+        if self.resume and str(self.source) == str(STDOUT):
+            raise ConfigError("--resume reads the input again, which - does not allow; use a file")
+        self.outputs.check(Path(self.source), [mask_path(str(each)) for each in self.masks])
+        if self.profile is not None:
+            check_trace(self.profile, self.outputs.overwrite)
+
+    @property
+    def change(self) -> IdChange:
+        """What is done to the IDs of the masks."""
+        keep = None if self.objects is None else frozenset(self.objects)
+        return IdChange(keep, self.remap)
+
+    @property
+    def need_probabilities(self) -> bool:
+        """Whether results have to carry probabilities."""
+        return self.outputs.need_probabilities or self.refine.does_something
+
+    def parsed_boxes(self) -> list[Box]:
+        """The boxes.
+
+        Raises:
+            ConfigError: One has a wrong form.
+        """
+        return [Box.parse(text) for text in self.boxes]
+
+    def first_mask_file(self, *, overwrite: bool = False) -> MaskFile | None:
+        """The file for the mask that boxes become, if it is saved.
+
+        Raises:
+            OutputError: It cannot be written where it should stand.
+        """
+        if self.first_mask is None or not self.boxes:
+            return None
+        return MaskFile(self.first_mask, overwrite=overwrite or self.outputs.overwrite)

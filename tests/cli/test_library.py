@@ -1,0 +1,166 @@
+"""What the command is made of, as a Python program uses it."""
+
+import re
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import SMALL
+from PIL import Image
+
+from jointvos import (
+    Finished,
+    Notice,
+    ObjectLost,
+    Opened,
+    Outputs,
+    Progress,
+    Refinement,
+    SegmentedFrame,
+    SegmentJob,
+    SessionSpec,
+    segment_video,
+)
+from jointvos.config import INFERENCE
+from jointvos.errors import ConfigError, EmptyMaskError, OutputExists
+from jointvos.media import write_mask_png
+
+FRAMES = 12
+REPOSITORY = Path(__file__).parents[2]
+
+Job = Callable[..., SegmentJob]
+
+
+@pytest.fixture
+def job(inputs: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """Make a job of the clip and its mask, in the folder where they are."""
+    monkeypatch.chdir(inputs)
+    (inputs / "old.csv").touch()
+    monkeypatch.setitem(INFERENCE, "small", SMALL)
+
+    def make(**changes: object) -> SegmentJob:
+        session = SessionSpec(weights=tiny_weights, device="cpu")
+        return replace(SegmentJob("clip.mp4", ["first.png"], session=session), **changes)
+
+    return make
+
+
+def labels_of(job: SegmentJob) -> list[np.ndarray]:
+    return [e.result.labels for e in segment_video(job) if isinstance(e, SegmentedFrame)]
+
+
+def pictures_in(folder: str) -> list[np.ndarray]:
+    return [np.asarray(Image.open(path)) for path in sorted(Path(folder).iterdir())]
+
+
+def test_everything_that_happens_is_yielded_in_its_order(job):
+    outputs = Outputs(png="ids", stats="stats.csv", overlay="film.mp4")
+    events = list(segment_video(job(outputs=outputs)))
+    opened, finished = events[0], events[-1]
+    assert isinstance(opened, Opened)
+    assert (opened.info.width, opened.info.height, opened.masks.ids) == (128, 96, (1,))
+    assert isinstance(finished, Finished)
+    assert (finished.frames, finished.objects) == (FRAMES, 1)
+    assert set(finished.outputs) == {Path("ids"), Path("stats.csv"), Path("film.mp4")}
+    assert all(path.exists() for path in finished.outputs)
+    frames = [event for event in events if isinstance(event, SegmentedFrame)]
+    assert [event.frame.index for event in frames] == list(range(FRAMES))
+    for event, picture in zip(frames, pictures_in("ids"), strict=True):
+        assert np.array_equal(event.result.labels, picture)
+    done = [(e.direction, e.done) for e in events if isinstance(e, Progress)]
+    assert done == [("forward", number) for number in range(FRAMES + 1)]
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert any("tiny" in text for text in notices)
+
+
+def test_without_outputs_nothing_is_written(job, inputs):
+    before = sorted(inputs.iterdir())
+    assert len(labels_of(job(start="3", end="7"))) == 4
+    assert sorted(inputs.iterdir()) == before
+
+
+def test_backwards_with_a_correction(job, inputs):
+    mask = np.zeros((96, 128), np.uint8)
+    mask[30:60, 41:71], mask[70:80, 10:30] = 1, 2
+    write_mask_png(inputs / "middle.png", mask)
+    both = job(masks=["first.png", "7=middle.png"], direction="backward")
+    events = list(segment_video(both))
+    frames = [event for event in events if isinstance(event, SegmentedFrame)]
+    assert [event.frame.index for event in frames] == list(range(FRAMES))
+    assert np.array_equal(frames[7].result.labels, mask)
+    assert not any(event.result.labels.any() for event in frames[8:])
+    backward = [e for e in events if isinstance(e, Progress) and e.direction == "backward"]
+    assert [(each.done, each.total) for each in backward] == [(n, 8) for n in range(9)]
+
+
+def test_an_object_that_is_lost_is_told(job):
+    strict = job(refine=Refinement(lost_threshold=0.9999))
+    lost = [event for event in segment_video(strict) if isinstance(event, ObjectLost)]
+    assert lost == [ObjectLost(1, 1, pytest.approx(1 / 25))]
+
+
+def test_whoever_leaves_early_finds_no_outputs_or_those_kept(job):
+    for keep, kept in ((False, 0), (True, 3)):
+        name = f"ids{kept}"
+        run = segment_video(job(outputs=Outputs(png=name), keep_partial=keep))
+        with run:
+            for event in run:
+                if isinstance(event, SegmentedFrame) and event.frame.index == 2:
+                    break
+        assert (run.frames, run.kept, run.committed) == (3, kept, keep)
+        assert (len(pictures_in(name)) if keep else Path(name).exists()) == kept
+
+
+def test_a_run_that_was_left_goes_on(job):
+    expected = labels_of(job())
+    resumed = job(outputs=Outputs(png="ids"), resume=True, checkpoint_every=2)
+    with closing(segment_video(resumed)) as run:
+        next(e for e in run if isinstance(e, SegmentedFrame) and e.frame.index == 6)
+    assert not Path("ids").exists()
+    events = list(segment_video(resumed))
+    assert any("goes on" in event.text for event in events if isinstance(event, Notice))
+    found = [event.result.labels for event in events if isinstance(event, SegmentedFrame)]
+    for pictures in (found, pictures_in("ids")):
+        assert all(map(np.array_equal, pictures, expected))
+        assert len(pictures) == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "says"),
+    [
+        pytest.param({"masks": []}, ConfigError, "nothing to follow", id="no mask"),
+        pytest.param({"masks": "first.png"}, ConfigError, "masks is 'first.png'", id="a string"),
+        pytest.param({"boxes": ["1,2"]}, ConfigError, "1,2", id="box"),
+        pytest.param({"direction": "up"}, ConfigError, "direction is 'up'", id="direction"),
+        pytest.param({"checkpoint_every": 0}, ConfigError, "checkpoint_every is 0", id="every"),
+        pytest.param({"session": SessionSpec(cuts="cut")}, ConfigError, "cuts is 'cut'", id="cuts"),
+        pytest.param(
+            {"session": SessionSpec(without="both")}, ConfigError, "branch to silence", id="branch"
+        ),
+        pytest.param(
+            {"outputs": Outputs(stats="old.csv")}, OutputExists, "overwriting", id="exists"
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_job_is_said_at_once(job, changes, kind, says):
+    with pytest.raises(kind, match=re.escape(says)):
+        segment_video(job(**changes))
+
+
+def test_what_is_wrong_with_its_files_is_said_by_the_first_event(job):
+    with pytest.raises(EmptyMaskError):
+        next(segment_video(job(masks=["empty.png"])))
+
+
+def test_readme_s_example_runs(tmp_path, monkeypatch, capsys):
+    (example, *_) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)
+    assert len(example.strip().splitlines()) <= 7
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOINTVOS_CACHE", str(tmp_path / "cache"))
+    exec(example, {})
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert (tmp_path / "marked.mp4").stat().st_size > 0
