@@ -13,6 +13,7 @@
         MaskSizeMismatch
         EmptyMaskError
         TooManyObjects
+        UnclearBackground
       WeightsError                      5   a model file
         WeightsNotFound (FileNotFoundError)
         IncompatibleWeights
@@ -86,6 +87,10 @@ class EmptyMaskError(MaskError):
 
 class TooManyObjects(MaskError):
     """The mask holds more ids than make sense; usually it is anti-aliased."""
+
+
+class UnclearBackground(MaskError):
+    """The palette shows the background at another index than 0."""
 
 
 class WeightsError(JointVOSError):
