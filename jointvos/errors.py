@@ -36,6 +36,9 @@ callers of the library need not import ours. A message says what, which value, w
 and what to do, in one line.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class JointVOSError(Exception):
     """Base of all errors that jointvos raises on purpose."""
@@ -163,3 +166,24 @@ class TrainingError(JointVOSError, RuntimeError):
 
 class NonFiniteLoss(TrainingError):
     """The loss became NaN or infinite."""
+
+
+@contextmanager
+def os_errors_as(kind: type[JointVOSError]) -> Iterator[None]:
+    """Raise what the system says of a path (too long, no permission, a loop) as an error of ours.
+
+    Raises:
+        JointVOSError: Of that kind, in the block; errors of ours pass.
+    """
+    try:
+        yield
+    except JointVOSError:
+        raise
+    except OSError as error:
+        raise kind(os_reason(error)) from error
+
+
+def os_reason(error: OSError) -> str:
+    """What the system says, behind the path that it says it of."""
+    why = error.strerror or str(error)
+    return why if error.filename is None else f"{error.filename}: {why}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jointvos.cli.console import Reporter, plural
 from jointvos.cli.mask_table import object_line
+from jointvos.cli.outputs import default_name
 from jointvos.errors import ConfigError, OutputExists
 
 if TYPE_CHECKING:
@@ -55,13 +56,11 @@ class GivenMasks:
 
         if not masks and not boxes:
             raise ConfigError("nothing to follow: give --mask FILE or --box X,Y,W,H")
-        name = source.resolve().name if source.is_dir() else source.stem
-        stem = "stdin" if str(source) == "-" else name
         return cls(
             tuple(masks or ()),
             tuple(Box.parse(box) for box in boxes or ()),
             IdChange.parse(objects, remap),
-            Path(f"{stem}_first_mask.png"),
+            default_name(source, "_first_mask.png"),
             overwrite,
         )
 

@@ -1,5 +1,7 @@
 """What `segment` writes: what is refused early, and the sinks."""
 
+import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +12,24 @@ from typing import TYPE_CHECKING, NoReturn
 
 from jointvos.cli.console import BROKEN_PIPE, drop_stdout
 from jointvos.errors import ConfigError, OutputError, OutputExists
+from jointvos.whole_file import LONGEST_NAME, shortened
 
 if TYPE_CHECKING:
     from jointvos.media import Background, Kind, Picture, TwoPhaseSink
     from jointvos.types import Frame, FrameResult, VideoInfo
 
+_log = logging.getLogger("jointvos.cli")
+
 STDOUT = Path("-")
+
+
+def default_name(source: Path, ending: str) -> Path:
+    """What an output is called that nobody has named: like the input, with an ending."""
+    try:
+        name = source.resolve().name if source.is_dir() else source.stem
+    except OSError:  # such as a name that is too long; opening the input tells it
+        name = source.stem
+    return Path(shortened("stdin" if source == STDOUT else name, ending))
 
 
 def close_stdout() -> NoReturn:
@@ -71,12 +85,12 @@ class Outputs:
 
     def with_defaults(self, source: Path) -> "Outputs":
         """What is written when nothing is named."""
-        stem = source.resolve().name if source.is_dir() else source.stem
-        stem = "stdin" if source == STDOUT else stem
-        overlay = Path(f"{stem}_overlay.mp4")
+        overlay = default_name(source, "_overlay.mp4")
+        if len(os.fsencode(overlay.name)) == LONGEST_NAME:
+            _log.warning("names of outputs are shortened: %s", overlay)
         if self.background is not None:
             return replace(self, overlay=overlay)
-        return replace(self, png=Path(f"{stem}_masks"), overlay=overlay)
+        return replace(self, png=default_name(source, "_masks"), overlay=overlay)
 
     def check(self, source: Path, masks: Sequence[Path], as_json: bool) -> None:
         """Refuse what cannot be written, before the input is opened.
@@ -105,7 +119,7 @@ class Outputs:
                 raise ConfigError(f"--{option} is for --overlay, which is not asked for")
         if self.overlay == STDOUT and (self.encoder is not None or self.crf is not None):
             raise ConfigError("--encoder and --crf are for files; on stdout --format decides")
-        files = {name: path.resolve() for name, path in named.items() if path != STDOUT}
+        files = {name: _real(path) for name, path in named.items() if path != STDOUT}
         for (one, path), (other, same) in combinations(files.items(), 2):
             if path == same:
                 raise ConfigError(f"{one} and {other} both name {named[one]}; give each its own")
@@ -114,7 +128,7 @@ class Outputs:
                 raise ConfigError(f"{other} lies in the folder of {one}, which will be replaced")
         for path in named.values():
             for mask in masks:
-                if path.is_dir() and path.resolve() in (mask.resolve(), mask.resolve().parent):
+                if path.is_dir() and _real(path) in (_real(mask), _real(mask).parent):
                     raise OutputError(
                         f"{mask} lies in {path}, which would be replaced; name another folder"
                     )
@@ -213,6 +227,11 @@ class Outputs:
         sound = self.audio == "copy" and kind in ("rgb", "rgba")
         format = self.stream or "nut"
         return media.StreamSink(info, picture, kind=kind, format=format, sound=sound)
+
+
+def _real(path: Path) -> Path:
+    """Without links, as `Path.resolve` has it, which raises for loops."""
+    return Path(os.path.realpath(path))
 
 
 def _is_folder(path: Path) -> bool:

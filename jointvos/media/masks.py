@@ -30,6 +30,7 @@ from jointvos.errors import (
     MaskReadError,
     MaskSizeMismatch,
     TooManyObjects,
+    os_errors_as,
 )
 from jointvos.media.mask_palette import refuse_order
 from jointvos.media.palette import DAVIS_PALETTE
@@ -63,8 +64,9 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
         TooManyObjects: It holds ids above 65535, or soft edges that look like many objects.
         UnclearBackground: Its palette shows the background at another index than 0.
     """
-    if path.is_dir():
-        raise MaskReadError(f"{path} is a folder; expected a picture")
+    with os_errors_as(MaskReadError):
+        if path.is_dir():
+            raise MaskReadError(f"{path} is a folder; expected a picture")
     try:
         with open_picture(path) as picture:
             if info is not None:
