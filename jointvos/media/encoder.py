@@ -201,6 +201,7 @@ class FilmEncoder:
                 start=start,
                 end=end,
                 shift=shift,
+                skipped=(first.pts - info.first_pts) * info.time_base,
                 sound=self._with_sound,
                 subtitles=self._with_subtitles,
             )
