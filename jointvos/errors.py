@@ -13,6 +13,7 @@
         MaskSizeMismatch
         EmptyMaskError
         TooManyObjects
+        UnclearBackground
       WeightsError                      5   a model file
         WeightsNotFound (FileNotFoundError)
         IncompatibleWeights
@@ -34,6 +35,9 @@ reader of stdout went away) and 143 (SIGTERM). Leaves also inherit the natural b
 callers of the library need not import ours. A message says what, which value, what was expected
 and what to do, in one line.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class JointVOSError(Exception):
@@ -86,6 +90,10 @@ class EmptyMaskError(MaskError):
 
 class TooManyObjects(MaskError):
     """The mask holds more ids than make sense; usually it is anti-aliased."""
+
+
+class UnclearBackground(MaskError):
+    """The palette shows the background at another index than 0."""
 
 
 class WeightsError(JointVOSError):
@@ -158,3 +166,24 @@ class TrainingError(JointVOSError, RuntimeError):
 
 class NonFiniteLoss(TrainingError):
     """The loss became NaN or infinite."""
+
+
+@contextmanager
+def os_errors_as(kind: type[JointVOSError]) -> Iterator[None]:
+    """Raise what the system says of a path (too long, no permission, a loop) as an error of ours.
+
+    Raises:
+        JointVOSError: Of that kind, in the block; errors of ours pass.
+    """
+    try:
+        yield
+    except JointVOSError:
+        raise
+    except OSError as error:
+        raise kind(os_reason(error)) from error
+
+
+def os_reason(error: OSError) -> str:
+    """What the system says, behind the path that it says it of."""
+    why = error.strerror or str(error)
+    return why if error.filename is None else f"{error.filename}: {why}"

@@ -1,5 +1,6 @@
-"""Writing files that are never seen half."""
+"""Writing files that are never seen half, and names that every file system takes."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: It cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+    partial = hidden_beside(path, f".{secrets.token_hex(8)}.partial")
     try:
         yield partial
         with partial.open("rb+") as file:
@@ -34,3 +35,28 @@ def whole_file(path: Path) -> Iterator[Path]:
         # Gone already after success; where it never came to be, this fails as well.
         with suppress(OSError):
             partial.unlink()
+
+
+LONGEST_NAME = 255
+"""Bytes of a file's name that usual file systems take."""
+
+_LONGEST_HIDDEN = 139  # encrypted folders take 143, and a name may come to end in ".old"
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """`.NAME` and an ending, beside `path`: the same each time, and never too long."""
+    return path.with_name(shortened(f".{path.name}", ending, _LONGEST_HIDDEN))
+
+
+def shortened(name: str, ending: str, longest: int = LONGEST_NAME) -> str:
+    """A name with its ending in at most so many bytes.
+
+    What is cut off the name is replaced by a hash of it, so that different names stay different.
+    """
+    room = longest - len(os.fsencode(ending))
+    encoded = os.fsencode(name)
+    if len(encoded) <= room:
+        return name + ending
+    mark = "~" + hashlib.sha256(encoded).hexdigest()[:8]
+    # Not in the middle of a character.
+    return encoded[: room - len(mark)].decode(errors="ignore") + mark + ending

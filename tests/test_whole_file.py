@@ -14,7 +14,7 @@ import torch
 
 from jointvos.errors import MaskError, OutputError
 from jointvos.training.checkpoint import save_checkpoint
-from jointvos.whole_file import whole_file
+from jointvos.whole_file import hidden_beside, shortened, whole_file
 
 
 @pytest.fixture
@@ -121,3 +121,26 @@ def test_a_checkpoint_that_does_not_fit(tmp_path: Path) -> None:
         save_checkpoint(path, {"weights": torch.zeros(1_000_000)})
     assert [*tmp_path.iterdir()] == [path]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "猫" * 85, "x" + "é" * 127, "a.b" * 85], ids=len)
+def test_hidden_names_fit_however_long_the_name_is(tmp_path, name):
+    hidden = hidden_beside(tmp_path / name, ".jointvos-resume")
+    assert hidden.parent == tmp_path
+    assert hidden.name.startswith("." + name[:30])
+    assert hidden.name.endswith(".jointvos-resume")
+    assert len(os.fsencode(hidden.name + ".old")) <= 143
+    assert hidden == hidden_beside(tmp_path / name, ".jointvos-resume")
+    assert hidden != hidden_beside(tmp_path / (name[:-1] + "y"), ".jointvos-resume")
+    with whole_file(tmp_path / name) as partial:
+        partial.write_text("new")
+    assert (tmp_path / name).read_text() == "new"
+
+
+def test_names_are_cut_only_if_they_must_be(tmp_path):
+    assert hidden_beside(tmp_path / "clip.mp4", ".x") == tmp_path / ".clip.mp4.x"
+    assert shortened("x" * 243, "_overlay.mp4") == "x" * 243 + "_overlay.mp4"
+    cut = shortened("x" * 244, "_overlay.mp4")
+    assert len(cut) == 255
+    assert cut.endswith("_overlay.mp4")
+    assert shortened(os.fsdecode(b"\xff" * 250), "_masks").endswith("_masks")

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from jointvos.checkpoints.registry import BUNDLED, KNOWN, RETIRED
-from jointvos.errors import ConfigError, WeightsNotFound
+from jointvos.errors import ConfigError, WeightsError, WeightsNotFound, os_errors_as
 
 SUFFIX = ".safetensors"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -103,8 +103,9 @@ def find_weights(weights: str | Path | None = None) -> Path:
             f"no model is installed in {cache_folder()}; {_remedy('joint-davis')}"
         )
     path = Path(weights).expanduser()
-    if path.is_file():
-        return path
+    with os_errors_as(WeightsError):
+        if path.is_file():
+            return path
     if isinstance(weights, str) and not weights.endswith(SUFFIX):
         if weights in models:
             return models[weights]

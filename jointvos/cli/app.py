@@ -17,7 +17,7 @@ from jointvos.cli.info import info
 from jointvos.cli.segment import segment
 from jointvos.cli.train import train
 from jointvos.cli.weights import download_weights
-from jointvos.errors import JointVOSError
+from jointvos.errors import JointVOSError, OutputError, os_reason
 
 TERMINATED = 143
 
@@ -59,8 +59,9 @@ def root(
 def run() -> None:
     """Run the command line and end the process with the right code.
 
-    An error that a user can cause becomes one line on stderr; anything else is a bug and keeps
-    its traceback, as does everything with --debug or JOINTVOS_DEBUG=1.
+    An error that a user can cause, or that the system raises for a path, becomes one line on
+    stderr; anything else is a bug and keeps its traceback, as does everything with --debug or
+    JOINTVOS_DEBUG=1.
     """
     signal.signal(signal.SIGTERM, _terminate)
     debug = "--debug" in sys.argv[1:] or os.environ.get("JOINTVOS_DEBUG", "") not in ("", "0")
@@ -71,6 +72,12 @@ def run() -> None:
             raise
         console.error(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        # Inputs are told where they are opened; what is left are names that nobody can write to.
+        if debug or error.filename is None:
+            raise
+        console.error(os_reason(error))
+        sys.exit(OutputError.exit_code)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from jointvos.errors import ConfigError
+from jointvos.errors import ConfigError, DatasetError, os_errors_as
 
 if TYPE_CHECKING:
     from jointvos.datasets import VOSDataset
@@ -133,10 +133,11 @@ def open_data(request: DataOptions, stack: ExitStack) -> ChosenData:
     """
     from jointvos.datasets import as_folder, open_folders
 
-    if request.gt is not None:
-        whole = open_folders(stack.enter_context(as_folder(request.gt)))
-    else:
-        whole = _open_dataset(request, stack.enter_context(as_folder(cast(Path, request.root))))
+    with os_errors_as(DatasetError):
+        if request.gt is not None:
+            whole = open_folders(stack.enter_context(as_folder(request.gt)))
+        else:
+            whole = _open_dataset(request, stack.enter_context(as_folder(cast(Path, request.root))))
     chosen = whole if request.sequences is None else _choose(whole, request.sequences.split(","))
     reasons = []
     if len(chosen.names) < len(whole.names):

@@ -1,5 +1,7 @@
 """What the command line adds to `Outputs`: `-o`, defaults, and stdout, which it shares."""
 
+import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jointvos.errors import ConfigError, OutputExists
+from jointvos.whole_file import LONGEST_NAME, shortened
 
 if TYPE_CHECKING:
     from jointvos.runs import Outputs
+
+
+_log = logging.getLogger("jointvos.cli")
 
 
 def with_output(outputs: "Outputs", output: Path | None) -> "Outputs":
@@ -31,17 +37,21 @@ def with_output(outputs: "Outputs", output: Path | None) -> "Outputs":
 
 def with_defaults(outputs: "Outputs", source: Path) -> "Outputs":
     """What is written when nothing is named."""
-    overlay = Path(f"{stem_of(source)}_overlay.mp4")
+    overlay = default_name(source, "_overlay.mp4")
+    if len(os.fsencode(overlay.name)) == LONGEST_NAME:
+        _log.warning("names of outputs are shortened: %s", overlay)
     if outputs.background is not None:
         return replace(outputs, overlay=overlay)
-    return replace(outputs, png=Path(f"{stem_of(source)}_masks"), overlay=overlay)
+    return replace(outputs, png=default_name(source, "_masks"), overlay=overlay)
 
 
-def stem_of(source: Path) -> str:
-    """What names of outputs begin with by default."""
-    if str(source) == "-":
-        return "stdin"
-    return source.resolve().name if source.is_dir() else source.stem
+def default_name(source: Path, ending: str) -> Path:
+    """What an output is called that nobody has named: like the input, with an ending."""
+    try:
+        name = source.resolve().name if source.is_dir() else source.stem
+    except OSError:  # such as a name that is too long; opening the input tells it
+        name = source.stem
+    return Path(shortened("stdin" if str(source) == "-" else name, ending))
 
 
 def check_stdout(outputs: "Outputs", as_json: bool) -> None:

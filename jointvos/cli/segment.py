@@ -1,7 +1,6 @@
 """`jointvos segment`: a video and a first mask in, masks and films out."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -9,7 +8,7 @@ import typer
 from jointvos.cli.input_options import InputOptions, Source
 from jointvos.cli.options import MessageOptions, SessionOptions, grouped
 from jointvos.cli.output_options import OutputOptions, RefineOptions
-from jointvos.cli.outputs import check_stdout, stem_of
+from jointvos.cli.outputs import check_stdout, default_name
 from jointvos.cli.run_options import RunOptions
 from jointvos.cli.segment_report import carry_out
 
@@ -63,7 +62,7 @@ def segment(
         end=inputs.end,
         raw=inputs.raw,
         allow_network=inputs.allow_network,
-        first_mask=Path(f"{stem_of(source)}_first_mask.png"),
+        first_mask=default_name(source, "_first_mask.png"),
         **asdict(run),
     )
     check_stdout(job.outputs, outputs.as_json)

@@ -33,7 +33,7 @@ from jointvos.errors import OutputError, OutputExists
 from jointvos.media import write_mask_png
 from jointvos.media.png_mark import is_marked
 from jointvos.types import LabelMap
-from jointvos.whole_file import whole_file
+from jointvos.whole_file import hidden_beside, whole_file
 
 MASKS = "Annotations"
 MANIFEST = "manifest"
@@ -120,8 +120,8 @@ class ResultsFolder:
         Raises:
             OutputError: It cannot be written.
         """
-        staging = self.masks / f".{name}.partial"
         final = self.masks / name
+        staging = hidden_beside(final, ".partial")
         with _writing(self.root):
             self._entry(name).unlink(missing_ok=True)
             for old in (staging, final):

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from jointvos.datasets import VOSDataset, predicted_files, read_labels
-from jointvos.errors import DatasetError, DatasetNotFound
+from jointvos.errors import DatasetError, DatasetNotFound, os_errors_as
 from jointvos.evaluation.protocol import SequencePlan, plan_sequence
 from jointvos.evaluation.result import SequenceFailure, SequenceResult
 from jointvos.metrics import ObjectScore
@@ -72,7 +72,9 @@ def score_dataset(
     Raises:
         DatasetNotFound: There is no such folder.
     """
-    if not predictions.is_dir():
+    with os_errors_as(DatasetError):
+        is_folder = predictions.is_dir()
+    if not is_folder:
         raise DatasetNotFound(f"{predictions} is no folder: expected <sequence>/<frame>.png in it")
     plans: list[SequencePlan] = []
     for sequence in dataset.sequences:

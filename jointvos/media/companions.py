@@ -1,5 +1,6 @@
-"""What a film brings along besides its pictures: sound, subtitles, tags, chapters, fonts."""
+"""What a film brings along besides its pictures: sound, subtitles, timecode, tags, chapters."""
 
+import logging
 from fractions import Fraction
 from math import inf
 from pathlib import Path
@@ -9,14 +10,18 @@ import av.container
 from av.stream import AttachmentStream
 from av.video.stream import VideoStream
 
-from jointvos.media.containers import choose_film, open_input
+from jointvos.media.containers import choose_film, frame_rate, open_input
+from jointvos.media.timecode import Timecode, tag_of
 from jointvos.media.tracks import TrackCopy, stream_tags
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
 
-# Said by every container of itself.
+_log = logging.getLogger("jointvos.media")
+
+# Said by every container of itself, or carried over with its film.
 _OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+_OF_THE_FILM = {"timecode", "reel_name"}
 _WITH_FONTS = "matroska"
 
 
@@ -32,6 +37,7 @@ class Companions:
         start: Fraction,
         end: Fraction | None,
         shift: Fraction,
+        skipped: Fraction,
         sound: bool,
         subtitles: bool,
     ) -> None:
@@ -44,14 +50,18 @@ class Companions:
             start: Seconds in the film where the output begins.
             end: Seconds in the film where the output is likely to end.
             shift: Seconds by which the output is earlier than the film.
+            skipped: Seconds of the film before the output begins.
             sound: Whether sound is copied.
             subtitles: Whether subtitles and fonts are copied.
         """
         self._tracks: list[TrackCopy] = []
         with open_input(source) as container:
-            film.metadata.update(stream_tags(choose_film(container, source)))
+            chosen = choose_film(container, source)
+            film.metadata.update(stream_tags(chosen))
+            _carry_timecode(container, chosen, film, source, skipped)
             tags = container.metadata.items()
-            output.metadata.update({k: v for k, v in tags if k.lower() not in _OF_THE_FILE})
+            own = _OF_THE_FILE | _OF_THE_FILM
+            output.metadata.update({k: v for k, v in tags if k.lower() not in own})
             chapters = [
                 moved
                 for chapter in container.chapters()
@@ -84,6 +94,33 @@ class Companions:
         """Let go of the film."""
         for track in self._tracks:
             track.close()
+
+
+def _carry_timecode(
+    container: av.container.InputContainer,
+    source_film: VideoStream,
+    film: VideoStream,
+    source: Path,
+    skipped: Fraction,
+) -> None:
+    """Give the output the timecode that its first frame has in the source, and the reel's name.
+
+    The muxers of .mov and .mp4 make a track of it, that of .mkv a tag.
+    """
+    text = tag_of(container, source_film, "timecode")
+    if text is None:
+        return
+    rate = frame_rate(source_film)
+    timecode = Timecode.parse(text, rate)
+    if timecode is None:
+        _log.warning(
+            "%s: its timecode %s does not fit %.6g frames a second and is left out",
+            *(source, text, float(rate)),
+        )
+        return
+    film.metadata["timecode"] = str(timecode + round(skipped * rate))
+    if (reel := tag_of(container, source_film, "reel_name")) is not None:
+        film.metadata["reel_name"] = reel
 
 
 def _moved(

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,6 +11,7 @@ import av
 import av.container
 import numpy as np
 from av import VideoFrame
+from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -24,7 +26,9 @@ _log = logging.getLogger("jointvos.media")
 
 STDOUT = Path("-")
 
-_BT709, _SMPTE170M = 1, 6  # numbers of H.273, the same for matrix, primaries and transfer
+# Numbers of H.273, the last two the same for matrix, primaries and transfer.
+_RGB, _UNSPECIFIED = 0, 2
+_BT709, _SMPTE170M = 1, 6
 _MATRICES = {_BT709: Colorspace.ITU709, 5: Colorspace.SMPTE170M, _SMPTE170M: Colorspace.SMPTE170M}
 _UNKNOWN = (0, 2, 3)
 _TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
@@ -42,6 +46,21 @@ _SOON = {"max_interleave_delta": "1000000"}
 
 Picture: TypeAlias = NDArray[np.uint8 | np.uint16]
 """What is coded: RGB uint8 [Hv,Wv,3], RGBA or grey of 8 or 16 bit [Hv,Wv,4] or [Hv,Wv]."""
+
+
+@dataclass(frozen=True)
+class _Colours:
+    """What the numbers of pixels mean, in those of H.273; without it players guess."""
+
+    matrix: int
+    primaries: int
+    transfer: int
+    range: ColorRange
+
+    def tag(self, what: VideoCodecContext | VideoFrame) -> None:
+        """Say so of a film or of a frame."""
+        what.colorspace, what.color_primaries = self.matrix, self.primaries
+        what.color_trc, what.color_range = self.transfer, self.range
 
 
 class FilmEncoder:
@@ -165,10 +184,8 @@ class FilmEncoder:
                     "does not keep; players will show the film too narrow or too wide",
                     *(self._name, info.sample_aspect_ratio),
                 )
-        if context.pix_fmt in _NOT_YUV:
-            context.color_range = ColorRange.JPEG
-        else:
-            self._tag_colours()
+        self._colours = self._chosen_colours(context.pix_fmt)
+        self._colours.tag(context)
         self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
         # They are copied by reading the film once more, which a pipe does not allow.
         if info.is_video and info.path.is_file() and format.keeps_times:
@@ -184,38 +201,47 @@ class FilmEncoder:
                 start=start,
                 end=end,
                 shift=shift,
+                skipped=(first.pts - info.first_pts) * info.time_base,
                 sound=self._with_sound,
                 subtitles=self._with_subtitles,
             )
 
-    def _tag_colours(self) -> None:
-        """Say how `_convert` turns RGB into YUV, else players guess; as in the source if it can."""
+    def _chosen_colours(self, pixels: str) -> "_Colours":
+        """How `_convert` turns RGB into what is coded; as in the source if it can."""
         matrix, primaries, transfer = self._info.colour_tags
+        if pixels.startswith("gray"):  # ids and probabilities have no colour
+            return _Colours(_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, ColorRange.JPEG)
+        if pixels in _NOT_YUV:
+            known = matrix in _MATRICES  # if not, it may be HDR, which an overlay is no longer
+            rest = (primaries, transfer) if known else (_UNSPECIFIED, _UNSPECIFIED)
+            return _Colours(_RGB, *rest, ColorRange.JPEG)
         if matrix not in _MATRICES:
             matrix = primaries = transfer = _BT709 if self._info.height >= 720 else _SMPTE170M
-        context = self._stream.codec_context
-        context.color_range = ColorRange.MPEG
-        context.colorspace = matrix
-        context.color_primaries = matrix if primaries in _UNKNOWN else primaries
-        context.color_trc = matrix if transfer in _UNKNOWN else transfer
-        self._matrix = _MATRICES[matrix]
+        return _Colours(
+            matrix,
+            matrix if primaries in _UNKNOWN else primaries,
+            matrix if transfer in _UNKNOWN else transfer,
+            ColorRange.MPEG,
+        )
 
     def _convert(self, picture: Picture) -> VideoFrame:
         known = _PICTURES[picture.dtype.type, picture.shape[2] if picture.ndim == 3 else 1]
         values: NDArray[Any] = np.require(picture, requirements="C")
         frame = VideoFrame.from_ndarray(values, format=known)
         pixels = self._stream.codec_context.pix_fmt
-        if pixels in _NOT_YUV:
-            if pixels == known:
-                return frame
-            return self._reformatter.reformat(frame, format=pixels, threads=1)
-        return self._reformatter.reformat(
-            frame,
-            format=pixels,
-            dst_colorspace=self._matrix,
-            dst_color_range=ColorRange.MPEG,
-            threads=1,
-        )
+        if pixels not in _NOT_YUV:
+            frame = self._reformatter.reformat(
+                frame,
+                format=pixels,
+                dst_colorspace=_MATRICES[self._colours.matrix],
+                dst_color_range=ColorRange.MPEG,
+                threads=1,
+            )
+        elif pixels != known:
+            frame = self._reformatter.reformat(frame, format=pixels, threads=1)
+        # Some encoders, as that of ProRes, write into every picture what its frame says.
+        self._colours.tag(frame)
+        return frame
 
     def _mux(self, picture: VideoFrame | None) -> None:
         assert self._container is not None

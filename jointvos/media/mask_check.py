@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +10,15 @@ import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from jointvos.errors import EmptyMaskError, MaskError, MaskSizeMismatch, TooManyObjects
+from jointvos.errors import (
+    EmptyMaskError,
+    MaskError,
+    MaskSizeMismatch,
+    TooManyObjects,
+    UnclearBackground,
+)
 from jointvos.media.mask_mending import as_colours, harden, luma_ids, map_ids
+from jointvos.media.mask_palette import ids_by_colours, looks_of, palette_doubt
 from jointvos.media.masks import LOSSY, check_mask, ids_of, read_mask
 from jointvos.media.orientation import Orientation
 from jointvos.media.pictures import PICTURE_ERRORS, open_picture, upright
@@ -130,6 +138,27 @@ def _doubted(check: MaskCheck, labels: LabelMap) -> MaskCheck:
             mended=map_ids(labels, table),
             mending="given back the ids of those colours",
         )
+    with open_picture(check.path) as picture:
+        looks = looks_of(picture, labels) if _are_indices(labels, picture) else {}
+    if doubt := palette_doubt(looks):
+        return replace(
+            check,
+            doubts=(doubt,),
+            mended=map_ids(labels, ids_by_colours(looks)),
+            mending="numbered by its colours",
+        )
+    if _seems_inverted(check.objects, labels):
+        (one,) = check.objects
+        share = 100 * one.area / labels.size
+        return replace(
+            check,
+            doubts=(
+                f"object {one.id} is {share:.2f} % of the picture and touches all four sides, "
+                "as the background does",
+            ),
+            mended=_inverted(labels, one.id),
+            mending="inverted",
+        )
     tiny = [each for each in check.objects if each.area < _TINY]
     large = [each for each in check.objects if each.area >= _TINY]
     if not tiny or not large:
@@ -141,6 +170,26 @@ def _doubted(check: MaskCheck, labels: LabelMap) -> MaskCheck:
         mended=np.where(np.isin(labels, [each.id for each in tiny]), labels.dtype.type(0), labels),
         mending="freed of objects below 16 pixels",
     )
+
+
+def _are_indices(labels: LabelMap, picture: PillowImage.Image) -> bool:
+    """Whether the labels are those of the file as they are, and come with a palette."""
+    return picture.mode == "P" and np.array_equal(np.asarray(upright(picture)), labels)
+
+
+def _seems_inverted(objects: tuple[MaskedObject, ...], labels: LabelMap) -> bool:
+    """Whether the only object is what surrounds the rest."""
+    height, width = labels.shape
+    if len(objects) != 1 or objects[0].box != (0, 0, width, height):
+        return False
+    return objects[0].area > labels.size / 2 and bool(np.any(labels == 0))
+
+
+def _inverted(labels: LabelMap, object_id: int) -> LabelMap:
+    """Background as the object and the other way round; void stays."""
+    inverted = labels.copy()
+    inverted[labels == 0], inverted[labels == object_id] = object_id, 0
+    return inverted
 
 
 def _refused(path: Path, info: VideoInfo, stored: Orientation, error: MaskError) -> MaskCheck:
@@ -168,18 +217,26 @@ def _refused(path: Path, info: VideoInfo, stored: Orientation, error: MaskError)
 
 
 def _readable(path: Path, steps: list[str]) -> LabelMap:
-    """The ids, whatever the size; soft edges are decided."""
+    """The ids, whatever the size; soft edges are decided, and what the background is."""
     try:
         return read_mask(path)
-    except TooManyObjects:
+    except UnclearBackground:
+        steps.append("numbered by its colours")
         with open_picture(path) as picture:
-            if picture.mode.startswith("I"):  # 16 bit, for which there are no colours
-                raise
-            lossy = picture.format in LOSSY
-            colours = as_colours(upright(picture))
-        labels = ids_of(PillowImage.fromarray(harden(colours, lossy)), path)
-        steps.append("cut where its soft edges are nearest to one object or another")
-        return labels
+            indices = np.asarray(upright(picture))
+            labels = map_ids(indices, ids_by_colours(looks_of(picture, indices)))
+        with suppress(TooManyObjects):
+            return ids_of(PillowImage.fromarray(labels), path)
+    except TooManyObjects:
+        pass
+    with open_picture(path) as picture:
+        if picture.mode.startswith("I"):  # 16 bit, for which there are no colours
+            raise TooManyObjects(f"{path} has 16 bit and soft edges")
+        lossy = picture.format in LOSSY
+        colours = as_colours(upright(picture))
+    labels = ids_of(PillowImage.fromarray(harden(colours, lossy)), path)
+    steps.append("cut where its soft edges are nearest to one object or another")
+    return labels
 
 
 def _fitted(

@@ -3,7 +3,8 @@
 What the ids are:
 
 ========================  ===================================================================
-palette picture           the indices; the colours do not matter; 255 is void
+palette picture           the indices, 255 is void; the colours do not matter, but if index 0
+                          is not black and another one is, nobody knows what is background
 grey, 1 bit, 16 bit       the values, 255 is void unless there are larger ones; but only 0 and
                           the maximum: one object, also if the values between are just a
                           smoothed edge
@@ -29,7 +30,9 @@ from jointvos.errors import (
     MaskReadError,
     MaskSizeMismatch,
     TooManyObjects,
+    os_errors_as,
 )
+from jointvos.media.mask_palette import refuse_order
 from jointvos.media.palette import DAVIS_PALETTE
 from jointvos.media.pictures import PICTURE_ERRORS, open_picture, picture_reason, upright
 from jointvos.media.png_mark import mark
@@ -59,9 +62,11 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
         MaskReadError: The file is missing, damaged or no picture.
         MaskSizeMismatch: Its size is not the video's.
         TooManyObjects: It holds ids above 65535, or soft edges that look like many objects.
+        UnclearBackground: Its palette shows the background at another index than 0.
     """
-    if path.is_dir():
-        raise MaskReadError(f"{path} is a folder; expected a picture")
+    with os_errors_as(MaskReadError):
+        if path.is_dir():
+            raise MaskReadError(f"{path} is a folder; expected a picture")
     try:
         with open_picture(path) as picture:
             if info is not None:
@@ -144,7 +149,10 @@ def _check_size(
 def _labels(picture: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
     mode = picture.mode
     if mode in ("P", "PA"):
-        return np.array(picture if mode == "P" else picture.getchannel(0), dtype=np.uint8)
+        indices = np.array(picture if mode == "P" else picture.getchannel(0), dtype=np.uint8)
+        refuse_order(picture, indices, path)
+        _refuse_soft_edges(indices, lossy, path)
+        return indices
     if mode == "1":
         return np.array(picture).astype(np.uint8)
     if mode.startswith("I"):

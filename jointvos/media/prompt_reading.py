@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jointvos.errors import ConfigError, MaskError, MaskReadError
+from jointvos.errors import ConfigError, MaskError, MaskReadError, os_errors_as
 from jointvos.media.boxes import Box
 from jointvos.media.id_change import IdChange
 from jointvos.media.image_reader import pictures_in
@@ -50,7 +50,9 @@ def read_prompts(
     read: list[Prompt] = []
     for text in given:
         place, path = _split(text)
-        if path.is_dir():
+        with os_errors_as(MaskReadError):
+            is_folder = path.is_dir()
+        if is_folder:
             if place is not None:
                 raise MaskReadError(f"{text}: {path} is a folder; expected a picture")
             files = _in_folder(path, info, frames)
@@ -84,7 +86,9 @@ def mask_path(text: str) -> Path:
 def _split(text: str) -> tuple[Bound | None, Path]:
     """A place and a file; a file whose name looks like both is a file."""
     place, equals, file = text.partition("=")
-    if not equals or not _LIKE_A_PLACE.fullmatch(place) or Path(text).exists():
+    with os_errors_as(MaskReadError):
+        is_there = Path(text).exists()
+    if not equals or not _LIKE_A_PLACE.fullmatch(place) or is_there:
         return None, Path(text)
     return Bound.parse(place, f"--mask {text}: the place"), Path(file)
 

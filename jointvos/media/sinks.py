@@ -3,11 +3,16 @@
 import os
 import secrets
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from jointvos.errors import EncodeError, OutputError, OutputExists
+from jointvos.errors import EncodeError, OutputError, OutputExists, os_errors_as
 from jointvos.types import Frame, FrameResult, FrameSink
+from jointvos.whole_file import hidden_beside
+
+_LONGEST_SUFFIX = 16
+"""Characters of a suffix that a hidden name keeps."""
 
 
 class TwoPhaseSink(FrameSink, Protocol):
@@ -37,20 +42,29 @@ class StagedSink(ABC):
 
         Raises:
             OutputExists: There is something already and `overwrite` is off.
-            OutputError: The folder is missing or not writable, or the output is the input.
+            OutputError: The folder is missing or not writable, the name is too long, or the output
+                is the input.
         """
         self.path = path
         self._overwrite = overwrite
+        with os_errors_as(OutputError):
+            self._check_place(path, source)
+            self._refuse_existing()
+        suffix = path.suffix[:_LONGEST_SUFFIX]
+        self._staging = hidden_beside(path, f".{secrets.token_hex(4)}{suffix}")
+        self._wrote = False
+
+    @staticmethod
+    def _check_place(path: Path, source: Path | None) -> None:
         folder = path.parent
         if not folder.is_dir():
             raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"{path}: the folder {folder} is not writable")
-        if source is not None and path.exists() and source.exists() and path.samefile(source):
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long would be noticed at the very end
+        if source is not None and _is_same(path, source):
             raise OutputError(f"{path} is the input; choose another name for the output")
-        self._refuse_existing()
-        self._staging = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-        self._wrote = False
 
     @property
     def staging(self) -> Path:
@@ -109,6 +123,13 @@ class StagedSink(ABC):
 
     @abstractmethod
     def _refuse_existing(self) -> None: ...
+
+
+def _is_same(path: Path, source: Path) -> bool:
+    try:
+        return path.samefile(source)
+    except OSError:  # one of them is not there, or the source is no path at all
+        return False
 
 
 class StagedFile(StagedSink):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageColor, ImageOps
 
-from jointvos.errors import ConfigError, MediaOpenError
+from jointvos.errors import ConfigError, MediaOpenError, os_errors_as
 from jointvos.media.pictures import PICTURE_ERRORS, open_picture, picture_reason, upright
 from jointvos.types import FrameResult, Image
 
@@ -94,7 +94,9 @@ def read_background(text: str, width: int, height: int) -> Background:
 
 
 def _picture(path: Path, width: int, height: int) -> Image:
-    if not path.is_file():
+    with os_errors_as(MediaOpenError):
+        is_file = path.is_file()
+    if not is_file:
         raise ConfigError(
             f"background {str(path)!r}: expected blur, a colour such as green or #00ff00, "
             "or a picture"

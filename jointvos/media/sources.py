@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from jointvos.errors import ConfigError
+from jointvos.errors import ConfigError, MediaOpenError, os_errors_as
 from jointvos.media.image_reader import ImageFolderReader
 from jointvos.media.ranges import FrameRange
 from jointvos.media.raw_reader import RawReader, RawShape
@@ -19,9 +19,16 @@ _WEB = re.compile(r"(https?):/+(?=[^/])", re.IGNORECASE)
 def web_address(path: Path | str) -> str | None:
     """The address of a film on a web server, also if a path was made of it; None for files."""
     text = str(path)
-    if _WEB.match(text) and not Path(text).exists():
+    if _WEB.match(text) and not _is_there(Path(text)):
         return _WEB.sub(lambda found: f"{found[1].lower()}://", text, count=1)
     return None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # addresses may be longer than names of files
+        return False
 
 
 def open_source(
@@ -58,7 +65,8 @@ def open_source(
         raise ConfigError(f"frame_rate is {frame_rate}, expected more than 0")
     address = web_address(path)
     path = STDIN if str(path) == "-" else Path(path)
-    folder = address is None and path.is_dir()
+    with os_errors_as(MediaOpenError):
+        folder = address is None and path.is_dir()
     if folder and shape is None:
         return ImageFolderReader(path, frames, frame_rate)
     if frame_rate is not None:

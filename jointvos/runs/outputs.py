@@ -1,5 +1,6 @@
 """What a run writes: what is refused early, and the sinks."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -96,7 +97,7 @@ class Outputs:
                 raise ConfigError(f"--{option} is for --overlay, which is not asked for")
         if "overlay" in piped and (self.encoder is not None or self.crf is not None):
             raise ConfigError("--encoder and --crf are for files; on stdout --format decides")
-        files = {name: path.resolve() for name, path in named.items() if path != STDOUT}
+        files = {name: _real(path) for name, path in named.items() if path != STDOUT}
         for (one, path), (other, same) in combinations(files.items(), 2):
             if path == same:
                 raise ConfigError(f"{one} and {other} both name {named[one]}; give each its own")
@@ -105,7 +106,7 @@ class Outputs:
                 raise ConfigError(f"{other} lies in the folder of {one}, which will be replaced")
         for path in named.values():
             for mask in masks:
-                if path.is_dir() and path.resolve() in (mask.resolve(), mask.resolve().parent):
+                if path.is_dir() and _real(path) in (_real(mask), _real(mask).parent):
                     raise OutputError(
                         f"{mask} lies in {path}, which would be replaced; name another folder"
                     )
@@ -193,6 +194,11 @@ class Outputs:
         sound = self.audio == "copy" and kind in ("rgb", "rgba")
         format = self.stream or "nut"
         return media.StreamSink(info, picture, kind=kind, format=format, sound=sound)
+
+
+def _real(path: Path) -> Path:
+    """Without links, as `Path.resolve` has it, which raises for loops."""
+    return Path(os.path.realpath(path))
 
 
 def is_folder(path: Path) -> bool:

@@ -12,7 +12,7 @@ from jointvos.checkpoints.lock import alone
 from jointvos.errors import ConfigError, JointVOSError, OutputError
 from jointvos.media import STDOUT, StagedSink
 from jointvos.runs.fingerprint import Fingerprint, require_same
-from jointvos.whole_file import whole_file
+from jointvos.whole_file import hidden_beside, whole_file
 
 _RUN = "run.json"
 
@@ -31,10 +31,10 @@ class ResumeFolder:
     def __init__(self, outputs: Sequence[Path], source: Path) -> None:
         """Find its place: beside the first output that is a file or a folder, else here."""
         files = [path for path in outputs if path != STDOUT]
-        first = files[0].absolute() if files else Path(source.resolve().name)
+        first = files[0].absolute() if files else Path(Path(os.path.realpath(source)).name)
         if not first.name:
             raise OutputError(f"{files[0]} is no place for an output; name a folder in it")
-        self.folder = first.with_name(f".{first.name}.jointvos-resume")
+        self.folder = hidden_beside(first, ".jointvos-resume")
 
     @property
     def exists(self) -> bool:

@@ -14,6 +14,7 @@ from jointvos.errors import (
     MaskSizeMismatch,
     OutputExists,
     TooManyObjects,
+    UnclearBackground,
 )
 from jointvos.media import DAVIS_PALETTE, write_mask_png
 
@@ -30,6 +31,8 @@ def folder(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.fromarray(DAVIS_PALETTE[SQUARES] // 2 * 2).resize((640, 480)).rotate(
         5, Image.Resampling.BICUBIC
     ).resize((128, 96), Image.Resampling.BICUBIC).save(inputs / "soft.png")
+    Image.fromarray(255 - (SQUARES == 1) * np.uint8(255)).save(inputs / "inverted.png")
+    Image.fromarray(DAVIS_PALETTE[SQUARES]).quantize(3).save(inputs / "ordered.png")
     return inputs
 
 
@@ -78,14 +81,16 @@ def test_everything_as_json(folder):
 
 
 @pytest.mark.parametrize(
-    ("mask", "error"),
+    ("mask", "error", "objects"),
     [
-        pytest.param("half.png", MaskSizeMismatch, id="half size"),
-        pytest.param("soft.png", TooManyObjects, id="soft"),
-        pytest.param("luma.png", None, id="grey palette"),
+        pytest.param("half.png", MaskSizeMismatch, 2, id="half size"),
+        pytest.param("soft.png", TooManyObjects, 2, id="soft"),
+        pytest.param("luma.png", None, 2, id="grey palette"),
+        pytest.param("ordered.png", UnclearBackground, 2, id="palette in another order"),
+        pytest.param("inverted.png", None, 1, id="inverted"),
     ],
 )
-def test_the_command_that_mends_it_is_named_and_works(folder, mask, error):
+def test_the_command_that_mends_it_is_named_and_works(folder, mask, error, objects):
     result = check("clip.mp4", mask)
     told = str(result.exception) if error else result.stderr
     assert (type(result.exception) is error) if error else result.exit_code == 0
@@ -93,7 +98,7 @@ def test_the_command_that_mends_it_is_named_and_works(folder, mask, error):
     assert told.count("\n") == (0 if error else 1)
     mended = check("clip.mp4", mask, "--fix", "good.png")
     assert mended.exit_code == 0, mended.exception
-    assert len(mended.stdout.splitlines()) == 3
+    assert len(mended.stdout.splitlines()) == 1 + objects
     assert "good.png" in mended.stderr
     with Image.open("good.png") as picture:
         assert picture.mode == "P"
@@ -101,7 +106,7 @@ def test_the_command_that_mends_it_is_named_and_works(folder, mask, error):
     assert check("clip.mp4", "good.png").exit_code == 0
     assert {path.name for path in folder.glob("*.png")} == {
         *("first.png", "empty.png", "large.png", "two.png", "half.png"),
-        *("luma.png", "soft.png", "good.png"),
+        *("luma.png", "soft.png", "inverted.png", "ordered.png", "good.png"),
     }
 
 

@@ -159,3 +159,58 @@ def test_what_is_written_when_nothing_is_named(source, background, expected):
     outputs = with_defaults(Outputs(background=background), Path(source))
     assert outputs.paths() == {name: Path(path) for name, path in expected.items()}
     assert outputs.need_probabilities == (background is not None)
+
+
+def test_the_longest_names_work(jointvos, inputs, tiny_weights):
+    (inputs / "clip.mp4").rename(inputs / f"{'猫' * 83}.mp4")
+    common = ("segment", f"{'猫' * 83}.mp4", "--mask", "first.png", "--weights", tiny_weights)
+    run = jointvos(*common, "--end", "2")
+    assert run.returncode == 0, run.stderr
+    assert "names of outputs are shortened" in run.stderr
+    made = {path.name for path in inputs.iterdir() if "猫" * 70 in path.name}
+    assert len(made) == 3
+    assert sum(name.endswith("_overlay.mp4") for name in made) == 1
+    assert sum(name.endswith("_masks") for name in made) == 1
+    run = jointvos(*common, "--end", "2", "--overlay", f"{'x' * 251}.mp4", "--resume", "-q")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert (inputs / f"{'x' * 251}.mp4").is_file()
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        pytest.param(["segment", "clip.mp4", "--mask", f"{LONG}.png"], 4, id="mask"),
+        pytest.param(["segment", "clip.mp4", "--mask", f"3={LONG}.png"], 4, id="mask of a frame"),
+        pytest.param(["segment", f"{LONG}.mp4", "--mask", "first.png"], 3, id="input"),
+        pytest.param(["check-mask", f"{LONG}.mp4", "first.png"], 3, id="input of check-mask"),
+        pytest.param(["check-mask", "clip.mp4", f"{LONG}.png"], 4, id="mask of check-mask"),
+        pytest.param(["check-mask", "clip.mp4", "large.png", "--fix", f"{LONG}.png"], 4, id="fix"),
+        pytest.param(["eval", "--gt", LONG, "--predictions", "."], 6, id="gt"),
+        pytest.param(["eval", "--gt", ".", "--predictions", LONG], 6, id="predictions"),
+        pytest.param(["bench", "--plot", f"{LONG}.png"], 8, id="plot"),
+        *(
+            pytest.param(["segment", "clip.mp4", "--mask", "first.png", option, value], code, id=id)
+            for option, value, code, id in [
+                ("--overlay", f"{LONG}.mp4", 8, "overlay"),
+                ("--png", LONG, 8, "folder"),
+                ("--stats", f"{LONG}/stats.csv", 8, "folder of an output"),
+                ("--soft", f"{LONG}.mkv", 8, "soft"),
+                ("--profile", f"{LONG}.json", 8, "profile"),
+                ("--weights", f"{LONG}.safetensors", 5, "weights"),
+                ("--overlay", "loop/x.mp4", 8, "loop"),
+            ]
+        ),
+    ],
+)
+def test_what_the_system_says_of_a_path_is_one_line(jointvos, inputs, arguments, code):
+    (inputs / "loop").symlink_to("loop")
+    if "." in arguments:
+        (inputs / "a").mkdir()
+        (inputs / "first.png").rename(inputs / "a" / "00000.png")
+    run = jointvos(*arguments)
+    assert run.returncode == code, run.stderr
+    assert "Traceback" not in run.stderr
+    assert len([line for line in run.stderr.splitlines() if line.startswith("jointvos: ")]) == 1

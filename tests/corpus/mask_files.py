@@ -17,7 +17,8 @@ IDS = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
 IDS[8:20, 8:24], IDS[24:40, 8:24], IDS[10:30, 40:60] = 1, 2, 3
 ONE = (IDS == 1).astype(np.uint8)
 PURE = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)], dtype=np.uint8)
-SWAPPED = np.array([(255, 255, 255), (0, 0, 0), (9, 9, 9), (0, 0, 0)], dtype=np.uint8)
+ODD = np.array([(255, 255, 255), (200, 0, 0), (99, 99, 99), (200, 0, 0)], dtype=np.uint8)
+BLACK_LAST = np.array([(0, 255, 0), (255, 0, 0), (0, 0, 255), (0, 0, 0)], dtype=np.uint8)
 
 Writer = Callable[[Path], None]
 
@@ -64,7 +65,7 @@ CUT_OUT = np.dstack([np.full((*IDS.shape, 3), 77, dtype=np.uint8), ONE * 255])
 
 MASKS: dict[str, Mask] = {
     "palette": Mask(palette(IDS), IDS),
-    "palette_odd": Mask(palette(IDS, SWAPPED), IDS),
+    "palette_odd": Mask(palette(IDS, ODD), IDS),
     "palette_trns": Mask(palette(IDS, transparency=0), IDS),
     "palette_4bit": Mask(palette(IDS, DAVIS_PALETTE[:16], bits=4), IDS),
     "grey_255": Mask(picture(ONE * 255), ONE),
@@ -139,6 +140,23 @@ BROKEN_MASKS: dict[str, tuple[Writer, str]] = {
     "aspect": (palette(IDS[:, :48].copy()), "is 48x48 but"),
     "transposed": (palette(IDS.T.copy()), "turn the mask"),
     "empty": (palette(IDS * 0), "selects nothing"),
+    "palette_order": (palette(3 - IDS, BLACK_LAST), "index 3 of its palette is black"),
+    "palette_clear_last": (
+        palette(3 - IDS, PURE[[1, 2, 3, 0]], transparency=3),
+        "index 3 of its palette is transparent",
+    ),
+    "palette_soft": (
+        lambda path: picture(
+            np.array(
+                Image.fromarray(ONE * 255)
+                .resize((128, 96))
+                .resize((64, 48), Image.Resampling.BICUBIC)
+                .rotate(9, Image.Resampling.BICUBIC)
+                .quantize(32, 2)
+            )
+        )(path),
+        "smoothed",
+    ),
     "png_bomb_header": (_bytes(png(60000, 60000, 8, 0, bytes(1000))), "more than 89 million"),
     "png_bomb_real": (
         _bytes(png(20000, 20000, 1, 0, bytes(2501 * 20000))),

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from jointvos.errors import EmptyMaskError, MaskReadError, MaskSizeMismatch, TooManyObjects
+from jointvos.errors import (
+    EmptyMaskError,
+    MaskReadError,
+    MaskSizeMismatch,
+    TooManyObjects,
+    UnclearBackground,
+)
 from jointvos.media import DAVIS_PALETTE, examine_mask, write_mask_png
 from jointvos.media.orientation import Orientation
 from jointvos.types import VideoInfo
@@ -163,6 +169,128 @@ def test_slips_of_the_brush_are_told(tmp_path):
 
 def test_an_object_of_one_pixel_alone_is_fine(tmp_path):
     write_mask_png(tmp_path / "m.png", (IDS * 0 + (ROWS + COLUMNS == 0)).astype(np.uint8))
+    assert examine_mask(tmp_path / "m.png", INFO).doubts == ()
+
+
+BLACK_AND_WHITE = Image.fromarray(np.where(IDS == 1, 255, 0).astype(np.uint8)).convert("RGB")
+IN_COLOURS = Image.fromarray(PURE[np.where(IDS == 3, 0, IDS)])
+CUT_OUT = IN_COLOURS.convert("RGBA")
+CUT_OUT.putalpha(Image.fromarray(((IDS == 1) | (IDS == 2)).astype(np.uint8) * 255))
+
+
+def with_palette(indices: np.ndarray, *colours: tuple[int, int, int]) -> Image.Image:
+    picture = Image.fromarray(indices.astype(np.uint8))
+    picture.putpalette([value for colour in colours for value in colour])
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "wanted"),
+    [
+        pytest.param(BLACK_AND_WHITE.quantize(2), IDS == 1, id="black and white"),
+        pytest.param(IN_COLOURS.quantize(3), IDS % 3, id="colours"),
+        pytest.param(
+            with_palette(3 - IDS, (128, 128, 0), (0, 128, 0), (128, 0, 0), (0, 0, 0)),
+            IDS,
+            id="DAVIS colours backwards",
+        ),
+        pytest.param(
+            soft(BLACK_AND_WHITE).quantize(64, Image.Quantize.MEDIANCUT), IDS == 1, id="soft edges"
+        ),
+    ],
+)
+def test_a_palette_whose_background_is_not_first_is_refused(tmp_path, picture, wanted):
+    picture.save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert isinstance(check.refused, UnclearBackground)
+    assert "of its palette is black" in str(check.refused)
+    assert check.mending.startswith("numbered by its colours")
+    assert agreement(check.mended, wanted.astype(np.uint8)) > 0.98
+
+
+def test_what_is_transparent_is_background(tmp_path):
+    indices = np.array([2, 0, 1, 2], dtype=np.uint8)[IDS]
+    picture = with_palette(indices, (255, 0, 0), (0, 0, 0), (255, 255, 255))
+    picture.save(tmp_path / "m.png", transparency=2)
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert "index 2 of its palette is transparent" in str(check.refused)
+    assert np.array_equal(check.mended, IDS % 3)  # black, which can be seen, is an object
+
+
+@pytest.mark.parametrize(
+    ("picture", "says", "wanted"),
+    [
+        pytest.param(IN_COLOURS.convert("P"), "15, 40 are places in a web", IDS % 3, id="web"),
+        pytest.param(
+            with_palette(IDS, (0, 0, 0), (0, 128, 0), (128, 0, 0), (128, 128, 0)),
+            "of other ids: 1 has that of 2, 2 has that of 1",
+            np.array([0, 2, 1, 3], dtype=np.uint8)[IDS],
+            id="DAVIS colours in another order",
+        ),
+        pytest.param(
+            with_palette(IDS, (0, 0, 0), (9, 90, 0), (90, 0, 0), (9, 90, 0)),
+            "1 and 3 have the same colour, #095a00",
+            np.array([0, 2, 1, 2], dtype=np.uint8)[IDS],
+            id="one colour twice",
+        ),
+        pytest.param(
+            with_palette(IDS, (0, 0, 0), (90, 9, 0), (9, 0, 90), (0, 0, 0)),
+            "index 3 of its palette is black like index 0",
+            IDS % 3,
+            id="black twice",
+        ),
+    ],
+)
+def test_palettes_that_are_hardly_meant_so_are_told(tmp_path, picture, says, wanted):
+    picture.save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert check.refused is None
+    assert says in check.doubts[0]
+    assert check.mending == "numbered by its colours"
+    assert np.array_equal(check.mended, wanted)
+
+
+@pytest.mark.parametrize(
+    "colours",
+    [
+        pytest.param([(0, 0, 0), (1, 2, 3), (255, 255, 255), (9, 9, 9)], id="black first"),
+        pytest.param([(9, 90, 200), (1, 200, 3), (255, 255, 255), (90, 9, 9)], id="no black"),
+        pytest.param([(0, 0, 0)] * 4, id="all black"),
+    ],
+)
+def test_other_palettes_do_not_matter(tmp_path, colours):
+    with_palette(IDS, *colours).save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert (check.refused, check.doubts) == (None, ())
+    assert np.array_equal(check.labels, IDS)
+
+
+def test_an_inverted_mask_is_told_and_turned_back(tmp_path):
+    inverted = np.where(IDS == 1, 0, 255).astype(np.uint8)
+    Image.fromarray(inverted).save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert "touches all four sides" in check.doubts[0]
+    assert check.mending == "inverted"
+    assert np.array_equal(check.mended, IDS == 1)
+
+
+CROSS = (np.abs(COLUMNS - 160) < 30) | (np.abs(ROWS - 120) < 30)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(np.ones_like(IDS), id="no background"),
+        pytest.param((np.abs(COLUMNS - 160) < 150).astype(np.uint8), id="not at all sides"),
+        pytest.param((IDS == 1) * 2 + (IDS != 1), id="two objects"),
+        pytest.param(
+            ((np.abs(COLUMNS - 160) < 30) | (np.abs(ROWS - 120) < 30)).astype(np.uint8),
+            id="a cross",
+        ),
+    ],
+)
+def test_large_objects_are_no_inverted_background(tmp_path, labels):
+    write_mask_png(tmp_path / "m.png", labels.astype(np.uint8))
     assert examine_mask(tmp_path / "m.png", INFO).doubts == ()
 
 

@@ -41,8 +41,8 @@ def grey_alpha(grey, alpha):
     return Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)])
 
 
-FOREIGN = np.zeros((256, 3), dtype=np.uint8)
-FOREIGN[0], FOREIGN[2] = 255, 9
+FOREIGN = np.full((256, 3), 90, dtype=np.uint8)
+FOREIGN[0], FOREIGN[2] = 255, 200
 
 
 @pytest.mark.parametrize(

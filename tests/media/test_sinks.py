@@ -124,6 +124,43 @@ def colour_tags(path):
 
 
 @pytest.mark.parametrize(
+    ("suffix", "encoder"),
+    [
+        *[(".mp4", "h264"), (".mkv", "h264"), (".mov", "h265"), (".webm", "vp9")],
+        *[(".mkv", "av1"), (".mov", "prores"), (".mkv", "prores"), (".mov", "alpha")],
+        (".webm", "alpha"),
+    ],
+)
+@pytest.mark.parametrize("source", [(1, 1, 1), (5, 5, 6)], ids=["bt709", "bt470bg"])
+def test_film_and_frames_tell_the_same_colours(make_clip, tmp_path, suffix, encoder, source):
+    path = tmp_path / f"o{suffix}"
+    with VideoReader(make_clip(frames=2, tags=source)) as film:
+        if encoder == "alpha":
+            copy(film, AlphaFilmSink(path, film.info))
+        else:
+            copy(film, OverlaySink(path, film.info, encoder=encoder))
+    with av.open(str(path)) as container:
+        for told in (container.streams.video[0].codec_context, *container.decode(video=0)):
+            assert (told.colorspace, told.color_primaries, told.color_trc) == source
+            assert told.color_range == 1
+    # What editors read of ProRes: primaries, transfer and matrix in the header of each picture.
+    headers = [part[14:17] for part in path.read_bytes().split(b"icpf")[1:]]
+    count = 2 if suffix == ".mov" and encoder != "h265" else 0  # Matroska leaves the mark out
+    assert headers == [bytes([source[1], source[2], source[0]])] * count
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [((1, 1, 1), (0, 1, 1)), ((9, 9, 16), (0, 2, 2))], ids=["SDR", "HDR"]
+)
+def test_lossless_films_are_tagged_as_rgb(make_clip, tmp_path, source, expected):
+    with VideoReader(make_clip(frames=2, tags=source)) as film:
+        copy(film, OverlaySink(tmp_path / "o.mkv", film.info, encoder="ffv1"))
+        copy(film, MaskVideoSink(tmp_path / "m.mkv", film.info))
+    assert colour_tags(tmp_path / "o.mkv") == expected
+    assert colour_tags(tmp_path / "m.mkv") == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         pytest.param((1, 1, 1), (1, 1, 1), id="bt709"),

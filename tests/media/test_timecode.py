@@ -1,0 +1,156 @@
+import logging
+from fractions import Fraction
+from itertools import islice
+
+import av
+import numpy as np
+import pytest
+from clips import Clip, make
+from soft_scene import result_of
+
+from jointvos.media import AlphaFilmSink, MaskVideoSink, OverlaySink, open_source
+from jointvos.media.timecode import Timecode
+
+RATES = {
+    "25": Fraction(25),
+    "23.976": Fraction(24000, 1001),
+    "29.97": Fraction(30000, 1001),
+    "59.94": Fraction(60000, 1001),
+}
+
+
+def numbers(per_second, left_out):
+    """All timecodes from midnight on, by the definition."""
+    for minutes in range(24 * 60):
+        for seconds in range(60):
+            for frames in range(per_second):
+                if minutes % 10 and not seconds and frames < left_out:
+                    continue
+                sign = ";" if left_out else ":"
+                yield f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{sign}{frames:02}"
+
+
+@pytest.mark.parametrize(
+    ("rate", "left_out"),
+    [("25", 0), ("23.976", 0), ("29.97", 2), ("29.97", 0), ("59.94", 4)],
+    ids=str,
+)
+def test_frames_are_counted_as_they_are_defined(rate, left_out):
+    per_second = round(RATES[rate])
+    first = Timecode.parse(f"00:00:00{';' if left_out else ':'}00", RATES[rate])
+    for count, text in enumerate(islice(numbers(per_second, left_out), 12 * 60 * per_second)):
+        timecode = first + count
+        assert str(timecode) == text
+        assert Timecode.parse(text, RATES[rate]) == timecode
+
+
+@pytest.mark.parametrize(
+    ("rate", "start", "frames", "expected"),
+    [
+        ("25", "01:00:00:00", 5, "01:00:00:05"),
+        ("23.976", "23:59:59:23", 1, "00:00:00:00"),
+        ("29.97", "00:00:59;28", 2, "00:01:00;02"),
+        ("29.97", "00:09:59;29", 1, "00:10:00;00"),
+        ("29.97", "00:00:59.29", 1, "00:01:00;02"),
+        ("29.97", "00:00:59:29", 1, "00:01:00:00"),
+        ("29.97", "01:00:00;00", 107892, "02:00:00;00"),  # an hour, by the clock
+        ("29.97", "23:59:59;29", 1, "00:00:00;00"),
+        ("59.94", "00:00:59;58", 2, "00:01:00;04"),
+        ("59.94", "23:59:59;59", 1, "00:00:00;00"),
+    ],
+)
+def test_known_timecodes(rate, start, frames, expected):
+    assert str(Timecode.parse(start, RATES[rate]) + frames) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1:00", "25:00:00:00", "00:60:00:00", "00:00:00:25", "00:00:00;00", "00:00:00:0x"],
+)
+def test_what_is_no_timecode_of_the_film(text):
+    assert Timecode.parse(text, RATES["25"]) is None
+
+
+def test_numbers_that_are_left_out_name_no_frame():
+    assert Timecode.parse("00:01:00;00", RATES["29.97"]) is None
+    assert Timecode.parse("00:10:00;00", RATES["29.97"]) is not None
+    assert Timecode.parse("00:01:00;03", RATES["59.94"]) is None
+
+
+def filmed(folder, name, rate, timecode, place="film", codec="libx264"):
+    """A film whose timecode is told by its stream (in .mov and .mp4 by a track) or by the file."""
+    plain = make(folder, Clip(name=f"plain{name}", rate=rate, codec=codec, frames=8))
+    with av.open(str(plain)) as source, av.open(str(folder / name), "w") as target:
+        (film,) = source.streams.video
+        stream = target.add_stream_from_template(film)
+        (stream if place == "film" else target).metadata["timecode"] = timecode
+        for packet in source.demux(film):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    return folder / name
+
+
+def told(path):
+    """The timecodes of the film, of its track if there is one, and of the file."""
+    with av.open(str(path)) as container:
+        every = [*(stream.metadata for stream in container.streams), container.metadata]
+        tags = [{key.lower(): value for key, value in each.items()} for each in every]
+        return [each["timecode"] for each in tags if "timecode" in each]
+
+
+def written(path, sink_type, source):
+    sink = sink_type(path, source.info)
+    soft = np.zeros((1, source.info.height, source.info.width), dtype=np.float32)
+    soft[0, :8] = 1
+    for frame in source:
+        sink.write(frame, result_of(soft, frame.index, (1,)))
+    sink.finish()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rate", "timecode", "start", "expected"),
+    [
+        ("25", "01:00:00:00", None, "01:00:00:00"),
+        ("25", "01:00:00:00", "5", "01:00:00:05"),
+        ("25", "01:00:00:00", "0.2s", "01:00:00:05"),
+        ("23.976", "00:59:59:22", "3", "01:00:00:01"),
+        ("29.97", "00:00:59;28", "3", "00:01:00;03"),
+        ("29.97", "00:00:59:28", "3", "00:01:00:01"),
+        ("59.94", "00:00:59;58", "3", "00:01:00;05"),
+    ],
+)
+@pytest.mark.parametrize("name", ["clip.mov", "clip.mp4", "clip.mkv"])
+def test_films_carry_the_timecode_of_their_first_frame(
+    tmp_path, name, rate, timecode, start, expected
+):
+    clip = filmed(tmp_path, name, RATES[rate], timecode)
+    for output, sink_type, count in [
+        ("o.mov", OverlaySink, 2),
+        ("a.mov", AlphaFilmSink, 2),
+        ("o.mp4", OverlaySink, 2),
+        ("o.mkv", OverlaySink, 1),
+        ("m.mkv", MaskVideoSink, 1),
+    ]:
+        with open_source(clip, start=start) as source:
+            assert told(written(tmp_path / output, sink_type, source)) == [expected] * count
+
+
+def test_a_timecode_of_the_file_is_carried_too(tmp_path):
+    clip = filmed(tmp_path, "clip.mxf", RATES["25"], "01:00:00:00", "file", "mpeg2video")
+    with open_source(clip, start="5") as source:
+        assert told(written(tmp_path / "o.mov", OverlaySink, source)) == ["01:00:00:05"] * 2
+        assert told(written(tmp_path / "o.mkv", OverlaySink, source)) == ["01:00:00:05"]
+
+
+def test_none_is_better_than_a_wrong_one(tmp_path, caplog):
+    clip = filmed(tmp_path, "clip.mkv", RATES["25"], "01:00:00;00")
+    with caplog.at_level(logging.WARNING), open_source(clip) as source:
+        assert told(written(tmp_path / "o.mov", OverlaySink, source)) == []
+    assert "its timecode 01:00:00;00 does not fit 25 frames a second" in caplog.text
+
+
+def test_a_film_without_timecode_gets_none(tmp_path):
+    with open_source(make(tmp_path, Clip(name="clip.mov"))) as source:
+        assert told(written(tmp_path / "o.mov", OverlaySink, source)) == []
