@@ -20,6 +20,7 @@ from jointvos.errors import EncodeError
 from jointvos.media.companions import Companions
 from jointvos.media.containers import AV_ERRORS, reason
 from jointvos.media.formats import FilmFormat
+from jointvos.media.scheduling import scheduling_kept
 from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
@@ -109,6 +110,8 @@ class FilmEncoder:
         try:
             if self._container is None:
                 self._open(frame)
+                with scheduling_kept():
+                    self._stream.codec_context.open(strict=False)
             coded = self._convert(picture)
             coded.pts, coded.time_base = frame.pts - self._shift, self._info.time_base
             coded.duration = self._step

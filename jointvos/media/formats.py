@@ -11,6 +11,7 @@ import av.error
 
 from jointvos.errors import ConfigError
 from jointvos.media.containers import AV_ERRORS, reason
+from jointvos.media.scheduling import scheduling_kept
 
 # SVT-AV1 greets on stderr unless told that only errors (1) matter.
 os.environ.setdefault("SVT_LOG", "1")
@@ -179,7 +180,8 @@ def _try(encoder: str, format: FilmFormat, width: int, height: int) -> None:
         context.pix_fmt = format.pixel_format(width, height)  # type: ignore[attr-defined]
         context.framerate = 25  # type: ignore[attr-defined]
         context.options = dict(format.options)
-        context.open()
+        with scheduling_kept():
+            context.open()
     except AV_ERRORS as error:
         hint = "is there an NVIDIA GPU with its driver?" if "nvenc" in encoder else "choose another"
         raise ConfigError(
