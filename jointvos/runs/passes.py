@@ -44,9 +44,7 @@ class Passes:
     folder: Path | None
     every: int | None
 
-    def results(
-        self, frames: Iterator[CutFrame]
-    ) -> Iterator[tuple[Frame, FrameResult] | Progress]:
+    def results(self, frames: Iterator[CutFrame]) -> Iterator[tuple[Frame, FrameResult] | Progress]:
         """Every frame with its result, in order of time; before them, how far the way back is.
 
         Raises:
