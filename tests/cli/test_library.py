@@ -27,6 +27,7 @@ from jointvos import (
 from jointvos.config import INFERENCE
 from jointvos.errors import ConfigError, EmptyMaskError, OutputExists
 from jointvos.media import write_mask_png
+from jointvos.runs.fingerprint import digest, of_model
 
 FRAMES = 12
 REPOSITORY = Path(__file__).parents[2]
@@ -153,6 +154,20 @@ def test_what_is_wrong_with_a_job_is_said_at_once(job, changes, kind, says):
 def test_what_is_wrong_with_its_files_is_said_by_the_first_event(job):
     with pytest.raises(EmptyMaskError):
         next(segment_video(job(masks=["empty.png"])))
+
+
+def test_a_model_s_fingerprint_tells_what_its_results_depend_on(tiny_weights):
+    spec = SessionSpec(weights=tiny_weights, device="cpu")
+    same = of_model(spec.load())
+    assert digest(of_model(replace(spec, on_oom="fail").load())) == digest(same)
+    for changes, name in (
+        ({"memory_size": 2}, "memory_size"),
+        ({"without": "induction"}, "--without"),
+        ({"precision": "bf16"}, "device"),
+    ):
+        other = of_model(replace(spec, **changes).load())
+        assert digest(other) != digest(same)
+        assert other[name] != same[name]
 
 
 def test_readme_s_example_runs(tmp_path, monkeypatch, capsys):

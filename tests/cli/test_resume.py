@@ -25,7 +25,7 @@ OUTPUTS = {
     "--overlay": "film.mp4",
     "--coco": "masks.json",
 }
-SIDECAR = ".ids.jointvos-resume"
+RESUME_FOLDER = ".ids.jointvos-resume"
 FORWARD = ("--mask", "first.png")
 BOTH_WAYS = ("--mask", "7=middle.png", "--mask", "9=late.png", "--direction", "both")
 
@@ -76,9 +76,9 @@ def wait_for(folder: Path, name: str, run: Run) -> None:
         time.sleep(0.001)
 
 
-def killed_after_a_checkpoint(folder: Path, leg: str, *arguments: str) -> None:
+def killed_after_a_checkpoint(folder: Path, name: str, *arguments: str) -> None:
     run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.2)
-    wait_for(folder, f"{SIDECAR}/{leg}.state", run)
+    wait_for(folder, f"{RESUME_FOLDER}/{name}.state", run)
     run.kill()
     assert run.end().returncode == -9
     assert outputs(folder) == {}
@@ -89,7 +89,7 @@ def frames_of(run: Ended) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "leg"),
+    ("arguments", "name"),
     [
         pytest.param(FORWARD, "forward", id="forward"),
         pytest.param((*FORWARD, "--soft", "soft", "--min-area", "9"), "forward", id="soft"),
@@ -97,12 +97,12 @@ def frames_of(run: Ended) -> list[int]:
         pytest.param(BOTH_WAYS, "forward", id="behind the way back"),
     ],
 )
-def test_the_rest_comes_out_as_if_nothing_had_happened(inputs, arguments, leg):
+def test_the_rest_comes_out_as_if_nothing_had_happened(inputs, arguments, name):
     whole, cut = copy(inputs, "whole"), copy(inputs, "cut")
     before = entries(whole)
     assert Run(whole, *command(*arguments)).end().returncode == 0
-    killed_after_a_checkpoint(cut, leg, *arguments)
-    assert SIDECAR in entries(cut)
+    killed_after_a_checkpoint(cut, name, *arguments)
+    assert RESUME_FOLDER in entries(cut)
     run = Run(cut, *command(*arguments, "--json")).end()
     assert run.returncode == 0, run.stderr
     assert "goes on" in run.stderr
@@ -131,7 +131,7 @@ def test_another_run_is_not_gone_on_with(inputs):
         assert run.returncode == 2, run.stderr
         assert says in run.stderr
         assert len(run.stderr.splitlines()) == 1
-        assert SIDECAR in entries(inputs)
+        assert RESUME_FOLDER in entries(inputs)
     os.utime(inputs / "clip.mp4", (1, 1))
     run = Run(inputs, *command(*FORWARD)).end()
     assert run.returncode == 2
@@ -148,9 +148,9 @@ def test_without_resume_it_is_begun_anew(inputs):
     assert entries(inputs) == before | set(OUTPUTS.values())
 
 
-def test_an_interrupted_run_keeps_the_sidecar_and_says_so(inputs):
+def test_an_interrupted_run_keeps_what_is_done_and_says_so(inputs):
     run = Run(inputs, *command(*FORWARD), "--checkpoint-every", "2", pause_s=0.2)
-    wait_for(inputs, f"{SIDECAR}/forward.state", run)
+    wait_for(inputs, f"{RESUME_FOLDER}/forward.state", run)
     run.kill(2)
     ended = run.end()
     assert ended.returncode == 130
@@ -159,9 +159,9 @@ def test_an_interrupted_run_keeps_the_sidecar_and_says_so(inputs):
     assert Run(inputs, *command(*FORWARD)).end().returncode == 0
 
 
-def test_two_runs_do_not_share_a_sidecar(inputs):
+def test_two_runs_do_not_share_a_folder(inputs):
     run = Run(inputs, *command(*FORWARD), pause_s=0.5)
-    wait_for(inputs, f"{SIDECAR}/forward.results", run)
+    wait_for(inputs, f"{RESUME_FOLDER}/forward.results", run)
     second = Run(inputs, *command(*FORWARD)).end()
     assert second.returncode == 2, second.stderr
     assert "in use" in second.stderr
@@ -183,9 +183,9 @@ def test_what_cannot_be_read_again_is_refused(inputs):
         pytest.param("run.json", 8, id="run"),
     ],
 )
-def test_a_damaged_sidecar_is_noticed(inputs, damage, code):
+def test_a_damaged_folder_is_noticed(inputs, damage, code):
     killed_after_a_checkpoint(inputs, "forward", *FORWARD)
-    path = inputs / SIDECAR / damage
+    path = inputs / RESUME_FOLDER / damage
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 3])
     run = Run(inputs, *command(*FORWARD)).end()
@@ -203,18 +203,18 @@ def test_differences_are_named(tmp_path):
 
 
 def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
-    sidecar = ResumeFolder([tmp_path / "ids"], Path("clip.mp4"))
-    with sidecar.hold({"a": "1"}):
+    resumed = ResumeFolder([tmp_path / "ids"], Path("clip.mp4"))
+    with resumed.hold({"a": "1"}):
         names = {"staged": [[str(tmp_path / "ids"), str(tmp_path / ".ids.1")]]}
-        sidecar._write({**sidecar._read(), **names})
+        resumed._write({**resumed._read(), **names})
     (tmp_path / ".ids.1").mkdir()
     (tmp_path / ".ids.1.old").mkdir()
     (tmp_path / ".ids.1.old" / "precious").touch()
-    with sidecar.hold({"a": "1"}):
-        assert entries(tmp_path) == {"ids", sidecar.folder.name}
+    with resumed.hold({"a": "1"}):
+        assert entries(tmp_path) == {"ids", resumed.folder.name}
         assert entries(tmp_path / "ids") == {"precious"}
-    (sidecar.folder / "run.json").write_text("{")
-    with pytest.raises(OutputError, match="damaged"), sidecar.hold({"a": "1"}):
+    (resumed.folder / "run.json").write_text("{")
+    with pytest.raises(OutputError, match="damaged"), resumed.hold({"a": "1"}):
         pass
 
 
@@ -229,7 +229,7 @@ def test_killed_at_random_moments(inputs, arguments):
     words = command(*arguments, "--checkpoint-every", "3", "-q")
     whole = copy(inputs, "whole")
     run = Run(whole, *words, pause_s=0.05)
-    wait_for(whole, f"{SIDECAR}/run.json", run)
+    wait_for(whole, f"{RESUME_FOLDER}/run.json", run)
     begin = time.monotonic()
     assert run.end().returncode == 0
     duration = time.monotonic() - begin
@@ -241,7 +241,7 @@ def test_killed_at_random_moments(inputs, arguments):
         moment = rng.choices(["any", "at the end"], [3, 1])[0]
         if moment == "any":
             if rng.random() < 0.9:  # else before there is anything
-                wait_for(folder, f"{SIDECAR}/run.json", run)
+                wait_for(folder, f"{RESUME_FOLDER}/run.json", run)
             time.sleep(rng.uniform(0, duration))
         else:  # while the outputs get their names
             wait_for(folder, rng.choice([*OUTPUTS.values()]), run)
@@ -252,8 +252,8 @@ def test_killed_at_random_moments(inputs, arguments):
         case = f"seed {seed}, kill {number}"
         # What stands under its final name is whole, however many of them are there.
         assert there.items() <= expected.items(), case
-        journal = folder / SIDECAR / "forward.results"
-        if not (folder / SIDECAR / "run.json").is_file():
+        journal = folder / RESUME_FOLDER / "forward.results"
+        if not (folder / RESUME_FOLDER / "run.json").is_file():
             stage = "behind the run" if there else "before the run"
         elif not journal.is_file():
             stage = "before the first frame forwards"
