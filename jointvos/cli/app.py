@@ -1,12 +1,15 @@
 """The commands, and the one place where errors become exit codes."""
 
 import os
+import shlex
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 import jointvos
 from jointvos.cli import console
@@ -17,12 +20,32 @@ from jointvos.cli.info import info
 from jointvos.cli.segment import segment
 from jointvos.cli.train import train
 from jointvos.cli.weights import download_weights
-from jointvos.errors import JointVOSError, OutputError, os_reason
+from jointvos.errors import ConfigError, JointVOSError, OutputError, os_reason
 
 TERMINATED = 143
 
+
+class _Commands(TyperGroup):
+    """Knows what is most likely meant where a video stands instead of a command."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name.
+
+        Raises:
+            ConfigError: It is the name of a file.
+        """
+        command = super().get_command(ctx, cmd_name)
+        if command is None and (Path(cmd_name).suffix or os.path.lexists(cmd_name)):
+            raise ConfigError(
+                f"{cmd_name} is no command; to follow something through a video: "
+                f"{shlex.join(['jointvos', 'segment', cmd_name, '--mask'])} MASK"
+            )
+        return command
+
+
 app = typer.Typer(
     name="jointvos",
+    cls=_Commands,
     help="Give it a video and the mask of something in its first frame: "
     "it cuts that thing out of every frame.",
     epilog="Example: jointvos segment video.mp4 --mask first.png",

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError
+from jointvos.media.pictures import PICTURE_ERRORS, open_picture
 from jointvos.media.streams import ByteStream
 
 # Codec threads and Python logging can wait for each other for ever on damaged input, so nothing
@@ -29,6 +31,7 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,gif,apng,"
     "yuv4mpegpipe,nut,h264,hevc,obu,ivf,ogg,asf,mxf"
 )
+_SOUND = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")  # MP3, FLAC, AAC
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
 
 
@@ -55,7 +58,21 @@ def open_input(path: Path) -> av.container.InputContainer:
         # With "file:" before it, a name such as "a:b.mp4" is no protocol.
         return av.open("file:" + os.fspath(path), "r", options=_OPTIONS, metadata_errors="replace")
     except AV_ERRORS as error:
+        if kind := _kind_of(path):
+            raise UnsupportedMediaError(f"{path} {kind}") from error
         raise open_error(path, error) from error
+
+
+def _kind_of(path: Path) -> str | None:
+    """What a file is that is no film, if it is something that people take for one."""
+    with suppress(*PICTURE_ERRORS), open_picture(path) as picture:
+        if picture.format != "GIF":  # that would be a film, so it is damaged
+            return "is a picture, no video; for a sequence of pictures give their folder"
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(12)
+        if head.startswith(_SOUND) or (head[:4], head[8:]) == (b"RIFF", b"WAVE"):
+            return "has no video stream; it holds audio"
+    return None
 
 
 def open_stream(stream: ByteStream) -> av.container.InputContainer:

@@ -43,7 +43,7 @@ class ImageFolderReader:
         rate = frame_rate or DEFAULT_RATE
         count = self._range.count(len(self._paths), rate)
         if count == 0:
-            raise self._range.nothing_in(folder)
+            raise self._range.nothing_in(folder, len(self._paths))
         height, width = _read(self._paths[0]).shape[:2]
         self.info = VideoInfo(
             path=folder,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jointvos.errors import ConfigError, MaskError, MaskReadError, os_errors_as
 from jointvos.media.boxes import Box
-from jointvos.media.id_change import IdChange
+from jointvos.media.id_change import IdChange, parse_id
 from jointvos.media.image_reader import pictures_in
 from jointvos.media.mask_check import examine_mask
 from jointvos.media.masks import check_mask, read_mask
@@ -18,6 +18,7 @@ from jointvos.types import LabelMap, VideoInfo
 _log = logging.getLogger("jointvos.media")
 
 _LIKE_A_PLACE = re.compile(r"[0-9][0-9.:s]*")
+_WITH_ID = re.compile(r"([0-9]+):(.+)", re.DOTALL)
 
 
 def read_prompts(
@@ -34,7 +35,8 @@ def read_prompts(
     Args:
         given: Each "FILE", for the first frame of the range, "FRAME=FILE" with a place as in
             `media.open_source`, or a folder of `<frame>.png`: the number of the frame or, if the
-            source is a folder, the name of its picture.
+            source is a folder, the name of its picture. "ID:FILE", "FRAME=ID:FILE" and "ID:FOLDER"
+            give the only object of each mask that id.
         info: The source.
         start: First frame of the range, as it was given to `media.open_source`.
         end: The frame after the last.
@@ -49,7 +51,8 @@ def read_prompts(
     change = change or IdChange()
     read: list[Prompt] = []
     for text in given:
-        place, path = _split(text)
+        place, object_id, path = _split(text)
+        of_one = len(read)
         with os_errors_as(MaskReadError):
             is_folder = path.is_dir()
         if is_folder:
@@ -59,6 +62,8 @@ def read_prompts(
             read += [Prompt.of(_read(file, info), file, where) for file, where in files]
         else:
             read.append(Prompt.of(_read(path, info), path, place))
+        if object_id is not None:
+            read[of_one:] = [_named(prompt, object_id) for prompt in read[of_one:]]
     for prompt in read:
         _check_place(prompt, info, frames)
     change.check({i for prompt in read for i in prompt.ids})
@@ -75,22 +80,43 @@ def read_prompts(
 
 
 def mask_path(text: str) -> Path:
-    """The file or folder in "FILE" or "FRAME=FILE".
+    """The file or folder in "FILE", "FRAME=FILE", "ID:FILE" or "FRAME=ID:FILE".
 
     Raises:
-        ConfigError: The place has a wrong form.
+        ConfigError: The place or the id has a wrong form.
     """
-    return _split(text)[1]
+    return _split(text)[2]
 
 
-def _split(text: str) -> tuple[Bound | None, Path]:
-    """A place and a file; a file whose name looks like both is a file."""
+def _split(text: str) -> tuple[Bound | None, int | None, Path]:
+    """A place, an id and a file; a file whose name looks like more than one is a file."""
     place, equals, file = text.partition("=")
+    bound = None
+    if equals and _LIKE_A_PLACE.fullmatch(place) and not _is_there(text):
+        bound = Bound.parse(place, f"--mask {text}: the place")
+    else:
+        file = text
+    match = _WITH_ID.fullmatch(file)
+    if match is None or _is_there(file):
+        return bound, None, Path(file)
+    return bound, parse_id(match[1], f"--mask {text}"), Path(match[2])
+
+
+def _is_there(name: str) -> bool:
     with os_errors_as(MaskReadError):
-        is_there = Path(text).exists()
-    if not equals or not _LIKE_A_PLACE.fullmatch(place) or is_there:
-        return None, Path(text)
-    return Bound.parse(place, f"--mask {text}: the place"), Path(file)
+        return Path(name).exists()
+
+
+def _named(prompt: Prompt, object_id: int) -> Prompt:
+    """The mask of one object with another id."""
+    if len(prompt.ids) != 1:
+        raise ConfigError(
+            f"--mask {object_id}:{prompt.path}: it holds the ids "
+            f"{', '.join(map(str, prompt.ids))}, expected one object; leave out {object_id}: and "
+            "change ids with --remap"
+        )
+    change = IdChange(rename={prompt.ids[0]: object_id})
+    return Prompt.of(change(prompt.labels), prompt.path, prompt.place)
 
 
 def _in_folder(folder: Path, info: VideoInfo, frames: FrameRange) -> list[tuple[Path, Bound]]:

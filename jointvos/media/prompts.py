@@ -211,8 +211,11 @@ def refuse_shared(prompts: Sequence[Prompt]) -> None:
     for prompt in prompts:
         for i in prompt.ids:
             if i in seen:
+                place = "" if prompt.place is None else f"{prompt.place.text}="
+                free = max(other for each in prompts for other in each.ids) + 1
                 raise MaskError(
                     f"{seen[i].path} and {prompt.path} are for one frame and both hold the id "
-                    f"{i}; give different ids"
+                    f"{i}; if they are two objects, give one another id: "
+                    f"--mask {place}{free}:{prompt.path}"
                 )
             seen[i] = prompt

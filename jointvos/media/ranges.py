@@ -100,8 +100,13 @@ class FrameRange:
         last = min(total, self.end.as_frame(rate)) if self.end else total
         return max(0, last - first)
 
-    def nothing_in(self, name: object) -> ConfigError:
-        """The error to raise when the source had frames but none of them was wanted."""
+    def nothing_in(self, name: object, count: int | None) -> ConfigError:
+        """The error to raise when the source has `count` frames but none of them is wanted."""
         start = self.start.text if self.start else "the start"
         end = self.end.text if self.end else "the end"
-        return ConfigError(f"{name}: there is no frame from {start} to {end}; it is shorter")
+        why = f"{name}: there is no frame from {start} to {end}"
+        if count is not None:
+            why += f"; it has {count} frames, 0 to {count - 1}"
+        if self.start is not None and self.start.frame is not None:
+            why += f" ({start} is the number of a frame; seconds are {start}s)"
+        return ConfigError(why)

@@ -125,7 +125,7 @@ class RawReader:
                 yield Frame(index, index, float(elapsed), image, f"{index:05d}")
             index += 1
         if nothing:
-            raise self._range.nothing_in(self._name)
+            raise self._range.nothing_in(self._name, index if image is None else None)
 
     def _next(self, index: int) -> Image | None:
         wanted = self._shape.bytes_per_frame

@@ -58,6 +58,7 @@ class VideoReader:
             MediaOpenError: The file is missing, unreadable or no video.
             UnsupportedMediaError: It holds no video stream, or one without a decoder.
             MediaDecodeError: Not even the first frame can be decoded.
+            ConfigError: The range begins far behind the last frame.
         """
         self._path = path
         self._stream = stream
@@ -72,6 +73,7 @@ class VideoReader:
                 stream.close()
             raise
         self.info = self._describe()
+        self._refuse_late_start()
         if self._first.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67):
             _log.warning("%s is HDR; its tones are not mapped and will look flat", self._name)
 
@@ -147,7 +149,8 @@ class VideoReader:
                 name=f"{index:05d}",
             )
         if nothing:
-            raise self._range.nothing_in(self._path)
+            ended = self._range.ended(index, clock.elapsed)
+            raise self._range.nothing_in(self._path, None if ended else index + 1)
 
     def _open(self) -> None:
         if self._stream is None:
@@ -239,6 +242,15 @@ class VideoReader:
         rate = self._film.average_rate or self._rate
         counts = [self._film.frames, round(duration * float(rate)) if duration else 0]
         return min((count for count in counts if count > 0), default=None)
+
+    def _refuse_late_start(self) -> None:
+        """See at once what else would be seen behind the last frame only."""
+        start, count = self._range.start, self._expected_count()
+        if start is None or start.frame is None or count is None:
+            return
+        if start.frame > 1.1 * count + 10:  # the count is an estimate
+            self.close()
+            raise self._range.nothing_in(self._path, count)
 
     def _describe(self) -> VideoInfo:
         width, height = self._first.width, self._first.height

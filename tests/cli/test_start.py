@@ -57,3 +57,22 @@ def test_importing_the_package_loads_nothing_heavy():
 def test_public_names_are_sorted_and_exist():
     assert jointvos.__all__ == sorted(jointvos.__all__)
     assert all(hasattr(jointvos, name) for name in jointvos.__all__)
+
+
+def test_a_film_in_place_of_a_command_names_segment(jointvos):
+    run = jointvos("clip.mp4", "--mask", "first.png")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == (
+        "jointvos: clip.mp4 is no command; to follow something through a video: "
+        "jointvos segment clip.mp4 --mask MASK\n"
+    )
+    assert "No such command 'segmnt'" in jointvos("segmnt").stderr
+
+
+def test_a_start_behind_the_end_is_told_before_anything_else(jointvos, inputs):
+    run = jointvos("segment", "clip.mp4", "--mask", "first.png", "--start", "99")
+    assert run.returncode == 2
+    assert run.stderr == (
+        "jointvos: clip.mp4: there is no frame from 99 to the end; it has 12 frames, 0 to 11 "
+        "(99 is the number of a frame; seconds are 99s)\n"
+    )

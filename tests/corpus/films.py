@@ -438,6 +438,11 @@ def _directory(folder: Path) -> Path:
     return folder / "dir.mp4"
 
 
+def _picture(folder: Path) -> Path:
+    Image.fromarray(np.zeros((48, 64, 3), dtype=np.uint8)).save(folder / "frame_0001.png")
+    return folder / "frame_0001.png"
+
+
 def _link_to(target: str) -> Maker:
     def link(folder: Path) -> Path:
         (folder / "link.mp4").symlink_to(target)
@@ -497,6 +502,13 @@ BROKEN: dict[str, tuple[Maker, type[MediaError], str]] = {
         MediaOpenError,
         "playlists",
     ),
+    "picture": (_picture, UnsupportedMediaError, "for a sequence of pictures give their folder"),
+    "sound_wav": (
+        _bytes(b"RIFF" + (36).to_bytes(4, "little") + b"WAVEfmt " + bytes(28), "a.wav"),
+        UnsupportedMediaError,
+        "has no video stream; it holds audio",
+    ),
+    "sound_flac": (_bytes(b"fLaC" + bytes(60), "a.flac"), MediaError, "it holds audio"),
     "missing": (lambda folder: folder / "missing.mp4", MediaOpenError, "No such file"),
     "directory": (_directory, MediaOpenError, "no pictures"),
     "dangling": (_link_to("nowhere.mp4"), MediaOpenError, "No such file"),

@@ -167,10 +167,57 @@ def test_a_folder_of_names_for_a_folder_of_pictures(tmp_path):
         ("4.5s=b/a=1.png", "b/a=1.png"),
         ("x=a.png", "x=a.png"),
         ("0:00:04.5=a.png", "a.png"),
+        ("2:a.png", "a.png"),
+        ("12=2:a.png", "a.png"),
+        ("0:00:04.5=2:a:b.png", "a:b.png"),
+        ("x:a.png", "x:a.png"),
     ],
 )
 def test_place_and_file(text, path):
     assert mask_path(text) == Path(path)
+
+
+def test_files_of_one_object_each_are_given_ids(tmp_path):
+    square = np.zeros((INFO.height, INFO.width), dtype=np.uint8)
+    square[2:6, 2:6] = 255
+    Image.fromarray(square).save(tmp_path / "ball.png")
+    Image.fromarray(square[:, ::-1].copy()).save(tmp_path / "box.png")
+    given = [f"300:{tmp_path}/ball.png", f"2:{tmp_path}/box.png", f"4=2:{tmp_path}/ball.png"]
+    prompts = read_prompts(given, INFO)
+    assert prompts.ids == (2, 300)
+    assert [prompt.ids for prompt in prompts.given] == [(300,), (2,), (2,)]
+    assert np.array_equal(prompts.first == 300, square > 0)
+    assert met(prompts, frames()) == {0: [2, 300], 4: [2]}
+
+
+def test_a_folder_of_one_object(tmp_path):
+    for frame in (0, 3):
+        write_mask_png(tmp_path / f"{frame:05}.png", ids(1))
+    assert met(read_prompts([f"7:{tmp_path}"], INFO), frames()) == {0: [7], 3: [7]}
+
+
+def test_the_error_for_two_files_of_one_id_names_what_helps(tmp_path):
+    for name in ("a.png", "b.png"):
+        write_mask_png(tmp_path / name, ids(1))
+    given = [f"{tmp_path}/a.png", f"{tmp_path}/b.png"]
+    with pytest.raises(MaskError, match=rf"--mask 2:{given[1]}$"):
+        read_prompts(given, INFO)
+    with pytest.raises(MaskError, match=rf"--mask 3=2:{given[1]}$"):
+        read_prompts([f"3={name}" for name in given], INFO)
+    assert read_prompts([given[0], f"2:{given[1]}"], INFO).ids == (1, 2)
+
+
+@pytest.mark.parametrize("text", ["0:{}", "65536:{}", "4=0:{}"])
+def test_ids_out_of_range(tmp_path, text):
+    write_mask_png(tmp_path / "a.png", ids(1))
+    with pytest.raises(ConfigError, match="from 1 to 65535"):
+        read_prompts([text.format(tmp_path / "a.png")], INFO)
+
+
+def test_only_one_object_can_be_named(tmp_path):
+    write_mask_png(tmp_path / "a.png", ids(1, 3))
+    with pytest.raises(ConfigError, match="holds the ids 1, 3, expected one object"):
+        read_prompts([f"2:{tmp_path / 'a.png'}"], INFO)
 
 
 def test_a_file_that_looks_like_a_place_is_a_file(tmp_path, monkeypatch):

@@ -148,11 +148,8 @@ def test_places_that_cannot_be_compared_are_not_refused():
 
 
 def test_a_start_behind_the_film_is_refused(make_clip):
-    with (
-        open_source(make_clip(), start="50") as source,
-        pytest.raises(ConfigError, match=r"from 50 to the end"),
-    ):
-        list(source)
+    with pytest.raises(ConfigError, match=r"from 50 to the end"):
+        open_source(make_clip(), start="50")
 
 
 def test_a_shorter_film_is_noticed_after_its_good_frames(make_clip):
@@ -269,3 +266,11 @@ def test_nothing_sets_the_log_level_of_the_codec_library():
     code = "import av.logging, jointvos.media; print(av.logging.get_level())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "None"
+
+
+def test_a_start_just_behind_the_end_is_told_with_the_number_of_frames(make_clip):
+    with (
+        VideoReader(make_clip(frames=6), FrameRange.parse("7", None)) as source,
+        pytest.raises(ConfigError, match=r"no frame from 7 to the end; it has 6 frames, 0 to 5 \("),
+    ):
+        list(source)
