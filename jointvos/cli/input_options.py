@@ -51,9 +51,9 @@ class InputOptions:
             "--mask",
             metavar="[FRAME=][ID:]FILE",
             help="What to follow: a PNG with an object ID per pixel (255 = void), or a black and "
-            "white image. Without FRAME (a number, 4.5s or h:mm:ss) it is for the first frame. Give "
-            "several: new IDs join, known ones are corrected. A folder holds <frame>.png files. "
-            "With ID (2:box.png) the one object of a file gets that ID.",
+            "white image. Without FRAME (a number, 4.5s or h:mm:ss) it is for the first frame. "
+            "Give several: new IDs join, known ones are corrected. A folder holds <frame>.png "
+            "files. With ID (2:box.png) the one object of a file gets that ID.",
         ),
     ] = None
     box: Annotated[
