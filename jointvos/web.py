@@ -117,7 +117,7 @@ def ask(url: str, headers: dict[str, str], patience: Patience) -> Answer:
             return answer
         answer.close()
         url = _followed(url, urljoin(url, target))
-    raise Failed("it redirects without end")
+    raise Failed("too many redirects")
 
 
 def _followed(old: str, new: str) -> str:
@@ -170,7 +170,7 @@ def _reason(error: urllib3.exceptions.HTTPError) -> Interrupted | Failed:
         (exceptions.ReadTimeoutError, Interrupted("the server has stalled")),
         (exceptions.ProxyError, Interrupted("the proxy refuses")),
         (exceptions.SSLError, Failed(f"no trusted connection ({str(error)[:100]})")),
-        (exceptions.LocationValueError, Failed("that is no address")),
+        (exceptions.LocationValueError, Failed("invalid URL")),
     )  # the special ones before those they are derived from
     answers = (answer for kind, answer in known if isinstance(error, kind))
     return next(answers, Interrupted("the connection was cut"))

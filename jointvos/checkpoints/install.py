@@ -53,7 +53,7 @@ def install(
     offline: bool = False,
     patience: Patience | None = None,
 ) -> Path:
-    """Have a model or a backbone under a name; one that is there already stays.
+    """Have a model or a backbone under a name; one that already exists stays.
 
     Args:
         name: A known one, or, with a source, any.
@@ -70,7 +70,7 @@ def install(
 
     Raises:
         ConfigError: The name or the source will not do.
-        OutputExists: One is there already, and a source was given to replace it.
+        OutputExists: One already exists, and a source was given to replace it.
         WeightsNotFound: Nobody knows where to get it, or the source is not there.
         WeightsError: It cannot be fetched or stored; nothing has changed then.
         IncompatibleWeights: What came is not what it should be; nothing has changed then.
@@ -152,7 +152,7 @@ def _sources(
 
 def _there(target: Path, source: str | None, watch: Watch) -> Path:
     if source is not None:
-        raise OutputExists(f"{target} is there already; replace it with --force")
+        raise OutputExists(f"{target} already exists; replace it with --force")
     check_quickly(target)
     watch.note(f"{target} is installed already")
     return target

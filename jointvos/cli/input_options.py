@@ -20,8 +20,8 @@ Source = Annotated[
     typer.Argument(
         metavar="INPUT",
         parser=_source,
-        help="A video file, or a folder of pictures, or - for a film on stdin (mkv, nut, ts, "
-        "y4m, fragmented mp4), or with --allow-network the address of a video.",
+        help="A video file, a folder of images, - for a video on stdin (mkv, nut, ts, y4m, "
+        "fragmented mp4), or with --allow-network a URL.",
     ),
 ]
 Raw = Annotated[
@@ -29,14 +29,14 @@ Raw = Annotated[
     typer.Option(
         "--raw",
         metavar="WxH@FPS",
-        help="INPUT is nothing but RGB pixels of 8 bit (rgb24), such as 1920x1080@30000/1001.",
+        help="INPUT is raw 8-bit RGB (rgb24), such as 1920x1080@30000/1001.",
     ),
 ]
 AllowNetwork = Annotated[
     bool,
     typer.Option(
         "--allow-network",
-        help="INPUT may be an address (http://, https://).",
+        help="Allow a URL (http://, https://) as INPUT.",
     ),
 ]
 
@@ -50,10 +50,10 @@ class InputOptions:
         typer.Option(
             "--mask",
             metavar="[FRAME=][ID:]FILE",
-            help="What to follow: a PNG with an object ID per pixel (255 = void), or a black and "
-            "white image. Without FRAME (a number, 4.5s or h:mm:ss) it is for the first frame. "
-            "Give several: new IDs join, known ones are corrected. A folder holds <frame>.png "
-            "files. With ID (2:box.png) the one object of a file gets that ID.",
+            help="Mask of the objects to follow: a PNG with an object ID per pixel (255 = void), "
+            "or a black and white image. It is for the first frame, or for FRAME (a number, 4.5s "
+            "or h:mm:ss). Repeat it to add objects or correct known ones; a folder of <frame>.png "
+            "works too. ID sets the ID of a file with one object (2:box.png).",
         ),
     ] = None
     box: Annotated[
@@ -61,8 +61,8 @@ class InputOptions:
         typer.Option(
             "--box",
             metavar="X,Y,W,H[=ID]",
-            help="Cut what is in this box of the first frame out of it (GrabCut), instead of a "
-            "mask; the mask is saved as NAME_first_mask.png to look at. May be repeated.",
+            help="Box in the first frame to cut an object from (GrabCut), instead of a mask. The "
+            "mask is saved as NAME_first_mask.png. Can be repeated.",
         ),
     ] = None
     objects: Annotated[
@@ -70,7 +70,7 @@ class InputOptions:
         typer.Option(
             "--objects",
             metavar="IDS",
-            help="Follow only these ids of the masks, such as 1,3.",
+            help="Follow only these object IDs, such as 1,3.",
         ),
     ] = None
     remap: Annotated[
@@ -78,16 +78,15 @@ class InputOptions:
         typer.Option(
             "--remap",
             metavar="OLD:NEW",
-            help="Give ids of the masks other numbers, such as 2:1,5:3; equal ones become one "
-            "object.",
+            help="Renumber object IDs, such as 2:1,5:3; objects given the same ID are merged.",
         ),
     ] = None
     direction: Annotated[
         Literal["forward", "backward", "both"],
         typer.Option(
             "--direction",
-            help="From the first mask on; from the last one back to the start; or both ways from "
-            "the first one. Frames that are not reached have empty masks.",
+            help="Follow forward from the first mask, backward from the last one, or both ways "
+            "from the first one. Frames that are not reached have empty masks.",
         ),
     ] = "forward"
     start: Annotated[
@@ -95,8 +94,8 @@ class InputOptions:
         typer.Option(
             "--start",
             metavar="WHEN",
-            help="First frame, the one the mask is for: a number, seconds (4.5s) or h:mm:ss; the "
-            "first frame at or after that time.",
+            help="First frame, which the mask is for: a frame number, seconds (4.5s) or h:mm:ss; "
+            "the first frame at or after that time.",
         ),
     ] = None
     end: Annotated[
@@ -104,7 +103,7 @@ class InputOptions:
         typer.Option(
             "--end",
             metavar="WHEN",
-            help="The frame after the last, in the same forms.",
+            help="Stop before this frame, in the same forms.",
         ),
     ] = None
     raw: Raw = None

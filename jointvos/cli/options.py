@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", metavar="NAME", help="An installed model; the best one there is by default."
+        "--model",
+        metavar="NAME",
+        help="Name of an installed model. Default: the best one installed.",
     ),
 ]
 Weights = Annotated[
@@ -30,25 +32,28 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="How a video is run: paper (template every 5 frames), davis (3), ytvos (5), "
-        "small; the model's own by default.",
+        help="Inference settings: paper (a template every 5 frames), davis (every 3), ytvos "
+        "(every 5) or small. Default: the model's own.",
     ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+    str, typer.Option("--device", metavar="NAME", help="Device: auto, cpu, cuda, cuda:N or mps.")
 ]
 Precision = Annotated[
     str,
     typer.Option(
         "--precision",
         metavar="NAME",
-        help="auto, fp32, bf16 or fp16; auto is fp32. The few-shot learner is always fp32.",
+        help="Precision of the network: auto, fp32, bf16 or fp16; auto is fp32. The few-shot "
+        "learner always runs in fp32.",
     ),
 ]
 MemorySize = Annotated[
     int | None,
     typer.Option(
-        "--memory-size", metavar="N", help="Past frames kept per object; cost grows with it."
+        "--memory-size",
+        metavar="N",
+        help="Number of past frames kept per object; more cost more time and memory.",
     ),
 ]
 MemoryPrecision = Annotated[
@@ -56,41 +61,41 @@ MemoryPrecision = Annotated[
     typer.Option(
         "--memory-precision",
         metavar="NAME",
-        help="fp32 or fp16: what past frames are kept in; fp16 takes half the memory and "
-        "changes results a little. fp32 by default.",
+        help="Precision of the frames kept: fp32 or fp16. fp16 takes half the memory and changes "
+        "results slightly. Default: fp32.",
     ),
 ]
 TemplateInterval = Annotated[
     int | None,
-    typer.Option("--template-interval", metavar="N", help="Remember every N-th frame."),
+    typer.Option("--template-interval", metavar="N", help="Keep every N-th frame."),
 ]
 Reach = Annotated[
     float | None,
     typer.Option(
         "--reach",
         metavar="N",
-        help="How far a target may go from one frame to the next, in sides of its own: further "
-        "look-alikes are left alone. 0 sets no limit, as in the paper; 1 in the preset small.",
+        help="How far an object can move from one frame to the next, relative to its own size; "
+        "look-alikes farther away are ignored. 0 sets no limit, as in the paper; the preset small "
+        "uses 1.",
     ),
 ]
 Compile = Annotated[
     bool,
     typer.Option(
         "--compile",
-        help="Compile the network first: a minute or more to begin with, faster frames after.",
+        help="Compile the network first: takes a minute or more, then frames are faster.",
     ),
 ]
 OnOOM = Annotated[
     config.OnOOM,
     typer.Option(
         "--on-oom",
-        help="When the device's memory does not suffice: go on in smaller steps, and say so, or "
-        "fail.",
+        help="If the device runs out of memory: retry with less memory (with a warning) or fail.",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only show errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show more detail.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")]
 
 
 @dataclass(frozen=True)

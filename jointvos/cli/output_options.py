@@ -23,7 +23,7 @@ class OutputOptions:
             "-o",
             "--output",
             metavar="PATH",
-            help="A folder means --png, a film --overlay, - the overlay on stdout.",
+            help="A folder means --png, a video file --overlay, and - the overlay on stdout.",
         ),
     ] = None
     png: Annotated[
@@ -31,7 +31,7 @@ class OutputOptions:
         typer.Option(
             "--png",
             metavar="DIR",
-            help="One palette PNG per frame, ids as pixels.",
+            help="One indexed PNG per frame, pixel = object ID.",
         ),
     ] = None
     overlay: Annotated[
@@ -39,7 +39,7 @@ class OutputOptions:
         typer.Option(
             "--overlay",
             metavar="FILE",
-            help="The film with the objects tinted, sound copied.",
+            help="The video with the objects tinted, audio copied.",
         ),
     ] = None
     mask_video: Annotated[
@@ -47,8 +47,8 @@ class OutputOptions:
         typer.Option(
             "--mask-video",
             metavar="FILE",
-            help="A film of the masks: .mkv holds the ids exactly (grey, lossless), .mp4 shows "
-            "them in colour.",
+            help="Masks as a video: .mkv holds the object IDs (grayscale, lossless), .mp4 shows "
+            "them in color.",
         ),
     ] = None
     alpha: Annotated[
@@ -56,8 +56,8 @@ class OutputOptions:
         typer.Option(
             "--alpha",
             metavar="PATH",
-            help="The objects alone, with soft transparent edges (straight alpha): .mov is ProRes "
-            "4444, .webm VP9, a folder RGBA PNG files.",
+            help="The objects cut out with soft edges (straight alpha): ProRes 4444 (.mov), VP9 "
+            "(.webm) or a folder of RGBA PNGs.",
         ),
     ] = None
     soft: Annotated[
@@ -65,7 +65,7 @@ class OutputOptions:
         typer.Option(
             "--soft",
             metavar="PATH",
-            help="The probability of every object in grey: PNG files in a folder per object, or a "
+            help="Probability of each object in grayscale: a folder of PNGs per object, or a "
             "lossless .mkv with a stream per object.",
         ),
     ] = None
@@ -82,7 +82,7 @@ class OutputOptions:
         typer.Option(
             "--crop",
             metavar="DIR",
-            help="Every object cut out along its box: RGBA PNG files in a folder per object.",
+            help="Each object cropped to its box: a folder of RGBA PNGs per object.",
         ),
     ] = None
     stats: Annotated[
@@ -90,8 +90,8 @@ class OutputOptions:
         typer.Option(
             "--stats",
             metavar="FILE",
-            help="A line per frame and object in .csv or .jsonl: area, box, centre, mean "
-            "probability, and whether it is lost.",
+            help="One row per frame and object (.csv or .jsonl): area, box, center, mean "
+            "probability, and whether the object is lost.",
         ),
     ] = None
     coco: Annotated[
@@ -99,7 +99,7 @@ class OutputOptions:
         typer.Option(
             "--coco",
             metavar="FILE",
-            help="The masks as compressed run lengths in COCO's layout (.json), for pycocotools.",
+            help="Masks as COCO annotations (.json) with compressed run lengths, for pycocotools.",
         ),
     ] = None
     coco_layout: Annotated[
@@ -107,8 +107,8 @@ class OutputOptions:
         typer.Option(
             "--coco-layout",
             metavar="NAME",
-            help="Of --coco: coco has an annotation per frame and object (default), ytvis one per "
-            "object with a list over all frames, as in YouTube-VIS.",
+            help="Layout of --coco: coco (default) has an annotation per frame and object, ytvis "
+            "one per object with a list over all frames, as in YouTube-VIS.",
         ),
     ] = None
     stream: Annotated[
@@ -116,8 +116,8 @@ class OutputOptions:
         typer.Option(
             "--format",
             metavar="NAME",
-            help="What goes to stdout where a film is named -: nut (default), y4m, mkv or raw. y4m"
-            " and raw know no times.",
+            help="Format of a video on stdout: nut (default), y4m, mkv or raw. y4m and raw carry "
+            "no timestamps.",
         ),
     ] = None
     background: Annotated[
@@ -125,8 +125,8 @@ class OutputOptions:
         typer.Option(
             "--background",
             metavar="WHAT",
-            help="The overlay shows the objects before this instead of tinting them: blur, a "
-            "colour (green, #00ff00) or a picture.",
+            help="Show the objects in front of this instead of tinting them: blur, a color (green, "
+            "#00ff00) or an image.",
         ),
     ] = None
     audio: Annotated[
@@ -134,7 +134,7 @@ class OutputOptions:
         typer.Option(
             "--audio",
             metavar="NAME",
-            help="Sound in overlay and alpha: copy or none.",
+            help="Audio of overlay and alpha: copy or none.",
         ),
     ] = "copy"
     encoder: Annotated[
@@ -142,7 +142,7 @@ class OutputOptions:
         typer.Option(
             "--encoder",
             metavar="NAME",
-            help="Of the overlay: h264, h265, vp9, av1, prores, ffv1, h264_nvenc or hevc_nvenc.",
+            help="Overlay encoder: h264, h265, vp9, av1, prores, ffv1, h264_nvenc or hevc_nvenc.",
         ),
     ] = None
     crf: Annotated[
@@ -150,21 +150,20 @@ class OutputOptions:
         typer.Option(
             "--crf",
             metavar="N",
-            help="Quality of the overlay, lower is better; h264 has 18 usually.",
+            help="Overlay quality (CRF); lower is better. Default for h264: 18.",
         ),
     ] = None
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="JSON Lines on stdout, one per frame: index, time, and of every object area, box,"
-            " centre, mean probability and whether it is lost. No files then, unless they are"
-            " named.",
+            help="Print a line of JSON per frame: index, time, and area, box, center, mean "
+            "probability and lost of each object. Writes no files unless you name them.",
         ),
     ] = False
     overwrite: Annotated[
         bool,
-        typer.Option("-f", "--overwrite", help="Replace outputs that exist."),
+        typer.Option("-f", "--overwrite", help="Overwrite existing outputs."),
     ] = False
 
     def outputs(self, source: Path) -> "Outputs":
@@ -190,7 +189,7 @@ class RefineOptions:
         typer.Option(
             "--feather",
             metavar="PIXELS",
-            help="Soften edges over so many pixels, where outputs have soft edges.",
+            help="Soften edges over this many pixels, in outputs that have soft edges.",
         ),
     ] = 0.0
     min_area: Annotated[
@@ -198,7 +197,7 @@ class RefineOptions:
         typer.Option(
             "--min-area",
             metavar="PIXELS",
-            help="Remove separate parts of an object below that size.",
+            help="Remove separate parts of an object smaller than this.",
         ),
     ] = 0
     fill_holes: Annotated[
@@ -206,7 +205,7 @@ class RefineOptions:
         typer.Option(
             "--fill-holes",
             metavar="PIXELS",
-            help="Fill holes in an object up to that size.",
+            help="Fill holes in an object up to this size.",
         ),
     ] = 0
     lost_threshold: Annotated[
@@ -214,7 +213,7 @@ class RefineOptions:
         typer.Option(
             "--lost-threshold",
             metavar="P",
-            help="Empty the mask of an object whose mean probability is below: it is lost there.",
+            help="Treat an object as lost where its mean probability is below this.",
         ),
     ] = 0.0
 

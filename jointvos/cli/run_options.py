@@ -15,16 +15,16 @@ class RunOptions:
         bool,
         typer.Option(
             "--keep-partial",
-            help="If the input is damaged or the run interrupted, complete the outputs with the "
-            "frames that are done; the exit code tells all the same.",
+            help="If the input is damaged or the run is interrupted, finish the outputs with the "
+            "frames done so far; the exit code still reports it.",
         ),
     ] = False
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Keep what is done in the hidden folder .NAME.jointvos-resume beside the first "
-            "output, and go on from there if an earlier run with --resume was interrupted.",
+            help="Keep progress in .NAME.jointvos-resume beside the first output; if the run is "
+            "interrupted, the same command continues from there.",
         ),
     ] = False
     checkpoint_every: Annotated[
@@ -33,7 +33,7 @@ class RunOptions:
             "--checkpoint-every",
             metavar="N",
             min=1,
-            help="With --resume: frames between two states to go on from.",
+            help="With --resume: save a checkpoint every N frames.",
         ),
     ] = 50
     profile: Annotated[
@@ -41,6 +41,6 @@ class RunOptions:
         typer.Option(
             "--profile",
             metavar="FILE",
-            help="A Chrome trace (.json) of some of the first frames, all threads, for Perfetto.",
+            help="Write a Chrome trace (.json) of some early frames, all threads, for Perfetto.",
         ),
     ] = None

@@ -38,10 +38,10 @@ def segment(
     run: RunOptions,
     messages: MessageOptions,
 ) -> None:
-    """Follow the objects of a first mask through a video.
+    """Follow objects through a video, given a mask of the first frame.
 
-    Without any output named it writes NAME_overlay.mp4 and the folder NAME_masks into the current
-    folder. Memory does not grow with the length of the video.
+    Writes NAME_overlay.mp4 and the folder NAME_masks to the current folder unless you name
+    outputs. Memory use does not grow with the length of the video.
     """
     reporter = messages.reporter()
     from jointvos.media import IdChange

@@ -23,8 +23,8 @@ def download_weights(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Models (joint-davis, joint-ytvos) or backbones that training starts with "
-            "(imagenet-r50, mask-rcnn-r50-backbone).",
+            help="Models (joint-davis, joint-ytvos) or backbones to train from (imagenet-lite0, "
+            "imagenet-r50, mask-rcnn-r50-backbone).",
             show_default=False,
         ),
     ] = None,

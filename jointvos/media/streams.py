@@ -114,7 +114,7 @@ def pipe_at(path: Path) -> PipeStream | None:
         mode = os.fstat(0).st_mode if stdin else path.stat().st_mode
         if stdin and os.isatty(0):
             raise ConfigError(
-                "the input - is the terminal; send a film into it (ffmpeg ... | jointvos segment -)"
+                "stdin is a terminal; pipe a video into it (ffmpeg ... | jointvos segment -)"
             )
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
             return None

@@ -79,7 +79,7 @@ class SegmentJob:
         if self.checkpoint_every < 1:
             raise ConfigError(f"checkpoint_every is {self.checkpoint_every}, expected 1 or more")
         if not self.masks and not self.boxes:
-            raise ConfigError("nothing to follow: give --mask FILE or --box X,Y,W,H")
+            raise ConfigError("no objects selected; pass --mask FILE or --box X,Y,W,H")
         self.parsed_boxes()
         self.session.check()
         if self.resume and str(self.source) == str(STDOUT):

@@ -50,7 +50,7 @@ def test_of_two_at_once_one_fetches_and_the_other_waits(server: Server, cache: P
     assert done.stdout == f"{path}\n"
     assert "waiting for another process that is installing mine" in refused.stderr
     assert refused.returncode == 8  # an explicit source never replaces silently
-    assert "is there already; replace it with --force" in refused.stderr
+    assert "already exists; replace it with --force" in refused.stderr
     assert len(server.seen) == 1
     assert path.read_bytes() == server.content
     assert check_fully("mine", path).state == "ok"

@@ -100,7 +100,7 @@ def test_what_can_be_overcome_is(
             "without_length_and_cut", 300_004, "sent 9999 bytes, the file has", 1, id="cut-unseen"
         ),
         pytest.param("without_length", 9999, "sends more than 9999 bytes", 1, id="endless"),
-        pytest.param("moved_for_ever", None, "redirects without end", 6, id="redirects"),
+        pytest.param("moved_for_ever", None, "too many redirects", 6, id="redirects"),
         pytest.param("page", None, "a web page ('Welcome to the hotel') instead", 1, id="html"),
         pytest.param("disguised_page", None, "a web page ('Portal')", 1, id="disguised-html"),
         pytest.param("quota", None, "Google Drive's download quota for this file", 1, id="quota"),
@@ -262,7 +262,7 @@ def test_redirections_that_are_not_followed(
             id="name",
         ),
         pytest.param(exceptions.SSLError("self-signed"), "connection (self-signed)", id="tls"),
-        pytest.param(exceptions.LocationParseError("x"), "that is no address", id="address"),
+        pytest.param(exceptions.LocationParseError("x"), "invalid URL", id="address"),
         pytest.param(
             exceptions.ConnectTimeoutError(), "no connection in time, 3 times", id="timeout"
         ),

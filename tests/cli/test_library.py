@@ -132,7 +132,7 @@ def test_a_run_that_was_left_goes_on(job):
 @pytest.mark.parametrize(
     ("changes", "kind", "says"),
     [
-        pytest.param({"masks": []}, ConfigError, "nothing to follow", id="no mask"),
+        pytest.param({"masks": []}, ConfigError, "no objects selected", id="no mask"),
         pytest.param({"masks": "first.png"}, ConfigError, "masks is 'first.png'", id="a string"),
         pytest.param({"boxes": ["1,2"]}, ConfigError, "1,2", id="box"),
         pytest.param({"direction": "up"}, ConfigError, "direction is 'up'", id="direction"),

@@ -49,7 +49,7 @@ def test_what_cannot_be_written_is_seen_early(tmp_path):
     tracing.check_trace(path, overwrite=False)
     path.touch()
     tracing.check_trace(path, overwrite=True)
-    with pytest.raises(OutputExists, match=r"trace\.json is there already"):
+    with pytest.raises(OutputExists, match=r"trace\.json already exists"):
         tracing.check_trace(path, overwrite=False)
     with pytest.raises(OutputError, match="there is no folder"):
         tracing.check_trace(tmp_path / "missing" / "trace.json", overwrite=False)

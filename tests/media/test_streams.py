@@ -59,7 +59,7 @@ def test_a_terminal_is_no_film():
     saved = os.dup(0)
     os.dup2(terminal, 0)
     try:
-        with pytest.raises(ConfigError, match="is the terminal"):
+        with pytest.raises(ConfigError, match="stdin is a terminal"):
             open_source("-")
     finally:
         os.dup2(saved, 0)
