@@ -154,3 +154,19 @@ def test_none_is_better_than_a_wrong_one(tmp_path, caplog):
 def test_a_film_without_timecode_gets_none(tmp_path):
     with open_source(make(tmp_path, Clip(name="clip.mov"))) as source:
         assert told(written(tmp_path / "o.mov", OverlaySink, source)) == []
+
+
+def test_the_name_of_the_reel_is_carried(tmp_path):
+    plain = filmed(tmp_path, "clip.mov", RATES["25"], "01:00:00:00")
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "reel.mov"), "w") as target:
+        (film,) = source.streams.video
+        stream = target.add_stream_from_template(film)
+        stream.metadata.update(timecode="01:00:00:00", reel_name="A001C002")
+        for packet in source.demux(film):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    with open_source(tmp_path / "reel.mov") as source:
+        written(tmp_path / "o.mov", OverlaySink, source)
+    with av.open(str(tmp_path / "o.mov")) as container:
+        assert container.streams.data[0].metadata["reel_name"] == "A001C002"
