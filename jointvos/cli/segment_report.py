@@ -37,11 +37,14 @@ def carry_out(job: "SegmentJob", reporter: Reporter, as_json: bool) -> None:
             finally:
                 if run.kept:
                     reporter.warn(f"kept {plural(run.kept, 'frame')}; they are not all")
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit) as end:  # Ctrl-C; SIGTERM, see `app`
             what = "" if run.committed else "; no file was written"
             if job.resume:
-                what += "; the same command goes on from there"
-            reporter.note(f"interrupted after {plural(run.frames, 'frame')}{what}")
+                what += "; the same command continues from there"
+            how = "interrupted" if isinstance(end, KeyboardInterrupt) else "terminated"
+            reporter.note(f"{how} after {plural(run.frames, 'frame')}{what}")
+            if isinstance(end, SystemExit):
+                raise
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             close_stdout()
@@ -52,10 +55,14 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
 
     say = {"detail": reporter.detail, "note": reporter.note, "warning": reporter.warn}
     units = {"forward": "frames", "backward": "frames backwards"}
+    lost: dict[int, int] = {}  # objects that have not been seen since, and from which frame on
     with ExitStack() as stack:
         for event in run:
             match event:
                 case SegmentedFrame():
+                    for state in event.result.objects:
+                        if state.area:
+                            lost.pop(state.id, None)
                     if as_json:
                         data(_json_line(event))
                 case Progress(direction, 0, total):
@@ -66,6 +73,7 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
                 case Notice(text, level):
                     say[level](text)
                 case ObjectLost(object_id, frame, time_s):
+                    lost[object_id] = frame
                     reporter.detail(f"object {object_id} is lost in frame {frame}, {time_s:.3f} s")
                 case Opened(info, masks):
                     _describe(info, masks, run.job, reporter)
@@ -77,6 +85,14 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
                         f"{plural(event.objects, 'object')}, "
                         f"{event.frames / event.seconds:.1f} frames/s"
                     )
+                    if lost:
+                        reporter.warn(_lost(lost))
+
+
+def _lost(since: dict[int, int]) -> str:
+    """Which objects are not seen at the end."""
+    each = (f"object {object_id} from frame {frame} on" for object_id, frame in since.items())
+    return f"lost: {', '.join(each)}"
 
 
 def _describe(

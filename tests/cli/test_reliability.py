@@ -109,6 +109,9 @@ def test_stopping_leaves_what_was_there(inputs, number, code, arguments):
     ended = run.end()
     assert ended.returncode == code, ended.stderr
     assert "Traceback" not in ended.stderr
+    how = "interrupted" if number == signal.SIGINT else "terminated"
+    assert ended.stderr.splitlines()[-1].startswith(f"{how} after ")
+    assert "no file was written" in ended.stderr
     assert entries(inputs) == before
 
 

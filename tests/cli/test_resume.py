@@ -154,7 +154,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_says_so(inputs):
     run.kill(2)
     ended = run.end()
     assert ended.returncode == 130
-    assert "the same command goes on from there" in ended.stderr
+    assert "the same command continues from there" in ended.stderr
     assert outputs(inputs) == {}
     assert Run(inputs, *command(*FORWARD)).end().returncode == 0
 

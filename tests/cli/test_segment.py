@@ -73,6 +73,14 @@ def test_json_alone_writes_no_files(jointvos, inputs, tiny_weights):
     assert leftovers(inputs) == set()
 
 
+def test_the_last_line_names_what_is_lost(jointvos, inputs, tiny_weights):
+    command = ("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights)
+    run = jointvos(*command, "--lost-threshold", "1.0")
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.splitlines()[-1] == "lost: object 1 from frame 1 on"
+    assert "lost:" not in jointvos(*command, "-f").stderr
+
+
 def test_range_keeps_numbers_and_times(jointvos, inputs, tiny_weights):
     run = jointvos(
         *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "--json"),
