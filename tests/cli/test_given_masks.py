@@ -163,7 +163,7 @@ def test_a_box_becomes_the_first_mask_and_is_saved(segment):
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        pytest.param([], ConfigError, "give --mask FILE or --box", id="nothing"),
+        pytest.param([], ConfigError, "pass --mask FILE or --box", id="nothing"),
         pytest.param(["--mask", "first.png", "--objects", "4"], ConfigError, "hold 1", id="id"),
         pytest.param(["--box", "1,2,3"], ConfigError, "--box is '1,2,3'", id="box"),
         pytest.param(["--box", "100,50,40,20"], MaskError, "is 128x96", id="box outside"),

@@ -42,7 +42,7 @@ def test_everything_a_bug_report_needs_is_said(capsys: Captured, tmp_path: Path)
     assert "libx264" in said["encoders"]
     assert f"safetensors {metadata.version('safetensors')}" in said["packages"]
     assert said["cache"].strip() == str(tmp_path / "cache")
-    assert "joint-lite 3.7 MB" in said["models"]
+    assert "joint-lite 5.0 MB" in said["models"]
     assert said["variables"].strip() == "JOINTVOS_CACHE"
 
 

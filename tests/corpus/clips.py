@@ -8,6 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from jointvos.media.scheduling import scheduling_kept
+
 
 def scene(index: int, width: int = 64, height: int = 48) -> np.ndarray:
     """Red left half, blue right half; on top six bars, the bits of the index in black and white."""
@@ -99,6 +101,7 @@ class Pipe:
             return file.write(data)
 
 
+@scheduling_kept()  # SVT-AV1 would have the tests run as a real-time process
 def make(folder: Path, clip: Clip) -> Path:
     path = folder / clip.name
     width, height = clip.size
