@@ -39,7 +39,7 @@ def check_mask(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Say what a mask holds, and what is wrong with it and mends it.
+    """Say what a mask holds and what is wrong with it, and mend it.
 
     A line per object: id, colour in the file, area, box. Ends with 4 if `segment` would refuse
     the mask.

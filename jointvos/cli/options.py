@@ -53,7 +53,7 @@ MemorySize = Annotated[
     typer.Option(
         "--memory-size",
         metavar="N",
-        help="Number of past frames kept per object; more cost more time and memory.",
+        help="Templates (past frames) kept per object; more cost more time and memory.",
     ),
 ]
 MemoryPrecision = Annotated[
@@ -61,13 +61,13 @@ MemoryPrecision = Annotated[
     typer.Option(
         "--memory-precision",
         metavar="NAME",
-        help="Precision of the frames kept: fp32 or fp16. fp16 takes half the memory and changes "
-        "results slightly. Default: fp32.",
+        help="Precision of the templates: fp32 or fp16. fp16 takes little more than half the "
+        "memory and changes results slightly. Default: fp32.",
     ),
 ]
 TemplateInterval = Annotated[
     int | None,
-    typer.Option("--template-interval", metavar="N", help="Keep every N-th frame."),
+    typer.Option("--template-interval", metavar="N", help="Keep every N-th frame as a template."),
 ]
 Reach = Annotated[
     float | None,

@@ -40,8 +40,8 @@ def train(
         typer.Option(
             "--preset",
             metavar="NAME",
-            help="The recipe: joint-lite (default: hours of a CPU), joint-lite-cuda (minutes of a "
-            "large GPU), joint-lite-short (minutes of a CPU, for comparisons), joint-r50 (the "
+            help="The recipe: joint-lite (default; hours on a CPU), joint-lite-cuda (minutes on a "
+            "large GPU), joint-lite-short (minutes on a CPU, for comparisons), joint-r50 (the "
             "paper's), joint-r50-as-printed or joint-r50-davis.",
         ),
     ] = None,
@@ -88,7 +88,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", help="Of weights and data.")
+        int | None, typer.Option("--seed", metavar="N", help="Random seed of weights and data.")
     ] = None,
     without: Annotated[
         list[str] | None,
@@ -109,7 +109,7 @@ def train(
     ] = None,
     train_list: Annotated[
         Path | None,
-        typer.Option("--train-list", metavar="FILE", help="Video names to train on, one a line."),
+        typer.Option("--train-list", metavar="FILE", help="Video names to train on, one per line."),
     ] = None,
     val_list: Annotated[
         Path | None,
