@@ -20,7 +20,8 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 PIXELS = 10
 CONTOUR = 500
 """Pixels of a frame in which a search region is rounded the other way, as one ulp of its scale may
-decide on another processor (see tests/parity/test_tracking.py); 387 on an AMD EPYC, in one frame."""
+decide on another processor (see tests/parity/test_tracking.py); 387 in one frame on an AMD EPYC.
+"""
 
 
 @pytest.mark.slow
