@@ -22,8 +22,6 @@ from jointvos.cli.train import train
 from jointvos.cli.weights import download_weights
 from jointvos.errors import ConfigError, JointVOSError, OutputError, os_reason
 
-TERMINATED = 143
-
 
 class _Commands(TyperGroup):
     """Knows what is most likely meant where a video stands instead of a command."""
@@ -105,4 +103,4 @@ def run() -> None:
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     """End as an exception does, so that outputs in the making are taken away."""
-    sys.exit(TERMINATED)
+    sys.exit(console.TERMINATED)

@@ -24,8 +24,8 @@ from jointvos.errors import OutputError
 
 Item = TypeVar("Item")
 PLAIN_INTERVAL_S = 10.0
-INTERRUPTED, BROKEN_PIPE = 130, 141
-"""Exit codes of Ctrl-C, and of a reader of stdout that went away."""
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+"""Exit codes of Ctrl-C, of a reader of stdout that went away, and of SIGTERM."""
 
 
 def data(line: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from jointvos.cli.console import INTERRUPTED, Reporter, close_stdout, data
+from jointvos.cli.console import INTERRUPTED, TERMINATED, Reporter, close_stdout, data
 from jointvos.cli.mask_table import object_line
 from jointvos.cli.outputs import hinting_at_overwrite
 from jointvos.wording import plural
@@ -38,6 +38,8 @@ def carry_out(job: "SegmentJob", reporter: Reporter, as_json: bool) -> None:
                 if run.kept:
                     reporter.warn(f"kept {plural(run.kept, 'frame')}; they are not all")
         except (KeyboardInterrupt, SystemExit) as end:  # Ctrl-C; SIGTERM, see `app`
+            if isinstance(end, SystemExit) and end.code != TERMINATED:
+                raise
             what = "" if run.committed else "; no file was written"
             if job.resume:
                 what += "; the same command continues from there"

@@ -65,6 +65,7 @@ class PixelNorm(nn.Module):
             self.register_buffer(name, pixel, persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
+        """[B,3,H,W] to [B,3,H,W]."""
         return (image - self.mean) / self.std
 
 

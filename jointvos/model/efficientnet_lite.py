@@ -86,6 +86,7 @@ class SamePadConv(nn.Conv2d):
         self.uneven = bool(odd)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,dim_in,h,w] to [B,dim_out,h/s,w/s], from 0 to 6."""
         x = super().forward(x)
         return F.relu6(x[:, :, 1:, 1:]) if self.uneven else F.relu6(x, inplace=True)
 
@@ -102,6 +103,7 @@ class InvertedResidual(nn.Module):
         self.residual = plan.stride == 1 and plan.dim_in == plan.dim_out
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,dim_in,h,w] to [B,dim_out,h/s,w/s]."""
         narrow: Tensor = self.project(self.depthwise(self.expand(x)))
         return x + narrow if self.residual else narrow
 

@@ -3,6 +3,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from fractions import Fraction
@@ -113,6 +115,18 @@ def test_stopping_leaves_what_was_there(inputs, number, code, arguments):
     assert ended.stderr.splitlines()[-1].startswith(f"{how} after ")
     assert "no file was written" in ended.stderr
     assert entries(inputs) == before
+
+
+def test_a_reader_that_goes_away_ends_the_run_without_a_word(inputs, environment):
+    command = [sys.executable, "-m", "jointvos", *COMMAND, "--json"]
+    with subprocess.Popen(
+        command, cwd=inputs, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 141
+    assert "Traceback" not in said
+    assert "terminated" not in said
 
 
 def test_a_pipe_that_says_nothing_more_holds_nobody(inputs):

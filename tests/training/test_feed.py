@@ -1,5 +1,6 @@
 """Batches ahead of their steps: the same from a thread and from processes, in order, in time."""
 
+import os
 from collections.abc import Iterator
 from functools import partial
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from jointvos.errors import TrainingError
+from jointvos.errors import DatasetError, TrainingError
 from jointvos.training.data import feed as feeding
 from jointvos.training.data.feed import Shared, feed
 from jointvos.training.data.mini_sequences import MiniSequences
@@ -66,6 +67,26 @@ def test_a_failure_reaches_the_training(processes: int) -> None:
     assert next(answers) == (0, 0)
     with pytest.raises(ValueError, match="nothing to draw"):
         next(answers)
+
+
+def refuse(step: int) -> int:
+    raise DatasetError(f"nothing for step {step}")
+
+
+def vanish(step: int) -> int:
+    os._exit(9)
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_what_the_user_can_mend_is_said_in_one_line(processes: int) -> None:
+    with pytest.raises(DatasetError) as caught:
+        next(feed(refuse, range(3), processes))
+    assert str(caught.value) == "nothing for step 0"
+
+
+def test_a_process_that_was_killed_is_no_bug() -> None:
+    with pytest.raises(TrainingError, match=r"was killed.*fewer --workers"):
+        next(feed(vanish, range(3), 1))
 
 
 def test_arrays_are_shared_not_copied() -> None:

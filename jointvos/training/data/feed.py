@@ -17,7 +17,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from jointvos.errors import TrainingError
+from jointvos.errors import JointVOSError, TrainingError
 
 Item = TypeVar("Item")
 Request = TypeVar("Request")
@@ -61,22 +61,25 @@ def _check_room(size: int) -> None:
     """Where there is too little shared memory, writing to it ends the process without a word."""
     if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < 1.1 * size:
         raise TrainingError(
-            f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, but the pictures need "
+            f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, but the images need "
             f"{size / 1e6:.0f} MB; make it larger (docker run --shm-size), or draw with --workers 0"
         )
 
 
-class _Drawn(Dataset[tuple[Request, Batch]], Generic[Request, Batch]):
+class _Drawn(Dataset[tuple[Request, Batch | JointVOSError]], Generic[Request, Batch]):
     """What the processes run: a request to the batch that answers it."""
 
     def __init__(self, draw: Callable[[Request], Batch]) -> None:
         self._shared = Shared(draw)
         self._draw: Callable[[Request], Batch] | None = None
 
-    def __getitem__(self, request: Request) -> tuple[Request, Batch]:
+    def __getitem__(self, request: Request) -> tuple[Request, Batch | JointVOSError]:
         if self._draw is None:
             self._draw = self._shared.get()
-        return request, self._draw(request)
+        try:
+            return request, self._draw(request)
+        except JointVOSError as error:  # raised as it is by `feed`, without the other's traceback
+            return request, error
 
 
 def _as_it_is(answer: Item) -> Item:
@@ -97,11 +100,15 @@ def feed(
         draw: Makes a batch; to be pickled where `processes` is above 0.
         requests: Taken one by one, shortly before their batches are made.
         processes: That share the work; 0 for a thread.
+
+    Raises:
+        TrainingError: There is too little shared memory, or a process was killed.
+        JointVOSError: Whatever `draw` raises.
     """
     if processes == 0:
         yield from _in_a_thread(draw, iter(requests))
         return
-    loader: DataLoader[tuple[Request, Batch]] = DataLoader(
+    loader: DataLoader[tuple[Request, Batch | JointVOSError]] = DataLoader(
         _Drawn(draw),
         batch_size=None,
         sampler=requests,
@@ -111,7 +118,18 @@ def feed(
         prefetch_factor=AHEAD,
         worker_init_fn=_begin_process,
     )
-    yield from loader
+    try:
+        for request, answer in loader:
+            if isinstance(answer, JointVOSError):
+                raise answer
+            yield request, answer
+    except RuntimeError as error:
+        if "exited unexpectedly" not in str(error):
+            raise
+        raise TrainingError(
+            "a process that draws images was killed, perhaps for lack of memory; use fewer "
+            "--workers"
+        ) from error
 
 
 def _in_a_thread(
