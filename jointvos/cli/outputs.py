@@ -1,7 +1,6 @@
 """What the command line adds to `Outputs`: `-o`, defaults, and stdout, which it shares."""
 
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jointvos.errors import ConfigError, OutputExists
-from jointvos.whole_file import LONGEST_NAME, shortened
+from jointvos.whole_file import shortened
 
 if TYPE_CHECKING:
     from jointvos.runs import Outputs
-
 
 _log = logging.getLogger("jointvos.cli")
 
@@ -38,7 +36,7 @@ def with_output(outputs: "Outputs", output: Path | None) -> "Outputs":
 def with_defaults(outputs: "Outputs", source: Path) -> "Outputs":
     """What is written when nothing is named."""
     overlay = default_name(source, "_overlay.mp4")
-    if len(os.fsencode(overlay.name)) == LONGEST_NAME:
+    if overlay.name != f"{_stem(source)}_overlay.mp4":
         _log.warning("names of outputs are shortened: %s", overlay)
     if outputs.background is not None:
         return replace(outputs, overlay=overlay)
@@ -47,11 +45,16 @@ def with_defaults(outputs: "Outputs", source: Path) -> "Outputs":
 
 def default_name(source: Path, ending: str) -> Path:
     """What an output is called that nobody has named: like the input, with an ending."""
+    return Path(shortened(_stem(source), ending))
+
+
+def _stem(source: Path) -> str:
+    if str(source) == "-":
+        return "stdin"
     try:
-        name = source.resolve().name if source.is_dir() else source.stem
+        return source.resolve().name if source.is_dir() else source.stem
     except OSError:  # such as a name that is too long; opening the input tells it
-        name = source.stem
-    return Path(shortened("stdin" if str(source) == "-" else name, ending))
+        return source.stem
 
 
 def check_stdout(outputs: "Outputs", as_json: bool) -> None:

@@ -92,7 +92,10 @@ def _draw(axis: Axes, steps: Column, values: Column, name: str) -> None:
 def _running_mean(values: Column, window: int) -> Column:
     """Mean of the finite values around each, fewer at the ends; NaN where a value is missing."""
     there = np.isfinite(values)
-    kernel = np.ones(window)
-    total = np.convolve(np.where(there, values, 0), kernel, "same")
-    count = np.convolve(there, kernel, "same")
-    return np.where(there, total / np.maximum(count, 1), math.nan)
+    place = np.arange(len(values))
+    begin = np.maximum(place - window // 2, 0)
+    end = np.minimum(place + window // 2 + 1, len(values))
+    total = np.concatenate([[0.0], np.cumsum(np.where(there, values, 0))])
+    count = np.concatenate([[0], np.cumsum(there)])
+    mean = (total[end] - total[begin]) / np.maximum(count[end] - count[begin], 1)
+    return np.asarray(np.where(there, mean, math.nan), np.float64)
