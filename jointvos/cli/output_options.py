@@ -9,7 +9,7 @@ import typer
 from jointvos.cli.outputs import with_defaults, with_output
 
 if TYPE_CHECKING:
-    from jointvos.media import Refinement
+    from jointvos.masks import Refinement
     from jointvos.runs import Outputs
 
 
@@ -223,6 +223,6 @@ class RefineOptions:
         Raises:
             ConfigError: A value is out of range.
         """
-        from jointvos.media import Refinement
+        from jointvos.masks import Refinement
 
         return Refinement(**asdict(self))

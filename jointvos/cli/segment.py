@@ -44,7 +44,7 @@ def segment(
     outputs. Memory use does not grow with the length of the video.
     """
     reporter = messages.reporter()
-    from jointvos.media import IdChange
+    from jointvos.masks import IdChange
     from jointvos.runs import SegmentJob
 
     change = IdChange.parse(inputs.objects, inputs.remap)
