@@ -33,7 +33,7 @@ HOMES = {
     "Opened": "runs",
     "Outputs": "runs",
     "Progress": "runs",
-    "Refinement": "media",
+    "Refinement": "masks",
     "SegmentJob": "runs",
     "SegmentedFrame": "runs",
     "SessionSpec": "runs",
