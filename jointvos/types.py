@@ -3,7 +3,7 @@
 Coordinates are video pixels after rotation, y before x; times are seconds of the source.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 Image: TypeAlias = NDArray[np.uint8]
 """RGB picture, uint8 [Hv,Wv,3]."""
+
+DeepImage: TypeAlias = NDArray[np.uint16 | np.float32]
+"""RGB image in full depth, [Hv,Wv,3]: codes as in the source, 65535 being the highest, or linear
+light (Rec. 709 primaries, 1.0 is white) as float32."""
 
 LabelMap: TypeAlias = NDArray[np.uint8 | np.uint16]
 """Object ids per pixel, [Hv,Wv]; 0 is background.
@@ -60,6 +64,7 @@ class VideoInfo:
         has_audio: Whether there is sound to copy.
         colour_tags: Matrix, primaries and transfer by their numbers in ITU-T H.273; 2 is unknown.
         first_pts: `Frame.pts` of the source's first frame, from which times are counted.
+        names: `Frame.name` of every image of a sequence; none for videos.
     """
 
     path: Path
@@ -73,6 +78,7 @@ class VideoInfo:
     has_audio: bool = False
     colour_tags: tuple[int, int, int] = (2, 2, 2)
     first_pts: int = 0
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class Frame:
         time_s: Presentation time in seconds.
         image: RGB, uint8 [Hv,Wv,3].
         name: Stem under which per-frame files are written ("00000", or the picture's own stem).
+        deep: Makes the image in the depth of the source; None where that is 8 bit.
     """
 
     index: int
@@ -92,6 +99,7 @@ class Frame:
     time_s: float
     image: Image
     name: str
+    deep: Callable[[], DeepImage] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ Source = Annotated[
     typer.Argument(
         metavar="INPUT",
         parser=_source,
-        help="A video file, a folder of images, - for a video on stdin (mkv, nut, ts, y4m, "
-        "fragmented mp4), or with --allow-network a URL.",
+        help="A video file, a folder of images or a pattern of their names ('f_%04d.png', "
+        "'f_####.exr', 'f_*.jpg'), - for a video on stdin (mkv, nut, ts, y4m, fragmented mp4), or "
+        "with --allow-network a URL.",
     ),
 ]
 Raw = Annotated[
@@ -104,6 +105,14 @@ class InputOptions:
             "--end",
             metavar="WHEN",
             help="Stop before this frame, in the same forms.",
+        ),
+    ] = None
+    start_number: Annotated[
+        int | None,
+        typer.Option(
+            "--start-number",
+            metavar="N",
+            help="Leave out images whose names have a lower number than this.",
         ),
     ] = None
     raw: Raw = None

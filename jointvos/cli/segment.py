@@ -60,6 +60,7 @@ def segment(
         direction=inputs.direction,
         start=inputs.start,
         end=inputs.end,
+        start_number=inputs.start_number,
         raw=inputs.raw,
         allow_network=inputs.allow_network,
         first_mask=default_name(source, "_first_mask.png"),

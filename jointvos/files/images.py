@@ -4,6 +4,7 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image as PillowImage
@@ -25,20 +26,24 @@ IMAGE_ERRORS = (
 )
 """Whatever Pillow raises for a file that is damaged or strange."""
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+USUAL_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 
 # Pillow itself only warns of pictures between 89 and 179 million pixels.
 warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
 
 
-def open_image(path: Path) -> PillowImage.Image:
+def open_image(path: Path, extra: Sequence[str] = ()) -> PillowImage.Image:
     """Read the header of a picture, by content rather than by suffix.
+
+    Args:
+        path: The file.
+        extra: Kinds that are read besides the usual ones, as Pillow calls them.
 
     Raises:
         IMAGE_ERRORS: It cannot be read.
     """
-    return PillowImage.open(path, formats=_FORMATS)
+    return PillowImage.open(path, formats=(*_FORMATS, *extra))
 
 
 def upright(picture: PillowImage.Image) -> PillowImage.Image:
@@ -56,38 +61,54 @@ def image_reason(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path, suffixes: Collection[str] = USUAL_SUFFIXES) -> list[Path]:
     """The pictures of a folder in natural order, by their suffixes.
 
     Raises:
         MediaOpenError: The folder is missing or holds no pictures.
         UnsupportedMediaError: Two pictures differ only in their suffixes.
     """
+    paths = in_natural_order(with_suffixes(folder, suffixes), folder)
+    if not paths:
+        raise MediaOpenError(
+            f"{folder} holds no pictures; expected files ending in {', '.join(sorted(suffixes))}"
+        )
+    return paths
+
+
+def with_suffixes(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The files of a folder that have one of these suffixes and are not hidden.
+
+    Raises:
+        MediaOpenError: The folder is missing.
+    """
     try:
         entries = list(folder.iterdir())
     except OSError as error:
         raise MediaOpenError(f"{folder}: {error.strerror}") from None
-    paths = sorted(
-        (
-            path
-            for path in entries
-            if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
-        ),
-        key=_natural,
-    )
-    if not paths:
-        raise MediaOpenError(
-            f"{folder} holds no pictures; expected files ending in {', '.join(sorted(_SUFFIXES))}"
-        )
+    return [
+        path
+        for path in entries
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    ]
+
+
+def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:
+    """Files of a folder as people order them, 2.png before 10.png.
+
+    Raises:
+        UnsupportedMediaError: Two differ only in their suffixes.
+    """
+    ordered = sorted(paths, key=_natural)
     by_stem: dict[str, Path] = {}
-    for path in paths:
+    for path in ordered:
         if path.stem in by_stem:
             raise UnsupportedMediaError(
-                f"{folder} holds both {by_stem[path.stem].name} and {path.name}; "
-                "masks are named after the stems, so keep one of them"
+                f"{folder} holds both {by_stem[path.stem].name} and {path.name}; masks are named "
+                f"after the stems, so keep one of them or give a pattern, '{folder}/*{path.suffix}'"
             )
         by_stem[path.stem] = path
-    return paths
+    return ordered
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:

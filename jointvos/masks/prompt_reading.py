@@ -121,9 +121,7 @@ def _named(prompt: Prompt, object_id: int) -> Prompt:
 
 def _in_folder(folder: Path, info: VideoInfo, frames: FrameRange) -> list[tuple[Path, Bound]]:
     """The masks of a folder and their frames; those that are certainly outside are left out."""
-    names = {}
-    if not info.is_video:
-        names = {path.stem: index for index, path in enumerate(images_in(info.path))}
+    names = {name: index for index, name in enumerate(info.names)}
     found, outside = [], 0
     for path in images_in(folder):
         if info.is_video:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import jointvos
 from jointvos.config import to_dict
 from jointvos.errors import ConfigError
+from jointvos.files.sequences import images_of, is_pattern
 from jointvos.masks import MaskPrompts
 from jointvos.runs.job import SegmentJob
 from jointvos.runs.session import LoadedModel
@@ -57,7 +58,7 @@ def of_job(job: SegmentJob, prompts: MaskPrompts, model: LoadedModel) -> Fingerp
         **asdict(job.refine),
     }
     return {
-        "input": _of_source(Path(job.source)),
+        "input": _of_source(Path(job.source), job.start_number),
         "masks": _of_masks(prompts),
         **in_words({f"--{name.replace('_', '-')}": value for name, value in options.items()}),
         **of_model(model),
@@ -95,13 +96,14 @@ def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path)
     )
 
 
-def _of_source(source: Path) -> str:
-    if not (source.is_file() or source.is_dir()):
+def _of_source(source: Path, start_number: int | None) -> str:
+    sequence = source.is_dir() or is_pattern(source)
+    if not (source.is_file() or sequence):
         raise ConfigError(f"--resume reads the input again, which {source} does not allow")
-    if source.is_file():
+    if not sequence:
         status = source.stat()
         return f"{source.name}, {status.st_size} bytes, changed {status.st_mtime_ns}"
-    files = sorted(path for path in source.iterdir() if path.is_file())
+    files = images_of(source, start_number)
     listing = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return f"{len(files)} files, {_short(repr(listing).encode())}"
 

@@ -26,7 +26,8 @@ class SegmentJob:
     """One video, the objects to follow in it, and what is written.
 
     Attributes:
-        source: A video file, a folder of pictures, "-" for stdin, or an address.
+        source: A video file, a folder of pictures or a pattern of their names ("f_%04d.png",
+            "f_####.exr", "f_*.png"), "-" for stdin, or an address.
         masks: Files of object IDs: "FILE" for the first frame, "FRAME=FILE" for a later one,
             where FRAME is a number, seconds ("4.5s") or a timecode, or a folder of `<frame>.png`.
             New IDs join, known ones are corrected.
@@ -40,6 +41,7 @@ class SegmentJob:
             "both" ways from the first one. Frames that are not reached have no objects.
         start: First frame: a number, seconds or a timecode.
         end: The frame after the last, in the same forms.
+        start_number: Images of a sequence with lower numbers in their names are left out.
         raw: "WIDTHxHEIGHT@RATE" of an input that is nothing but RGB pixels of 8 bit.
         allow_network: Whether `source` may be an address.
         first_mask: Where the mask that boxes become is saved as a PNG; None to save none.
@@ -62,6 +64,7 @@ class SegmentJob:
     direction: Direction = "forward"
     start: str | None = None
     end: str | None = None
+    start_number: int | None = None
     raw: str | None = None
     allow_network: bool = False
     first_mask: Path | None = None

@@ -111,7 +111,12 @@ class SegmentRun(Iterator[Event]):
     def _run(self) -> Generator[Event, None, None]:
         job = self.job
         with open_source(
-            job.source, start=job.start, end=job.end, raw=job.raw, allow_network=job.allow_network
+            job.source,
+            start=job.start,
+            end=job.end,
+            raw=job.raw,
+            allow_network=job.allow_network,
+            start_number=job.start_number,
         ) as frames:
             prompts = read_prompts(
                 [str(each) for each in job.masks],

@@ -502,7 +502,7 @@ BROKEN: dict[str, tuple[Maker, type[MediaError], str]] = {
         MediaOpenError,
         "playlists",
     ),
-    "picture": (_picture, UnsupportedMediaError, "for a sequence of pictures give their folder"),
+    "picture": (_picture, UnsupportedMediaError, "for a sequence give its folder"),
     "sound_wav": (
         _bytes(b"RIFF" + (36).to_bytes(4, "little") + b"WAVEfmt " + bytes(28), "a.wav"),
         UnsupportedMediaError,

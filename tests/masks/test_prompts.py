@@ -151,9 +151,9 @@ def test_a_folder_of_names_for_a_folder_of_pictures(tmp_path):
     for name in ("shot9", "shot10", "shot11"):
         Image.fromarray(scene(0)).save(source / f"{name}.jpg")
     write_mask_png(given / "shot10.png", ids(1))
-    info = VideoInfo(source, 64, 48, RATE, 1 / RATE, frame_count=3, is_video=False)
+    names = ("shot9", "shot10", "shot11")
+    info = VideoInfo(source, 64, 48, RATE, 1 / RATE, frame_count=3, is_video=False, names=names)
     prompts = read_prompts([str(given)], info)
-    names = ["shot9", "shot10", "shot11"]
     found = [
         prompts.at(Frame(i, i, i / 24, scene(i), name)) is not None for i, name in enumerate(names)
     ]

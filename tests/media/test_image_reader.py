@@ -3,6 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from clips import index_of, scene
+from images import write_exr
 from PIL import Image
 
 from jointvos.errors import ConfigError, MediaDecodeError, MediaError, MediaOpenError
@@ -129,3 +130,24 @@ def test_two_pictures_of_one_stem_are_refused(tmp_path):
     fill(tmp_path, ["0.png", "0.jpg"])
     with pytest.raises(MediaError, match=r"0\.jpg and 0\.png"):
         open_source(tmp_path)
+
+
+def test_patterns_keep_the_numbers_of_frames(tmp_path):
+    fill(tmp_path, ["f_0008.png", "f_0009.png", "f_0010.png", "g_0008.png"])
+    with open_source(tmp_path / "f_####.png", start_number=9) as source:
+        frames = list(source)
+        assert source.info.path == tmp_path
+        assert source.info.names == ("f_0009", "f_0010")
+    assert [(frame.index, frame.name) for frame in frames] == [(0, "f_0009"), (1, "f_0010")]
+    assert [index_of(frame.image) for frame in frames] == [1, 2]
+
+
+def test_a_first_number_is_for_sequences(make_clip):
+    with pytest.raises(ConfigError, match="start_number is only for image sequences"):
+        open_source(make_clip(), start_number=3)
+
+
+def test_an_image_alone_says_how_to_give_its_sequence(tmp_path):
+    write_exr(tmp_path / "f_0101.exr", np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(MediaError, match=r"is a picture, no video.*a pattern, '.*/f_####\.exr'"):
+        open_source(tmp_path / "f_0101.exr")

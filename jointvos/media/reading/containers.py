@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError
 from jointvos.files.images import IMAGE_ERRORS, open_image
+from jointvos.files.sequences import SUFFIXES, pattern_of
 from jointvos.media.reading.streams import ByteStream
 
 # Codec threads and Python logging can wait for each other for ever on damaged input, so nothing
@@ -65,9 +66,13 @@ def open_input(path: Path) -> av.container.InputContainer:
 
 def _kind_of(path: Path) -> str | None:
     """What a file is that is no film, if it is something that people take for one."""
+    image = path.suffix.lower() in SUFFIXES
     with suppress(*IMAGE_ERRORS), open_image(path) as picture:
-        if picture.format != "GIF":  # that would be a film, so it is damaged
-            return "is a picture, no video; for a sequence of pictures give their folder"
+        image = picture.format != "GIF"  # that would be a film, so it is damaged
+    if image:
+        folder, pattern = path.parent, pattern_of(path)
+        like = f" or a pattern, '{pattern}'" if pattern is not None else ""
+        return f"is a picture, no video; for a sequence give its folder, {folder}{like}"
     with suppress(OSError), path.open("rb") as file:
         head = file.read(12)
         if head.startswith(_SOUND) or (head[:4], head[8:]) == (b"RIFF", b"WAVE"):

@@ -1,16 +1,14 @@
-"""A folder of pictures as a stream of upright RGB frames."""
+"""An image sequence, a folder or a pattern of names, as a stream of upright RGB frames."""
 
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-from PIL import Image as PillowImage
-
 from jointvos.errors import MediaDecodeError
-from jointvos.files.images import IMAGE_ERRORS, image_reason, images_in, open_image, upright
+from jointvos.files.sequences import folder_of, images_of
 from jointvos.frame_range import FrameRange
-from jointvos.types import Frame, Image, VideoInfo
+from jointvos.media.reading.image_decoding import deep_reader, read_image, tell_of
+from jointvos.types import Frame, VideoInfo
 
 DEFAULT_RATE = Fraction(24)
 
@@ -27,30 +25,33 @@ class ImageFolderReader:
         folder: Path,
         frames: FrameRange | None = None,
         frame_rate: Fraction | None = None,
+        start_number: int | None = None,
     ) -> None:
-        """List the folder.
+        """List the images; see `images_of`.
 
         Raises:
-            MediaOpenError: The folder is missing or holds no pictures.
+            MediaOpenError: The folder is missing, or there are no images.
             UnsupportedMediaError: Two pictures differ only in their suffixes.
             MediaDecodeError: The first picture is damaged.
             ConfigError: No picture lies in the range.
         """
         self._range = frames or FrameRange()
-        self._paths = images_in(folder)
+        self._paths = images_of(folder, start_number)
         rate = frame_rate or DEFAULT_RATE
         count = self._range.count(len(self._paths), rate)
         if count == 0:
             raise self._range.nothing_in(folder, len(self._paths))
-        height, width = _read(self._paths[0]).shape[:2]
+        height, width = read_image(self._paths[0]).image.shape[:2]
+        tell_of(self._paths[0])
         self.info = VideoInfo(
-            path=folder,
+            path=folder_of(folder),
             width=width,
             height=height,
             frame_rate=rate,
             time_base=1 / rate,
             frame_count=count,
             is_video=False,
+            names=tuple(path.stem for path in self._paths),
         )
 
     def stop(self) -> None:
@@ -74,29 +75,19 @@ class ImageFolderReader:
                 break
             if not self._range.started(index, elapsed):
                 continue
-            image = _read(path)
-            height, width = image.shape[:2]
+            decoded = read_image(path)
+            height, width = decoded.image.shape[:2]
             if (width, height) != (self.info.width, self.info.height):
                 raise MediaDecodeError(
                     f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
                     f"like {self._paths[0].name}; all pictures of a folder need one size"
                 )
-            yield Frame(index=index, pts=index, time_s=float(elapsed), image=image, name=path.stem)
-
-
-def _read(path: Path) -> Image:
-    try:
-        with open_image(path) as picture:
-            return _to_rgb(upright(picture))
-    except IMAGE_ERRORS as error:
-        raise MediaDecodeError(f"{path} cannot be decoded: {image_reason(error)}") from error
-
-
-def _to_rgb(picture: PillowImage.Image) -> Image:
-    """RGB, uint8 [H,W,3]; alpha is dropped as in videos, 16 bits are scaled to 8."""
-    if picture.mode.startswith("I"):
-        grey = np.clip(np.rint(np.asarray(picture) / 257), 0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    if picture.mode == "F":
-        raise ValueError("pictures of floating-point values have no agreed white; use 8 or 16 bit")
-    return np.array(picture.convert("RGB"))
+            yield Frame(
+                index=index,
+                pts=index,
+                time_s=float(elapsed),
+                image=decoded.image,
+                name=path.stem,
+                # Decoded once more where it is wanted, so that no queue holds many of them.
+                deep=None if decoded.deep is None else deep_reader(path),
+            )

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from jointvos.errors import ConfigError, MediaOpenError, os_errors_as
+from jointvos.files.sequences import is_pattern
 from jointvos.frame_range import FrameRange
 from jointvos.media.reading.image_folder import ImageFolderReader
 from jointvos.media.reading.raw_reader import RawReader, RawShape
@@ -39,22 +40,25 @@ def open_source(
     frame_rate: Fraction | None = None,
     raw: str | None = None,
     allow_network: bool = False,
+    start_number: int | None = None,
 ) -> FrameSource:
-    """Open a video file or a folder of pictures.
+    """Open a video file or an image sequence.
 
     Args:
-        path: A video, or a folder of pictures, or "-" for a video on standard input, or the
-            address of a video on a web server.
+        path: A video, or a folder of pictures, or a pattern of their names ("shot_%04d.exr",
+            "shot_####.exr", "shot_*.exr"), or "-" for a video on standard input, or the address
+            of a video on a web server.
         start: First frame: a number ("120"), seconds ("4.5s") or a timecode ("00:00:04.500"),
             both counted from the first frame. Frames keep their index and their time.
         end: The frame after the last, in the same forms.
         frame_rate: Pictures per second of a folder, 24 if not given; not for videos.
         raw: "WIDTHxHEIGHT@RATE" of frames that are nothing but RGB pixels of 8 bit.
         allow_network: Whether addresses are opened.
+        start_number: Images of a sequence with lower numbers in their names are left out.
 
     Raises:
-        ConfigError: `start`, `end`, `frame_rate` or `raw` makes no sense, the network is not
-            allowed, or the standard input is a terminal.
+        ConfigError: `start`, `end`, `frame_rate`, `raw` or `start_number` makes no sense, the
+            network is not allowed, or the standard input is a terminal.
         MediaOpenError: The source is missing, unreadable, empty or no video.
         UnsupportedMediaError: It is of a kind that is not handled.
         MediaDecodeError: Its first frame is damaged.
@@ -66,9 +70,11 @@ def open_source(
     address = web_address(path)
     path = STDIN if str(path) == "-" else Path(path)
     with os_errors_as(MediaOpenError):
-        folder = address is None and path.is_dir()
+        folder = address is None and (path.is_dir() or is_pattern(path))
     if folder and shape is None:
-        return ImageFolderReader(path, frames, frame_rate)
+        return ImageFolderReader(path, frames, frame_rate, start_number)
+    if start_number is not None:
+        raise ConfigError(f"start_number is only for image sequences; {path} is none")
     if frame_rate is not None:
         raise ConfigError(f"frame_rate is only for folders of pictures; {path} has its own")
     if folder:

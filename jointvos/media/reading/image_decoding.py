@@ -1,0 +1,185 @@
+"""One image of a sequence, whatever its kind, as 8-bit RGB and in full depth.
+
+What is shown, and seen by the network, of
+
+* OpenEXR: linear light as sRGB: primaries converted to Rec. 709, cut off at 0 and 1, sRGB curve;
+* DPX: its codes as they are, which suits images that were made for a display; those that say they
+  are logarithmic look flat, and there is a notice;
+* JPEG 2000 of digital cinema (X'Y'Z'): converted by the codec library;
+* all others: what the file says.
+"""
+
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av import VideoFrame
+from av.video.codeccontext import VideoCodecContext
+from PIL import Image as PillowImage
+
+from jointvos.color import REC_709, Values, between, convert, to_display
+from jointvos.errors import MediaDecodeError, UnsupportedMediaError
+from jointvos.files.exr import ExrHeader, read_exr_header
+from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
+from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS, reason
+from jointvos.types import DeepImage, Image
+
+_log = logging.getLogger("jointvos.media")
+
+_CODECS = {".exr": "exr", ".dpx": "dpx"} | dict.fromkeys(
+    (".jp2", ".j2k", ".j2c", ".jpc", ".jpx"), "jpeg2000"
+)
+_PLUGINS = {".jxl": ("pillow_jxl", "JPEG XL", "pillow-jxl-plugin")} | dict.fromkeys(
+    (".heic", ".heif", ".hif"), ("pillow_heif", "HEIC", "pillow-heif")
+)
+_HALF_MAX = 65504.0  # instead of infinity
+_LARGEST = 1 << 30  # bytes; 100 million pixels of half floats are less
+_DPX_TRANSFER, _LOGARITHMIC = 801, {1: "printing density", 3: "logarithmic"}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image.
+
+    Attributes:
+        image: RGB, uint8 [H,W,3], as it is shown.
+        deep: The same in full depth, None where that is 8 bit.
+    """
+
+    image: Image
+    deep: DeepImage | None = None
+
+
+def read_image(path: Path) -> Decoded:
+    """Decode an image.
+
+    Raises:
+        MediaDecodeError: It is damaged, cut off, too large, or not of the kind its name says.
+        UnsupportedMediaError: There is no decoder for its kind.
+    """
+    suffix = path.suffix.lower()
+    decode = _through_codec if suffix in _CODECS else _through_pillow
+    try:
+        return decode(path)
+    except (*AV_ERRORS, *IMAGE_ERRORS, RuntimeError) as error:
+        if isinstance(error, UnsupportedMediaError):
+            raise
+        why = reason(error) if suffix in _CODECS else image_reason(error)
+        raise MediaDecodeError(f"{path} cannot be decoded: {why}") from error
+
+
+def deep_reader(path: Path) -> Callable[[], DeepImage]:
+    """What decodes an image in full depth once more when it is asked for."""
+
+    def read() -> DeepImage:
+        deep = read_image(path).deep
+        assert deep is not None
+        return deep
+
+    return read
+
+
+def tell_of(path: Path) -> None:
+    """Say what is special about a sequence that begins with this image."""
+    if path.suffix.lower() == ".exr":
+        _log.info("%s: linear light is shown as sRGB; what is above 1 is white", path.name)
+    if path.suffix.lower() == ".dpx":
+        with path.open("rb") as file:
+            head = file.read(_DPX_TRANSFER + 1)
+        if kind := _LOGARITHMIC.get(head[_DPX_TRANSFER]):
+            _log.warning(
+                "%s says that it is %s; it is taken as it is and looks flat", path.name, kind
+            )
+
+
+def _through_pillow(path: Path) -> Decoded:
+    extra: tuple[str, ...] = ()
+    suffix = path.suffix.lower()
+    if suffix in _PLUGINS:
+        module, kind, package = _PLUGINS[suffix]
+        try:
+            plugin = importlib.import_module(module)
+        except ImportError:
+            raise UnsupportedMediaError(
+                f"{path}: reading {kind} needs another package; pip install {package}"
+            ) from None
+        if module == "pillow_heif":
+            plugin.register_heif_opener()
+        extra = ("HEIF", "AVIF", "JXL")
+    elif suffix == ".avif":
+        extra = ("AVIF",)
+    elif suffix == ".tga":  # has no signature, so any file could be taken for one
+        extra = ("TGA",)
+    with open_image(path, extra) as picture:
+        return Decoded(_to_rgb(upright(picture)))
+
+
+def _to_rgb(picture: PillowImage.Image) -> Image:
+    """RGB, uint8 [H,W,3]; alpha is dropped as in videos, 16 bits are scaled to 8."""
+    if picture.mode.startswith("I"):
+        grey = np.clip(np.rint(np.asarray(picture) / 257), 0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if picture.mode == "F":
+        raise ValueError("pictures of floating-point values have no agreed white; use 8 or 16 bit")
+    return np.array(picture.convert("RGB"))
+
+
+def _through_codec(path: Path) -> Decoded:
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST >> 20} MiB")
+    content = path.read_bytes()
+    codec = _CODECS[path.suffix.lower()]
+    if codec != "exr":
+        return _of_codes(_decode(codec, content))
+    header = read_exr_header(content)
+    if header.origin != (0, 0):
+        raise ValueError(f"its display window begins at {header.origin}, expected (0, 0)")
+    linear = _linear(_decode(codec, content, layer=header.layer()), header)
+    shown = np.rint(to_display(linear) * np.float32(255)).astype(np.uint8)
+    return Decoded(shown, linear)
+
+
+def _decode(codec: str, content: bytes, **options: str) -> VideoFrame:
+    context = av.CodecContext.create(codec, "r")
+    assert isinstance(context, VideoCodecContext)
+    context.options = {"max_pixels": str(MAX_PIXELS), "err_detect": "explode", **options}
+    context.thread_count = 1
+    frames = [*context.decode(av.Packet(content)), *context.decode(None)]
+    if not frames:
+        raise ValueError("there is no image in it")
+    return frames[0]
+
+
+def _linear(frame: VideoFrame, header: ExrHeader) -> Values:
+    """Linear light in Rec. 709, float32 [H,W,3]; what is no number is 0."""
+    name = frame.format.name
+    if "f16" not in name and "f32" not in name:
+        raise ValueError("its pixels are whole numbers, expected half or float")
+    kind = np.dtype("<f2" if "f16" in name else "<f4")
+    planes = [
+        np.frombuffer(bytes(plane), kind).reshape(plane.height, -1)[:, : plane.width]
+        for plane in frame.planes
+    ]
+    order = (2, 0, 1) if len(planes) >= 3 else (0, 0, 0)  # G, B, R and alpha, or gray and alpha
+    linear = np.stack([planes[i] for i in order], axis=-1).astype(np.float32)
+    np.nan_to_num(linear, copy=False, nan=0.0, posinf=_HALF_MAX, neginf=-_HALF_MAX)
+    if header.primaries is not None and not np.allclose(header.primaries, REC_709, atol=1e-3):
+        linear = convert(linear, between(header.primaries, REC_709))
+    return linear
+
+
+def _of_codes(frame: VideoFrame) -> Decoded:
+    bits = max(component.bits for component in frame.format.components)
+    if bits <= 8:
+        return Decoded(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
+    if frame.format.name.startswith("gbrp") and bits < 16:  # exact, which swscale is not
+        top = (1 << bits) - 1
+        codes = frame.to_ndarray()[..., :3].astype(np.uint32)
+        deep = ((codes * 65535 + top // 2) // top).astype(np.uint16)
+    else:
+        deep = frame.to_ndarray(format="rgb48le").astype(np.uint16, copy=False)
+    return Decoded(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8), deep)

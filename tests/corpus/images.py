@@ -1,0 +1,70 @@
+"""Images that post houses work in, written by their definitions, not by the codec library."""
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def _attribute(name: str, kind: str, value: bytes) -> bytes:
+    return f"{name}\0{kind}\0".encode() + struct.pack("<i", len(value)) + value
+
+
+def write_exr(
+    path: Path,
+    pixels: np.ndarray,
+    channels: Sequence[str] = ("R", "G", "B"),
+    *,
+    display: tuple[int, int, int, int] | None = None,
+    data_at: tuple[int, int] = (0, 0),
+    primaries: Sequence[float] | None = None,
+) -> None:
+    """OpenEXR, uncompressed, float32, float16 or uint32 [H,W,C]; windows: x, y, width, height."""
+    height, width, _ = pixels.shape
+    x, y = data_at
+    left, top, columns, rows = display or (0, 0, width, height)
+    kind = {np.dtype("u4"): 0, np.dtype("f2"): 1, np.dtype("f4"): 2}[pixels.dtype]
+    order = sorted(range(len(channels)), key=lambda i: channels[i])
+    listing = b"".join(
+        channels[i].encode() + b"\0" + struct.pack("<i4x2i", kind, 1, 1) for i in order
+    )
+    head = b"\x76\x2f\x31\x01" + struct.pack("<i", 2)
+    head += _attribute("channels", "chlist", listing + b"\0")
+    head += _attribute("compression", "compression", b"\0")
+    head += _attribute(
+        "dataWindow", "box2i", struct.pack("<4i", x, y, x + width - 1, y + height - 1)
+    )
+    window = struct.pack("<4i", left, top, left + columns - 1, top + rows - 1)
+    head += _attribute("displayWindow", "box2i", window)
+    head += _attribute("lineOrder", "lineOrder", b"\0")
+    head += _attribute("pixelAspectRatio", "float", struct.pack("<f", 1))
+    head += _attribute("screenWindowCenter", "v2f", struct.pack("<2f", 0, 0))
+    head += _attribute("screenWindowWidth", "float", struct.pack("<f", 1))
+    if primaries is not None:
+        head += _attribute("chromaticities", "chromaticities", struct.pack("<8f", *primaries))
+    head += b"\0"
+    lines = []
+    for row in range(height):
+        values = b"".join(np.ascontiguousarray(pixels[row, :, i]).tobytes() for i in order)
+        lines.append(struct.pack("<2i", y + row, len(values)) + values)
+    starts = np.cumsum([len(head) + 8 * height, *(len(line) for line in lines[:-1])])
+    path.write_bytes(head + starts.astype("<u8").tobytes() + b"".join(lines))
+
+
+def write_dpx(path: Path, codes: np.ndarray, bits: int, transfer: int = 6) -> None:
+    """DPX, big-endian RGB [H,W,3]: 10 bit (filled, method A), or 12 or 16 bit in words."""
+    height, width, _ = codes.shape
+    head = bytearray(2048)
+    struct.pack_into(">4sI8sI", head, 0, b"SDPX", 2048, b"V1.0", 0)
+    struct.pack_into(">2H2I", head, 768, 0, 1, width, height)
+    struct.pack_into(">4BHH", head, 800, 50, transfer, 6, bits, 0 if bits == 16 else 1, 0)
+    struct.pack_into(">I", head, 808, 2048)
+    values = codes.astype(np.uint32)
+    if bits == 10:
+        words = values[..., 0] << 22 | values[..., 1] << 12 | values[..., 2] << 2
+        data = words.astype(">u4").tobytes()
+    else:
+        data = (values << (16 - bits)).astype(">u2").tobytes()
+    struct.pack_into(">I", head, 16, len(head) + len(data))
+    path.write_bytes(bytes(head) + data)
