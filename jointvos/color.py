@@ -5,14 +5,14 @@ Shapes are [...,3], RGB, unless said otherwise.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jointvos.types import Hdr
+
 Values: TypeAlias = NDArray[np.float32]
-Hdr: TypeAlias = Literal["pq", "hlg"]
-"""How HDR is coded: SMPTE ST 2084 (HDR10, Dolby Vision) or ITU-R BT.2100 hybrid log-gamma."""
 
 WHITE_NITS = 203.0
 """Luminance of what is white in SDR, shown in HDR (ITU-R BT.2408)."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ Image: TypeAlias = NDArray[np.uint8]
 DeepImage: TypeAlias = NDArray[np.uint16 | np.float32]
 """RGB image in full depth, [Hv,Wv,3]: codes as in the source, 65535 being the highest, or linear
 light (Rec. 709 primaries, 1.0 is white) as float32."""
+
+Hdr: TypeAlias = Literal["pq", "hlg"]
+"""How HDR is coded: SMPTE ST 2084 (HDR10, Dolby Vision) or ITU-R BT.2100 hybrid log-gamma."""
 
 LabelMap: TypeAlias = NDArray[np.uint8 | np.uint16]
 """Object ids per pixel, [Hv,Wv]; 0 is background.
@@ -64,6 +67,8 @@ class VideoInfo:
         has_audio: Whether there is sound to copy.
         colour_tags: Matrix, primaries and transfer by their numbers in ITU-T H.273; 2 is unknown.
         first_pts: `Frame.pts` of the source's first frame, from which times are counted.
+        hdr: How `Frame.deep` is coded (with BT.2020 primaries) if the source is HDR; `Frame.image`
+            is SDR then, and `colour_tags` are those of SDR.
         names: `Frame.name` of every image of a sequence; none for videos.
     """
 
@@ -78,6 +83,7 @@ class VideoInfo:
     has_audio: bool = False
     colour_tags: tuple[int, int, int] = (2, 2, 2)
     first_pts: int = 0
+    hdr: Hdr | None = None
     names: tuple[str, ...] = ()
 
 

@@ -57,7 +57,16 @@ class OutputOptions:
             "--alpha",
             metavar="PATH",
             help="The objects cut out with soft edges (straight alpha): ProRes 4444 (.mov), VP9 "
-            "(.webm) or a folder of RGBA PNGs.",
+            "(.webm) or a folder of RGBA images.",
+        ),
+    ] = None
+    alpha_format: Annotated[
+        str | None,
+        typer.Option(
+            "--alpha-format",
+            metavar="NAME",
+            help="Images in the folder of --alpha: png (default, 8 bit), png16 (16 bit) or exr "
+            "(linear light, half float, premultiplied).",
         ),
     ] = None
     soft: Annotated[

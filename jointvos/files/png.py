@@ -5,12 +5,14 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 
 from jointvos.errors import EncodeError
+from jointvos.types import Hdr
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEY, _VALUE = "Software", "jointvos"
@@ -48,24 +50,33 @@ def write_png(
     path: Path,
     pixels: NDArray[np.uint8] | NDArray[np.uint16],
     offset: tuple[int, int] | None = None,
+    hdr: Hdr | None = None,
 ) -> None:
-    """Write grey (8 or 16 bit), RGB or RGBA (8 bit) as a PNG that says who wrote it.
+    """Write grey or RGBA (8 or 16 bit) or RGB (8 bit) as a PNG that says who wrote it.
 
     Args:
         path: The file.
         pixels: [H,W], [H,W,3] or [H,W,4].
         offset: Where in a larger picture it belongs, x and y; for editors that place layers.
+        hdr: How colors are coded, if they are HDR.
 
     Raises:
         EncodeError: The file cannot be written.
     """
-    data = BytesIO()
-    PillowImage.fromarray(pixels).save(data, "PNG", compress_level=1, pnginfo=mark())
-    content = data.getvalue()
-    if offset is not None:  # Pillow writes no such chunk; it may stand right behind the header
-        content = (
-            content[:_HEADER] + _chunk(b"oFFs", struct.pack(">iiB", *offset, 0)) + content[_HEADER:]
-        )
+    extra = b""  # chunks that may stand right behind the header
+    if pixels.ndim == 3 and pixels.dtype == np.uint16:  # which Pillow does not know
+        colors = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)
+        _, coded = cv2.imencode(".png", colors, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        content, extra = coded.tobytes(), _chunk(b"tEXt", _TEXT)
+    else:
+        data = BytesIO()
+        PillowImage.fromarray(pixels).save(data, "PNG", compress_level=1, pnginfo=mark())
+        content = data.getvalue()
+    if offset is not None:
+        extra += _chunk(b"oFFs", struct.pack(">iiB", *offset, 0))
+    if hdr is not None:  # primaries, transfer, matrix by their numbers in H.273; full range
+        extra += _chunk(b"cICP", bytes((9, 16 if hdr == "pq" else 18, 0, 1)))
+    content = content[:_HEADER] + extra + content[_HEADER:]
     try:
         path.write_bytes(content)
     except OSError as error:

@@ -6,13 +6,14 @@ from abc import abstractmethod
 from pathlib import Path
 
 from jointvos.errors import EncodeError, OutputError, OutputExists
+from jointvos.files.exr import is_marked_exr
 from jointvos.files.png import is_marked
 from jointvos.files.staged import StagedSink
 from jointvos.types import Frame, FrameResult
 
 
 class StagedFolder(StagedSink):
-    """A sink that makes a folder of PNG files, or of folders of them."""
+    """A sink that makes a folder of images, or of folders of them."""
 
     def __init__(
         self, directory: Path, *, overwrite: bool = False, source: Path | None = None
@@ -89,11 +90,15 @@ class StagedFolder(StagedSink):
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether jointvos has written a PNG, or all that is in the folder of an object."""
+    """Whether jointvos has written an image, or all that is in the folder of an object."""
     try:
         if path.is_dir() and not path.is_symlink() and path.name.isdecimal():
             entries = list(path.iterdir())
-            return bool(entries) and all(e.is_file() and is_marked(e) for e in entries)
-        return path.is_file() and is_marked(path)
+            return bool(entries) and all(e.is_file() and _is_marked(e) for e in entries)
+        return path.is_file() and _is_marked(path)
     except OSError:  # what cannot be read cannot be known
         return False
+
+
+def _is_marked(path: Path) -> bool:
+    return is_marked(path) or is_marked_exr(path)

@@ -62,9 +62,9 @@ def cut_out(image: Image, soft: Soft) -> NDArray[np.uint8]:
     return np.dstack([image, to_8_bit(soft)])
 
 
-def cut_out_16_bit(image: Image, soft: Soft) -> NDArray[np.uint16]:
-    """The picture with straight alpha, RGBA uint16 [H,W,4]; its colours are not changed."""
-    return np.dstack([image.astype(np.uint16) * 257, to_16_bit(soft)])
+def cut_out_16_bit(codes: NDArray[np.uint16], soft: Soft) -> NDArray[np.uint16]:
+    """Codes of 16 bit with straight alpha, RGBA uint16 [H,W,4]; colors are not changed."""
+    return np.dstack([codes, to_16_bit(soft)])
 
 
 def composite(image: Image, soft: Soft, behind: Image) -> Image:

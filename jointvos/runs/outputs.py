@@ -43,7 +43,9 @@ class Outputs:
         overlay: A video with the objects tinted; audio is copied. `Path("-")` is stdout, for the
             two that follow too.
         mask_video: .mkv holds the IDs exactly (gray, lossless), .mp4 shows them in color.
-        alpha: The objects alone with straight alpha: .mov, .webm or a folder of RGBA PNGs.
+        alpha: The objects alone with straight alpha: .mov, .webm or a folder of RGBA images.
+        alpha_format: Of the images in a folder: "png" (8 bit, the default), "png16" (16 bit) or
+            "exr" (linear light, premultiplied).
         soft: The probability of every object in gray: a folder or a lossless .mkv.
         crop: A folder, every object cut out along its box.
         stats: .csv or .jsonl, a line per frame and object.
@@ -63,6 +65,7 @@ class Outputs:
     overlay: str | Path | None = None
     mask_video: str | Path | None = None
     alpha: str | Path | None = None
+    alpha_format: str | None = None
     soft: str | Path | None = None
     crop: str | Path | None = None
     stats: str | Path | None = None
@@ -110,6 +113,10 @@ class Outputs:
             raise ConfigError(f"--audio is {self.audio!r}, expected copy or none")
         if self.coco_layout is not None and self.coco is None:
             raise ConfigError("--coco-layout is for --coco, which is not asked for")
+        if self.alpha_format is not None and not (
+            self.alpha is not None and is_folder(Path(self.alpha))
+        ):
+            raise ConfigError("--alpha-format is for a folder, --alpha DIR")
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
                 raise ConfigError(f"--{option} is for --overlay, which is not asked for")
@@ -161,7 +168,10 @@ class Outputs:
             if path == STDOUT:
                 yield self._stream(info, "rgba")
             elif is_folder(path):
-                yield AlphaFolderSink(path, overwrite=overwrite, source=source)
+                format = self.alpha_format or "png"
+                yield AlphaFolderSink(
+                    path, overwrite=overwrite, source=source, format=format, hdr=info.hdr
+                )
             else:
                 yield AlphaVideoSink(path, info, overwrite=overwrite, sound=sound)
         if path := paths.get("soft"):

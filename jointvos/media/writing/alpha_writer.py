@@ -12,10 +12,12 @@ from jointvos.files.png import write_png
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import Soft, cut_out, cut_out_16_bit, foreground
 from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.media.writing.depth import codes_16, linear_light
 from jointvos.media.writing.encoder import Pixels
+from jointvos.media.writing.exr_image import write_exr
 from jointvos.media.writing.formats import ALPHA_FORMATS
 from jointvos.media.writing.video_writer import VideoSink
-from jointvos.types import Frame, FrameResult, VideoInfo
+from jointvos.types import Frame, FrameResult, Hdr, VideoInfo
 
 _TOLERANCE = 0.02
 """Mean difference of the alpha read back, 1 being opaque."""
@@ -29,11 +31,55 @@ _WHY_NOT = {
 }
 
 
+ALPHA_IMAGES = ("png", "png16", "exr")
+"""Kinds of images with transparency."""
+
+
 class AlphaFolderSink(StagedFolder):
-    """A folder with `<frame.name>.png` per frame: RGBA, straight alpha from the probabilities."""
+    """A folder with an image with transparency per frame, `<frame.name>.png` or `.exr`.
+
+    PNG has RGBA of 8 or 16 bit and straight alpha. OpenEXR has linear light (Rec. 709, half floats)
+    and is premultiplied, as compositing programs expect of it. With 16 bit and in OpenEXR, colors
+    have the depth of the source.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        overwrite: bool = False,
+        source: Path | None = None,
+        format: str = "png",
+        hdr: Hdr | None = None,
+    ) -> None:
+        """Check that the folder can be written; see `StagedSink`.
+
+        Args:
+            directory: Where the folder will stand.
+            overwrite: Whether it may replace what is there.
+            source: The input, which is never overwritten.
+            format: One of `ALPHA_IMAGES`.
+            hdr: How the source codes HDR, if it does.
+
+        Raises:
+            ConfigError: The format is unknown.
+            OutputError: It cannot be written there.
+        """
+        super().__init__(directory, overwrite=overwrite, source=source)
+        if format not in ALPHA_IMAGES:
+            raise ConfigError(f"no alpha format {format!r}; expected {', '.join(ALPHA_IMAGES)}")
+        self._format, self._hdr = format, hdr
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
-        write_png(folder / f"{frame.name}.png", cut_out(frame.image, foreground(result)))
+        soft = foreground(result)
+        if self._format == "exr":
+            alpha = soft[..., None]
+            pixels = np.dstack([linear_light(frame, self._hdr) * alpha, alpha])
+            write_exr(folder / f"{frame.name}.exr", pixels)
+        else:
+            deep = self._format == "png16"
+            pixels = cut_out_16_bit(codes_16(frame), soft) if deep else cut_out(frame.image, soft)
+            write_png(folder / f"{frame.name}.png", pixels, hdr=self._hdr if deep else None)
 
 
 class AlphaVideoSink(VideoSink):
@@ -74,7 +120,7 @@ class AlphaVideoSink(VideoSink):
         if self._first is None:
             self._first = soft
         self._count += 1
-        return (cut_out_16_bit if self._deep else cut_out)(frame.image, soft)
+        return cut_out_16_bit(codes_16(frame), soft) if self._deep else cut_out(frame.image, soft)
 
     def _complete(self) -> None:
         super()._complete()
