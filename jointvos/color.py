@@ -5,8 +5,10 @@ Shapes are [...,3], RGB, unless said otherwise.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,11 +105,16 @@ def pq_of_nits(nits: Values) -> Values:
 
 def nits_of_hlg(codes: Values) -> Values:
     """Luminance of HLG codes on a display of 1000 nits (BT.2100: inverse OETF, then OOTF)."""
-    x = np.clip(codes, 0, 1)
-    scene = np.where(x <= 0.5, x * x / 3, (np.exp((x - _HLG_C) / _HLG_A) + _HLG_B) / 12)
+    scene = _hlg_scene(codes)
     luma = np.maximum((scene @ _LUMA_2020)[..., None], 1e-12)
     nits: Values = (PEAK_NITS * luma ** (_HLG_GAMMA - 1) * scene).astype(np.float32)
     return nits
+
+
+def _hlg_scene(codes: Values) -> Values:
+    x = np.clip(codes, 0, 1)
+    scene = np.where(x <= 0.5, x * x / 3, (np.exp((x - _HLG_C) / _HLG_A) + _HLG_B) / 12)
+    return np.asarray(scene, dtype=np.float32)
 
 
 def hlg_of_nits(nits: Values) -> Values:
@@ -120,17 +127,49 @@ def hlg_of_nits(nits: Values) -> Values:
     return codes
 
 
-def shown_as_sdr(codes: Values, hdr: Hdr) -> Values:
-    """HDR (BT.2020) as SDR shows it, sRGB values from 0 to 1.
+def shown_as_sdr(codes: NDArray[np.uint16], hdr: Hdr) -> NDArray[np.uint8]:
+    """HDR (BT.2020), 65535 being the highest code, as SDR shows it: sRGB, uint8 [H,W,3].
 
     Highlights are rolled off by the curve of ITU-R BT.2390 (EETF), from 1000 nits to white of 203;
     what is below about 90 nits is kept. The curve works on the largest of red, green and blue, so
     that hues stay. Then colors are converted to Rec. 709, and those outside are cut off.
     """
-    nits = nits_of_pq(codes) if hdr == "pq" else nits_of_hlg(codes)
-    largest = np.maximum(nits.max(axis=-1, keepdims=True), 1e-6)
-    scaled = nits * (_rolled_off(largest) / largest) / np.float32(WHITE_NITS)
-    return to_display(convert(scaled, between(REC_2020, REC_709)))
+    light = np.take(_light(hdr), codes)  # 1 is the peak
+    if hdr == "hlg":
+        luma = cv2.transform(light, _LUMA_2020[None])
+        light *= np.power(luma, np.float32(_HLG_GAMMA - 1)).reshape(*luma.shape[:2], 1)
+    largest = light.max(axis=-1)
+    gain = np.take(_gain(), _index(np.sqrt(largest))) / np.maximum(largest, 1)
+    light *= gain[..., None]
+    linear: Values = np.asarray(
+        cv2.transform(light, between(REC_2020, REC_709).astype(np.float32)), dtype=np.float32
+    )
+    return np.take(_shown(), _index(linear))
+
+
+def _index(values: Values) -> NDArray[np.uint16]:
+    """Places in a table of 65536 entries from 0 to 1."""
+    return (np.clip(values, 0, 1) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+
+
+@cache
+def _light(hdr: Hdr) -> Values:
+    """By code: light of the display for PQ, of the scene for HLG."""
+    codes = np.linspace(0, 1, 65536, dtype=np.float32)
+    return nits_of_pq(codes) / np.float32(PEAK_NITS) if hdr == "pq" else _hlg_scene(codes)
+
+
+@cache
+def _gain() -> Values:
+    """By the square root of light: from light to what SDR shows, 1 being white."""
+    light = np.linspace(1e-4, 1, 65536, dtype=np.float32) ** 2
+    return _rolled_off(light * np.float32(PEAK_NITS)) / (light * np.float32(WHITE_NITS))
+
+
+@cache
+def _shown() -> NDArray[np.uint8]:
+    linear = np.linspace(0, 1, 65536, dtype=np.float32)
+    return np.rint(to_display(linear) * 255).astype(np.uint8)
 
 
 def _rolled_off(nits: Values) -> Values:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from jointvos.types import Image, LabelMap
-
-Pixels = TypeVar("Pixels", Image, LabelMap)
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,9 @@ class Orientation:
     def swaps_sides(self) -> bool:
         return self.quarter_turns % 2 == 1
 
-    def upright(self, image: Pixels) -> Pixels:
+    def upright(self, image: NDArray[Number]) -> NDArray[Number]:
         """The picture or mask as it should be seen, [H,W,...] to [Hv,Wv,...]."""
         if self == Orientation():
             return image
-        if self.mirrored:
-            image = image[:, ::-1]
-        return np.ascontiguousarray(np.rot90(image, self.quarter_turns))
+        mirrored = image[:, ::-1] if self.mirrored else image
+        return np.ascontiguousarray(np.rot90(mirrored, self.quarter_turns))

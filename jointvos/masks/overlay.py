@@ -1,24 +1,32 @@
 """Masks drawn over pictures."""
 
 from functools import cache
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from jointvos.color import sdr_in_hdr
 from jointvos.masks.palette import Palette, display_colours, table_size
-from jointvos.types import Image, LabelMap, object_pixels
+from jointvos.types import Hdr, LabelMap, object_pixels
+
+Code = TypeVar("Code", np.uint8, np.uint16)
 
 
-def draw_overlay(image: Image, labels: LabelMap, alpha: float = 0.45) -> Image:
+def draw_overlay(
+    image: NDArray[Code], labels: LabelMap, alpha: float = 0.45, hdr: Hdr | None = None
+) -> NDArray[Code]:
     """Tint every object and draw a crisp, lighter line along the inside of its border.
 
     Args:
-        image: RGB, uint8 [Hv,Wv,3]; not changed.
+        image: RGB, uint8 or uint16 [Hv,Wv,3]; not changed.
         labels: Ids, uint8 or uint16 [Hv,Wv]; void is left alone.
         alpha: Strength of the tint, from 0 (only lines) to 1.
+        hdr: How an image of uint16 codes HDR, if it does.
 
     Returns:
-        RGB, uint8 [Hv,Wv,3].
+        RGB, [Hv,Wv,3] of the image's type.
     """
     drawn = image.copy()
     objects = object_pixels(labels)
@@ -32,22 +40,39 @@ def draw_overlay(image: Image, labels: LabelMap, alpha: float = 0.45) -> Image:
         slice(max(0, columns[0] - width), columns[-1] + width + 1),
     )
     ids, mask = labels[part], objects[part].astype(np.uint8) * 255
-    colours = colour_labels(ids, display_colours(table_size(labels)))
+    count = table_size(labels)
+    tones: tuple[NDArray[Any], NDArray[Any]] = (display_colours(count), _lighter(count))
+    if image.dtype == np.uint16:
+        tones = _in_16_bit(count, hdr)
+    colours = colour_labels(ids, tones[0])
     tint = cv2.addWeighted(image[part], 1 - alpha, colours, alpha, 0)
     kernel = np.ones((2 * width + 1, 2 * width + 1), dtype=np.uint8)
     border = cv2.compare(cv2.erode(ids, kernel), cv2.dilate(ids, kernel), cv2.CMP_NE)
     cv2.copyTo(tint, mask, drawn[part])
-    lines = colour_labels(ids, _lighter(table_size(labels)))
+    lines = colour_labels(ids, tones[1])
     cv2.copyTo(lines, cv2.bitwise_and(border, mask), drawn[part])
     return drawn
 
 
-def colour_labels(labels: LabelMap, colours: Palette) -> Image:
-    """Ids to RGB, uint8 [Hv,Wv,3]; the table has a row for every value of the labels' type."""
-    if labels.dtype != np.uint8:
+def colour_labels(labels: LabelMap, colours: NDArray[Code]) -> NDArray[Code]:
+    """Ids to RGB, [Hv,Wv,3]; the table has a row for every value of the labels' type."""
+    if labels.dtype != np.uint8 or colours.dtype != np.uint8:
         return np.take(colours, labels, axis=0)
     table = colours.reshape(256, 1, 3)
-    return cv2.LUT(cv2.merge([labels, labels, labels]), table).astype(np.uint8, copy=False)
+    return cv2.LUT(cv2.merge([labels, labels, labels]), table).astype(colours.dtype, copy=False)
+
+
+@cache
+def _in_16_bit(count: int, hdr: Hdr | None) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Colours of objects and of their outlines as codes of 16 bit."""
+
+    def coded(colours: Palette) -> NDArray[np.uint16]:
+        tones = colours.astype(np.float32) / np.float32(255)
+        if hdr is not None:
+            tones = sdr_in_hdr(tones, hdr)
+        return np.asarray(np.rint(tones * 65535), dtype=np.uint16)
+
+    return coded(display_colours(count)), coded(_lighter(count))
 
 
 @cache

@@ -11,6 +11,7 @@ from jointvos.errors import ConfigError, OutputError
 from jointvos.files.staged import TwoPhaseSink
 from jointvos.masks import Background, as_grey, cut_out, draw_overlay, foreground, read_background
 from jointvos.media.writing import (
+    ALPHA_FORMATS,
     STDOUT,
     AlphaFolderSink,
     AlphaVideoSink,
@@ -27,6 +28,7 @@ from jointvos.media.writing import (
     StreamSink,
     coco_sink,
     draw_composite,
+    keeps_depth,
 )
 from jointvos.types import VOID, Frame, FrameResult, VideoInfo
 
@@ -92,6 +94,17 @@ class Outputs:
     def need_probabilities(self) -> bool:
         """Whether any of them shows more than labels."""
         return any((self.alpha, self.soft, self.crop, self.background))
+
+    @property
+    def need_depth(self) -> bool:
+        """Whether any of them has more than 8 bits."""
+        overlay = self.overlay is not None and self.background is None
+        deep = ALPHA_FORMATS.get(Path(self.alpha or "").suffix.lower())
+        return (
+            (overlay and self.encoder is not None and keeps_depth(self.encoder))
+            or (deep is not None and deep.deep)
+            or self.alpha_format in ("png16", "exr")
+        )
 
     def check(self, source: Path, masks: Sequence[Path]) -> None:
         """Refuse what cannot be written, before the input is opened.

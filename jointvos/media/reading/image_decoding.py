@@ -25,6 +25,7 @@ from jointvos.color import REC_709, Values, between, convert, to_display
 from jointvos.errors import MediaDecodeError, UnsupportedMediaError
 from jointvos.files.exr import ExrHeader, read_exr_header
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
+from jointvos.media.reading.codes import bits_of, codes_of
 from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS, reason
 from jointvos.types import DeepImage, Image
 
@@ -173,13 +174,7 @@ def _linear(frame: VideoFrame, header: ExrHeader) -> Values:
 
 
 def _of_codes(frame: VideoFrame) -> Decoded:
-    bits = max(component.bits for component in frame.format.components)
-    if bits <= 8:
+    if bits_of(frame) <= 8:
         return Decoded(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
-    if frame.format.name.startswith("gbrp") and bits < 16:  # exact, which swscale is not
-        top = (1 << bits) - 1
-        codes = frame.to_ndarray()[..., :3].astype(np.uint32)
-        deep = ((codes * 65535 + top // 2) // top).astype(np.uint16)
-    else:
-        deep = frame.to_ndarray(format="rgb48le").astype(np.uint16, copy=False)
+    deep = codes_of(frame)
     return Decoded(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8), deep)

@@ -41,6 +41,7 @@ def open_source(
     raw: str | None = None,
     allow_network: bool = False,
     start_number: int | None = None,
+    deep: bool = False,
 ) -> FrameSource:
     """Open a video file or an image sequence.
 
@@ -55,6 +56,7 @@ def open_source(
         raw: "WIDTHxHEIGHT@RATE" of frames that are nothing but RGB pixels of 8 bit.
         allow_network: Whether addresses are opened.
         start_number: Images of a sequence with lower numbers in their names are left out.
+        deep: Whether frames of videos carry `Frame.deep`; those of sequences do where there is one.
 
     Raises:
         ConfigError: `start`, `end`, `frame_rate`, `raw` or `start_number` makes no sense, the
@@ -84,4 +86,4 @@ def open_source(
     stream = pipe_at(path) if address is None else open_web(address)
     if shape is not None:
         return RawReader(path, shape, frames, stream)
-    return VideoReader(path, frames, stream)
+    return VideoReader(path, frames, stream, deep=deep)

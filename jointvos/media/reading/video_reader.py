@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -12,12 +12,14 @@ from av import VideoFrame
 from av.codec.context import ThreadType
 from av.packet import Packet
 from av.sidedata.sidedata import SideData
-from av.video.reformatter import ColorTrc, Interpolation, VideoReformatter
+from av.video.reformatter import ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 
+from jointvos.color import shown_as_sdr
 from jointvos.errors import MediaDecodeError, MediaOpenError
 from jointvos.files.orientation import Orientation
 from jointvos.frame_range import FrameRange
+from jointvos.media.reading.codes import EXACTLY, bits_of, codes_of
 from jointvos.media.reading.completeness import file_cut_short
 from jointvos.media.reading.containers import (
     AV_ERRORS,
@@ -29,12 +31,12 @@ from jointvos.media.reading.containers import (
     stream_duration,
 )
 from jointvos.media.reading.streams import ByteStream
-from jointvos.types import Frame, VideoInfo
+from jointvos.types import DeepImage, Frame, Hdr, Image, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
 
-# Without these, swscale rounds down, so that films come out darker by one grey level.
-_EXACTLY = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_HDR: dict[int, Hdr] = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg"}
+_SDR = (1, 1, 1)  # what HDR is shown in: Rec. 709
 
 
 class VideoReader:
@@ -45,7 +47,12 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: Path, frames: FrameRange | None = None, stream: ByteStream | None = None
+        self,
+        path: Path,
+        frames: FrameRange | None = None,
+        stream: ByteStream | None = None,
+        *,
+        deep: bool = False,
     ) -> None:
         """Open the file and decode its first frame.
 
@@ -53,6 +60,8 @@ class VideoReader:
             path: The file, or what to call the stream.
             frames: The part that is wanted.
             stream: What to read instead of a file; it can be read only once, and is closed at last.
+            deep: Whether frames carry `Frame.deep` where there are more than 8 bits, which takes
+                memory; HDR stays HDR only with it.
 
         Raises:
             MediaOpenError: The file is missing, unreadable or no video.
@@ -64,7 +73,7 @@ class VideoReader:
         self._stream = stream
         self._name = str(path) if stream is None else stream.name
         self._range = frames or FrameRange()
-        self._used = False
+        self._used, self._deep = False, deep
         self._decoding = threading.Lock()
         try:
             self._open()
@@ -74,8 +83,12 @@ class VideoReader:
             raise
         self.info = self._describe()
         self._refuse_late_start()
-        if self._first.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67):
-            _log.warning("%s is HDR; its tones are not mapped and will look flat", self._name)
+        if self._hdr is not None and not deep:
+            _log.warning(
+                "%s is HDR (%s) and is shown as SDR; an overlay with --encoder h265 or prores and "
+                "--alpha x.mov keep it",
+                *(self._name, self._hdr.upper()),
+            )
 
     @property
     def orientation(self) -> Orientation:
@@ -135,9 +148,7 @@ class VideoReader:
                 )
             try:
                 # Colours are converted by the matrix and range that the frame is tagged with.
-                rgb = reformatter.reformat(
-                    picture, width, height, "rgb24", interpolation=_EXACTLY, threads=1
-                )
+                image = self._shown(picture, reformatter)
             except AV_ERRORS as error:
                 raise self._damaged(index, reason(error)) from error
             nothing = False
@@ -145,12 +156,38 @@ class VideoReader:
                 index=index,
                 pts=pts,
                 time_s=float(pts * self.info.time_base),
-                image=self._orientation.upright(np.asarray(rgb.to_ndarray(), dtype=np.uint8)),
+                image=self._orientation.upright(image),
                 name=f"{index:05d}",
+                deep=self._deep_of(picture) if self._deep else None,
             )
         if nothing:
             ended = self._range.ended(index, clock.elapsed)
             raise self._range.nothing_in(self._path, None if ended else index + 1)
+
+    def _shown(self, picture: VideoFrame, reformatter: VideoReformatter) -> Image:
+        if self._hdr is not None:
+            return shown_as_sdr(codes_of(self._resized(picture), reformatter), self._hdr)
+        rgb = reformatter.reformat(
+            picture,
+            *(self._first.width, self._first.height, "rgb24"),
+            interpolation=EXACTLY,
+            threads=1,
+        )
+        return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+
+    def _resized(self, picture: VideoFrame) -> VideoFrame:
+        """A picture in the size of the first one."""
+        width, height = self._first.width, self._first.height
+        if (picture.width, picture.height) == (width, height):
+            return picture
+        return picture.reformat(width, height)
+
+    def _deep_of(self, picture: VideoFrame) -> Callable[[], DeepImage] | None:
+        """What makes the codes of a picture, where they have more than 8 bits."""
+        if self._hdr is None and bits_of(picture) <= 8:
+            return None
+        upright, resized = self._orientation.upright, self._resized(picture)
+        return lambda: upright(codes_of(resized))
 
     def _open(self) -> None:
         if self._stream is None:
@@ -168,6 +205,7 @@ class VideoReader:
         self._first = next(self._pictures)
         self._first_s = float((self._first.pts or 0) * self._time_base)
         self._orientation = _orientation(self._first)
+        self._hdr = _HDR.get(self._first.color_trc)
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Pictures as long as they are good; raises behind them if there should be more."""
@@ -267,13 +305,14 @@ class VideoReader:
             sample_aspect_ratio=aspect,
             # Sound is copied by reading the file once more, which a pipe does not allow.
             has_audio=bool(self._container.streams.audio) and self._path.is_file(),
-            colour_tags=(
-                int(self._first.colorspace),
-                int(self._first.color_primaries),
-                int(self._first.color_trc),
-            ),
+            colour_tags=_SDR if self._hdr is not None else _tags(self._first),
             first_pts=self._first.pts or 0,
+            hdr=self._hdr if self._deep else None,
         )
+
+
+def _tags(picture: VideoFrame) -> tuple[int, int, int]:
+    return int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc)
 
 
 class _Clock:

@@ -3,7 +3,13 @@
 from jointvos.media.writing.alpha_writer import AlphaFolderSink, AlphaVideoSink
 from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink
 from jointvos.media.writing.encoder import STDOUT, Pixels
-from jointvos.media.writing.formats import ALPHA_FORMATS, ENCODERS, STREAM_FORMATS, VIDEO_FORMATS
+from jointvos.media.writing.formats import (
+    ALPHA_FORMATS,
+    ENCODERS,
+    STREAM_FORMATS,
+    VIDEO_FORMATS,
+    keeps_depth,
+)
 from jointvos.media.writing.png_writer import PngSequenceSink
 from jointvos.media.writing.probability_writer import (
     CropSink,
@@ -42,5 +48,6 @@ __all__ = [
     "YtvisSink",
     "coco_sink",
     "draw_composite",
+    "keeps_depth",
     "object_record",
 ]

@@ -30,6 +30,7 @@ STDOUT = Path("-")
 # Numbers of H.273, the last two the same for matrix, primaries and transfer.
 _RGB, _UNSPECIFIED = 0, 2
 _BT709, _SMPTE170M = 1, 6
+_BT2020, _PQ, _HLG = 9, 16, 18
 _MATRICES = {_BT709: Colorspace.ITU709, 5: Colorspace.SMPTE170M, _SMPTE170M: Colorspace.SMPTE170M}
 _UNKNOWN = (0, 2, 3)
 _TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
@@ -38,6 +39,7 @@ _PICTURES = {
     (np.uint8, 1): "gray",
     (np.uint16, 1): "gray16le",
     (np.uint8, 3): "rgb24",
+    (np.uint16, 3): "rgb48le",
     (np.uint8, 4): "rgba",
     (np.uint16, 4): "rgba64le",
 }
@@ -46,7 +48,7 @@ _PICTURES = {
 _SOON = {"max_interleave_delta": "1000000"}
 
 Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
-"""What is coded: RGB uint8 [Hv,Wv,3], RGBA or grey of 8 or 16 bit [Hv,Wv,4] or [Hv,Wv]."""
+"""What is coded: RGB, RGBA or grey of 8 or 16 bit, [Hv,Wv,3], [Hv,Wv,4] or [Hv,Wv]."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,9 @@ class VideoEncoder:
     def _chosen_colours(self, pixels: str) -> "_Colours":
         """How `_convert` turns RGB into what is coded; as in the source if it can."""
         matrix, primaries, transfer = self._info.colour_tags
+        if self._format.deep and self._info.hdr is not None:
+            curve = _PQ if self._info.hdr == "pq" else _HLG
+            return _Colours(_BT2020, _BT2020, curve, ColorRange.MPEG)
         if pixels.startswith("gray"):  # ids and probabilities have no colour
             return _Colours(_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, ColorRange.JPEG)
         if pixels in _NOT_YUV:
@@ -236,7 +241,7 @@ class VideoEncoder:
             frame = self._reformatter.reformat(
                 frame,
                 format=pixels,
-                dst_colorspace=_MATRICES[self._colours.matrix],
+                dst_colorspace=_MATRICES.get(self._colours.matrix, Colorspace.BT2020),
                 dst_color_range=ColorRange.MPEG,
                 threads=1,
             )

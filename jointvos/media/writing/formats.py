@@ -40,6 +40,11 @@ class VideoFormat:
         """Whether frames may be unevenly spaced."""
         return self.container not in ("yuv4mpegpipe", "rawvideo")
 
+    @property
+    def deep(self) -> bool:
+        """Whether pixels have more than 8 bits, as HDR needs."""
+        return self.pixels is not None and self.pixels.endswith("10le")
+
     def pixel_format(self, width: int, height: int) -> str:
         if self.pixels is not None:
             return self.pixels
@@ -101,6 +106,7 @@ class _Encoder:
     quality: str | None = "crf"  # the option that --crf sets
     pixels: str | None = None
     highest: int = 51
+    hdr: str | None = None  # pixels for HDR, None where it cannot be kept
 
 
 _MP4S = (".mp4", ".m4v", ".mov", ".mkv")
@@ -113,13 +119,24 @@ ENCODERS: Mapping[str, _Encoder] = {
         # With B frames, x265 gives films of one or two frames random decoding times.
         {"crf": "20", "preset": "fast", "x265-params": "log-level=none:bframes=0"},
         _MP4S,
+        hdr="yuv420p10le",
     ),
     "vp9": _Encoder("libvpx-vp9", _VP9, (".webm", ".mkv", ".mp4"), highest=63),
     "av1": _Encoder(
-        "libsvtav1", {"crf": "30", "preset": "8"}, (".mp4", ".mkv", ".webm"), "crf", "yuv420p", 63
+        "libsvtav1",
+        {"crf": "30", "preset": "8"},
+        (".mp4", ".mkv", ".webm"),
+        pixels="yuv420p",
+        highest=63,
+        hdr="yuv420p10le",
     ),
     "prores": _Encoder(
-        "prores_ks", {"profile": "hq", "vendor": "apl0"}, (".mov", ".mkv"), None, "yuv422p10le"
+        "prores_ks",
+        {"profile": "hq", "vendor": "apl0"},
+        (".mov", ".mkv"),
+        None,
+        "yuv422p10le",
+        hdr="yuv422p10le",
     ),
     "ffv1": _Encoder("ffv1", {"level": "3"}, (".mkv",), None, "bgr0"),
     "h264_nvenc": _Encoder("h264_nvenc", {**_NVENC, "cq": "19"}, _MP4S, "cq"),
@@ -128,8 +145,19 @@ ENCODERS: Mapping[str, _Encoder] = {
 """Encoders that can be asked for by name."""
 
 
+def keeps_depth(encoder: str) -> bool:
+    """Whether one of `ENCODERS` can keep HDR."""
+    return encoder in ENCODERS and ENCODERS[encoder].hdr is not None
+
+
 def choose_format(
-    path: Path, width: int, height: int, encoder: str | None = None, crf: int | None = None
+    path: Path,
+    width: int,
+    height: int,
+    encoder: str | None = None,
+    crf: int | None = None,
+    *,
+    hdr: bool = False,
 ) -> VideoFormat:
     """The format of a film for looking at; whether its encoder can be had is tried at once.
 
@@ -139,6 +167,7 @@ def choose_format(
         height: Rows.
         encoder: One of `ENCODERS`; the container's usual one by default.
         crf: Quality, lower is better; the encoder's usual value by default.
+        hdr: Whether HDR is to be kept, if the encoder can.
 
     Raises:
         ConfigError: Suffix, encoder and quality are unknown, do not fit, or cannot be had here.
@@ -167,7 +196,10 @@ def choose_format(
         if not 0 <= crf <= kind.highest:
             raise ConfigError(f"crf is {crf}, expected 0 to {kind.highest} for {encoder}")
         options[kind.quality] = str(crf)
-    format = replace(usual, codec=kind.codec, options=options, pixels=kind.pixels)
+    pixels = kind.hdr if hdr and kind.hdr is not None else kind.pixels
+    if pixels == "yuv420p10le" and (width % 2 or height % 2) and kind.codec not in _ANY_SIZE:
+        pixels = "yuv444p10le"
+    format = replace(usual, codec=kind.codec, options=options, pixels=pixels)
     _try(encoder, format, width, height)
     return format
 

@@ -9,6 +9,7 @@ from jointvos.masks.alpha import Background, composite, foreground
 from jointvos.masks.mask_file import as_grey
 from jointvos.masks.overlay import colour_labels, draw_overlay
 from jointvos.masks.palette import davis_colours, table_size
+from jointvos.media.writing.depth import codes_16
 from jointvos.media.writing.encoder import Pixels, VideoEncoder
 from jointvos.media.writing.formats import LOSSLESS_GREY, VideoFormat, choose_format
 from jointvos.types import Frame, FrameResult, VideoInfo
@@ -69,7 +70,8 @@ class VideoSink(StagedFile):
 class OverlaySink(VideoSink):
     """The film with its objects tinted and outlined, with its sound and subtitles.
 
-    H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm. Size, times and shape of pixels are the
+    H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm. HDR stays HDR with the encoders h265, av1
+    and prores, if frames carry it, and is SDR with others. Size, times and shape of pixels are the
     source's, but WebM keeps no shape; an odd size is kept by coding full chroma. If frames at
     the start were left out, the film starts at 0.
     """
@@ -100,12 +102,15 @@ class OverlaySink(VideoSink):
             ConfigError: Suffix, encoder and quality do not fit or cannot be had.
             OutputError: It cannot be written there.
         """
-        format = choose_format(path, info.width, info.height, encoder, crf)
+        hdr = info.hdr is not None
+        format = choose_format(path, info.width, info.height, encoder, crf, hdr=hdr)
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
-        self._alpha = alpha
+        self._alpha, self._deep, self._hdr = alpha, format.deep, info.hdr
 
     def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
-        return draw_overlay(frame.image, result.labels, self._alpha)
+        if not self._deep or frame.deep is None:
+            return draw_overlay(frame.image, result.labels, self._alpha)
+        return draw_overlay(codes_16(frame), result.labels, self._alpha, self._hdr)
 
 
 class CompositeSink(VideoSink):
