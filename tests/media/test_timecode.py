@@ -171,3 +171,76 @@ def test_the_name_of_the_reel_is_carried(tmp_path):
         written(tmp_path / "o.mov", OverlaySink, source)
     with av.open(str(tmp_path / "o.mov")) as container:
         assert container.streams.data[0].metadata["reel_name"] == "A001C002"
+
+
+def by_sony(path, rate, table, change, inside=False):
+    """A film with the note that Sony's cameras put beside or into its index."""
+    make(path.parent, Clip(name=path.name, rate=rate, frames=4))
+    xml = f"<NonRealTimeMeta><LtcChangeTable {table}><LtcChange {change}/></LtcChangeTable>"
+    xml += '<CreationDate value="2024-05-06T07:08:09+02:00"/></NonRealTimeMeta>'
+    note = box(b"meta", bytes(4) + box(b"hdlr", bytes(25)) + box(b"xml ", bytes(4) + xml.encode()))
+    if inside:
+        content = path.read_bytes()
+        at = content.index(b"moov") - 4
+        size = int.from_bytes(content[at : at + 4])
+        assert at + size == len(content)  # so that the pictures stay where they are
+        path.write_bytes(content[:at] + box(b"moov", content[at + 8 :] + note))
+    else:
+        with path.open("ab") as file:
+            file.write(note)
+    return path
+
+
+def box(kind, content):
+    return (8 + len(content)).to_bytes(4) + kind + content
+
+
+@pytest.mark.parametrize(
+    ("rate", "table", "value", "expected"),
+    [
+        ("25", 'tcFps="25" halfStep="false"', "15593201", "01:32:59:15"),
+        ("23.976", 'tcFps="24" halfStep="false"', "23000010", "10:00:00:23"),
+        ("29.97", 'tcFps="30" halfStep="false"', "68590001", "01:00:59;28"),
+        ("59.94", 'tcFps="30" halfStep="true"', "69595923", "23:59:59;58"),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_timecode_of_sony_cameras(tmp_path, rate, table, value, expected, inside):
+    change = f'frameCount="0" value="{value}" status="increment"'
+    clip = by_sony(tmp_path / "C0001.MP4", RATES[rate], table, change, inside)
+    with open_source(clip) as source:
+        assert told(written(tmp_path / "o.mov", OverlaySink, source)) == [expected] * 2
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ('tcFps="25"', 'frameCount="0" value="005A0000"'),
+        ('tcFps="25"', 'frameCount="0" value="155932"'),
+        ('tcFps="many"', 'frameCount="0" value="15593201"'),
+        ('tcFps="25"', 'frameCount="9" value="15593201"'),
+        ("", ""),
+    ],
+)
+def test_notes_of_sony_that_say_nothing(tmp_path, table, change):
+    clip = by_sony(tmp_path / "C0001.MP4", RATES["25"], table, change)
+    with open_source(clip) as source:
+        assert told(written(tmp_path / "o.mov", OverlaySink, source)) == []
+
+
+def test_the_time_of_recording_is_carried(tmp_path):
+    plain = filmed(tmp_path, "clip.mov", RATES["25"], "01:00:00:00")
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "c.mov"), "w") as target:
+        (film,) = source.streams.video
+        stream = target.add_stream_from_template(film)
+        target.metadata["creation_time"] = "2024-05-06T07:08:09Z"
+        for packet in source.demux(film):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    with open_source(tmp_path / "c.mov") as source:
+        for name in ("o.mov", "o.mp4", "o.mkv"):
+            written(tmp_path / name, OverlaySink, source)
+            with av.open(str(tmp_path / name)) as container:
+                tags = {key.lower(): value for key, value in container.metadata.items()}
+                assert tags["creation_time"].startswith("2024-05-06T07:08:09")

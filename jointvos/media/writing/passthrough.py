@@ -11,6 +11,7 @@ from av.stream import AttachmentStream
 from av.video.stream import VideoStream
 
 from jointvos.media.reading.containers import choose_stream, frame_rate, open_input
+from jointvos.media.writing.sony import sony_timecode
 from jointvos.media.writing.timecode import Timecode, tag_of
 from jointvos.media.writing.track_copy import TrackCopy, stream_tags
 
@@ -108,10 +109,10 @@ def _carry_timecode(
     The muxers of .mov and .mp4 make a track of it, that of .mkv a tag.
     """
     text = tag_of(container, source_film, "timecode")
-    if text is None:
-        return
     rate = frame_rate(source_film)
-    timecode = Timecode.parse(text, rate)
+    timecode = sony_timecode(source, rate) if text is None else Timecode.parse(text, rate)
+    if timecode is None and text is None:
+        return
     if timecode is None:
         _log.warning(
             "%s: its timecode %s does not fit %.6g frames a second and is left out",
