@@ -30,8 +30,9 @@ def index_of(picture: np.ndarray) -> int:
 
 
 TAGS = {"601": (6, 6, 6), "709": (1, 1, 1), "2020": (9, 9, 14), "hdr": (9, 9, 16)}
+TAGS["hlg"] = (9, 9, 18)
 _LUMA = {"601": (0.299, 0.114), "709": (0.2126, 0.0722)}  # of red and blue
-_LUMA["2020"] = _LUMA["hdr"] = (0.2627, 0.0593)
+_LUMA["2020"] = _LUMA["hdr"] = _LUMA["hlg"] = (0.2627, 0.0593)
 
 
 def coded(picture: np.ndarray, pixels: str, matrix: str, full_range: bool) -> av.VideoFrame:

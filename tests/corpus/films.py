@@ -72,11 +72,11 @@ def change_of_size(folder: Path) -> Path:
     return copied(whole, folder / "smaller.ts", step=3750)
 
 
-def edit_list(folder: Path) -> Path:
+def edit_list(folder: Path, rate: int = 24) -> Path:
     """An MP4 file that hides its first two frames."""
-    path = make(folder, Clip(frames=6))
+    path = make(folder, Clip(frames=6, rate=Fraction(rate)))
     with av.open(str(path)) as source:
-        shift = round(2 / 24 / source.streams.video[0].time_base)
+        shift = round(2 / rate / source.streams.video[0].time_base)
     options = {"avoid_negative_ts": "disabled", "use_editlist": "1"}
     return copied(path, folder / "edited.mp4", shift=shift, options=options)
 
@@ -87,11 +87,18 @@ def copied(
     *,
     shift: int = 0,
     step: int | None = None,
+    times: Sequence[int] | None = None,
+    tag: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """The packets of a film in another container, earlier by `shift` or `step` ticks apart."""
+    """The packets of a film in another container, earlier by `shift` or `step` ticks apart.
+
+    Or at these `times`, in milliseconds, or under another `tag` of the codec.
+    """
     with av.open(str(source)) as read, av.open(str(target), "w", options=options or {}) as write:
         stream = write.add_stream_from_template(read.streams.video[0])
+        if tag is not None:
+            stream.codec_context.codec_tag = tag
         count = 0
         for packet in read.demux(video=0):
             if not packet.size:
@@ -99,6 +106,9 @@ def copied(
             if step is not None:
                 packet.pts = packet.dts = count * step
                 packet.time_base = Fraction(1, 90000)
+            elif times is not None:
+                packet.pts = packet.dts = times[count]
+                packet.time_base, packet.duration = Fraction(1, 1000), 33
             else:
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             packet.stream = stream
@@ -131,6 +141,65 @@ def two_films(folder: Path, cover: bool = False) -> Path:
                 output.mux(stream.encode(frame))
         for stream in films:
             output.mux(stream.encode(None))
+    return path
+
+
+SAME_TIMES = (0, 33, 33, 66, 66, 66, 400)
+
+
+def same_times(folder: Path) -> Path:
+    """A recording of a screen, where frames that came together have one time."""
+    path = make(folder, Clip(frames=7, options={**FAST, "bf": "0"}))
+    return copied(path, folder / "screen.mkv", times=SAME_TIMES)
+
+
+def with_depth(folder: Path) -> Path:
+    """A film of a phone with a track of how far away things are; all tracks are enabled."""
+    path = folder / "cinematic.mov"
+    with av.open(str(path), "w") as output:
+        depth, film = (output.add_stream("libx265", rate=30, options=X265) for _ in range(2))
+        depth.width, depth.height, depth.pix_fmt = 32, 24, "gray"
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        depth.disposition = film.disposition = av.stream.Disposition.default
+        for index in range(6):
+            for stream, number in ((depth, 63 - index), (film, index)):
+                frame = av.VideoFrame.from_ndarray(scene(number, stream.width, stream.height))
+                frame = frame.reformat(format=stream.pix_fmt)
+                frame.pts, frame.time_base = index, Fraction(1, 30)
+                output.mux(stream.encode(frame))
+        for stream in (depth, film):
+            output.mux(stream.encode(None))
+    return path
+
+
+def own_colours(folder: Path) -> Path:
+    """Dolby Vision of profile 5, by its name; what it holds is ordinary."""
+    clip = Clip(frames=6, codec="libx265", pixels="yuv420p10le", options=X265)
+    return copied(make(folder, clip), folder / "dolby.mp4", tag="dvh1")
+
+
+def camera_that_died(folder: Path) -> Path:
+    """An AVI file whose header was never filled in, and without index."""
+    path = make(folder, Clip(name="clip.avi", frames=6, codec="mjpeg", pixels="yuvj420p"))
+    content = bytearray(path.read_bytes()[: path.read_bytes().rindex(b"idx1")])
+    frames, length = content.index(b"avih") + 8 + 16, content.index(b"strh") + 8 + 32
+    content[frames : frames + 4] = content[length : length + 4] = bytes(4)
+    path.write_bytes(content)
+    return path
+
+
+def without_duration(folder: Path) -> Path:
+    """An MP4 file in which all durations are 0 or unknown."""
+    path = make(folder, Clip(frames=6))
+    content = bytearray(path.read_bytes())
+    for box, at, value in (
+        (b"mvhd", 20, b"\xff" * 4),
+        (b"tkhd", 24, bytes(4)),
+        (b"mdhd", 20, bytes(4)),
+    ):
+        place = content.index(box) + at
+        content[place : place + 4] = value
+    path.write_bytes(content)
     return path
 
 
@@ -281,6 +350,14 @@ FILMS: dict[str, Film] = {
         },
     ),
     "edit_list": Film(edit_list, range(2, 6)),
+    "edit_list_240": Film(lambda folder: edit_list(folder, 240), range(2, 6)),
+    "same_times": Film(same_times, range(7), times=[0, 0.033, 0.034, 0.066, 0.067, 0.068, 0.4]),
+    "no_duration_webm": film(
+        name="clip.webm", codec="libvpx", options=VP9, pipe=True, format="webm", error=12
+    ),
+    "no_duration_mp4": Film(without_duration),
+    "no_duration_avi": Film(camera_that_died, error=12),
+    "fragments": film(muxing={"movflags": "empty_moov+frag_keyframe+default_base_moof"}),
     # geometry
     "rot90": film(turn=90),
     "rot180": film(turn=180),
@@ -302,7 +379,17 @@ FILMS: dict[str, Film] = {
     "col_bt709_420": colour("709", False, "yuv420p"),
     "col_full10": colour("709", True, "yuv444p10le"),
     "col_bt2020": colour("2020", False, "yuv444p10le"),
-    "col_pq": colour("hdr", False, "yuv420p10le", error=None, warning="HDR"),
+    "col_pq": colour("hdr", False, "yuv420p10le", error=None, warning="HDR (PQ)"),
+    "col_hlg_rot90": film(
+        codec="libx265",
+        pixels="yuv420p10le",
+        matrix="hlg",
+        turn=90,
+        options=X265,
+        error=None,
+        warning="HDR (HLG)",
+    ),
+    "col_dolby": Film(own_colours, warning="Dolby Vision in colors of its own"),
     "col_untagged_hd": film(size=(1280, 720), frames=1, error=None),
     "interlaced": Film(interlaced, error=12),
     # alpha
@@ -326,9 +413,12 @@ FILMS: dict[str, Film] = {
     "gif": Film(lambda folder: animation(folder, "clip.gif", 6), error=16),
     # streams
     "audio_subs": film(name="clip.mkv", sound_s=1.25, texts=True, facts={"has_audio": True}),
-    "cover_first": Film(lambda folder: two_films(folder, cover=True)),
+    "cover_first": Film(
+        lambda folder: two_films(folder, cover=True), warning="the one of 64x48 is read, not 96x96"
+    ),
     "cover_attached": film(cover=True),
-    "two_video": Film(two_films),
+    "two_video": Film(two_films, warning="the one of 64x48 is read, not 32x24"),
+    "depth_track": Film(with_depth, error=12, warning="the one of 64x48 is read, not 32x24"),
     # names
     "name_unicode": named("sp ace 漢字 é 🎬.mp4"),
     "name_dash": named("-dash.mp4"),

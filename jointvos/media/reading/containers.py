@@ -131,6 +131,28 @@ def choose_stream(container: av.container.InputContainer, path: Path) -> VideoSt
     return film
 
 
+def doubts_about(container: av.container.InputContainer, film: VideoStream) -> list[str]:
+    """What may not be meant so in the stream that was chosen, in words for the name of the file."""
+    doubts = []
+    others = [
+        f"{other.width}x{other.height}"
+        for other in container.streams.video
+        if other.index != film.index and not other.disposition & Disposition.attached_pic
+    ]
+    if others:
+        doubts.append(
+            f"has more than one video stream; the one of {film.width}x{film.height} is read, "
+            f"not {', '.join(others)}"
+        )
+    # In MP4 these names say that there is no base layer in usual colors (profile 5, AV1: 10.0).
+    if film.codec_context.codec_tag in ("dvh1", "dvhe", "dva1", "dvav", "dav1"):
+        doubts.append(
+            "is Dolby Vision in colors of its own, which are shown wrong; convert it to HDR10 or "
+            "SDR first"
+        )
+    return doubts
+
+
 def stream_duration(
     container: av.container.InputContainer, film: VideoStream, first_s: float
 ) -> float | None:

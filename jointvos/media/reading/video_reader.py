@@ -24,6 +24,7 @@ from jointvos.media.reading.completeness import file_cut_short
 from jointvos.media.reading.containers import (
     AV_ERRORS,
     choose_stream,
+    doubts_about,
     frame_rate,
     open_input,
     open_stream,
@@ -83,6 +84,8 @@ class VideoReader:
             raise
         self.info = self._describe()
         self._refuse_late_start()
+        for doubt in doubts_about(self._container, self._film):
+            _log.warning("%s %s", self._name, doubt)
         if self._hdr is not None and not deep:
             _log.warning(
                 "%s is HDR (%s) and is shown as SDR; an overlay with --encoder h265 or prores and "
