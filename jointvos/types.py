@@ -59,7 +59,7 @@ class VideoInfo:
         path: The file or folder.
         width: Columns after rotation.
         height: Rows after rotation.
-        frame_rate: Nominal frames per second; a folder of pictures has 24 unless told.
+        frame_rate: Nominal frames per second; a sequence of images has 24 unless told.
         time_base: Seconds per unit of `Frame.pts`.
         frame_count: Number of frames if the container tells, else None; an estimate.
         sample_aspect_ratio: Width of a pixel divided by its height, after rotation.
@@ -69,6 +69,7 @@ class VideoInfo:
         first_pts: `Frame.pts` of the source's first frame, from which times are counted.
         hdr: How `Frame.deep` is coded (with BT.2020 primaries) if the source is HDR; `Frame.image`
             is SDR then, and `colour_tags` are those of SDR.
+        timecode: hh:mm:ss:ff or hh:mm:ss;ff of the first image of a sequence, if it tells.
         names: `Frame.name` of every image of a sequence; none for videos.
     """
 
@@ -84,6 +85,7 @@ class VideoInfo:
     colour_tags: tuple[int, int, int] = (2, 2, 2)
     first_pts: int = 0
     hdr: Hdr | None = None
+    timecode: str | None = None
     names: tuple[str, ...] = ()
 
 

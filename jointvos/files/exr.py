@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -19,11 +20,15 @@ class ExrHeader:
         channels: Names in the file's order, such as "R" or "beauty.R".
         origin: x and y where the display window begins.
         primaries: x and y of red, green, blue and white, if they are not those of Rec. 709.
+        rate: Frames per second.
+        timecode: hh:mm:ss:ff, with ; before the frames where numbers are dropped.
     """
 
     channels: tuple[str, ...]
     origin: tuple[int, int]
     primaries: tuple[float, ...] | None
+    rate: Fraction | None
+    timecode: str | None
 
     def layer(self) -> str:
         """The layer to show: "" if there are R, G and B or Y by themselves, else the first one.
@@ -70,7 +75,25 @@ def _read(content: bytes) -> ExrHeader:
         channels=tuple(_channels(attributes["channels"])) if "channels" in attributes else (),
         origin=struct.unpack_from("<2i", attributes.get("displayWindow", bytes(8))),
         primaries=None if primaries is None else struct.unpack("<8f", primaries),
+        rate=_rate(attributes.get("framesPerSecond")),
+        timecode=_timecode(attributes.get("timeCode")),
     )
+
+
+def _rate(value: bytes | None) -> Fraction | None:
+    if value is None or len(value) != 8:
+        return None
+    top, bottom = struct.unpack("<iI", value)
+    return Fraction(top, bottom) if bottom else None
+
+
+def _timecode(value: bytes | None) -> str | None:
+    """What SMPTE 12M packs into 32 bits: two digits each, and a flag for dropped numbers."""
+    if value is None or len(value) != 8:
+        return None
+    packed = struct.unpack("<2I", value)[0]
+    parts = [f"{packed >> shift & mask:02x}" for shift, mask in ((24, 63), (16, 127), (8, 127))]
+    return f"{':'.join(parts)}{';' if packed & 64 else ':'}{packed & 63:02x}"
 
 
 def _attributes(content: bytes, at: int) -> tuple[dict[str, bytes], int]:

@@ -19,6 +19,8 @@ def write_exr(
     display: tuple[int, int, int, int] | None = None,
     data_at: tuple[int, int] = (0, 0),
     primaries: Sequence[float] | None = None,
+    rate: tuple[int, int] | None = None,
+    timecode: int | None = None,
 ) -> None:
     """OpenEXR, uncompressed, float32, float16 or uint32 [H,W,C]; windows: x, y, width, height."""
     height, width, _ = pixels.shape
@@ -43,6 +45,10 @@ def write_exr(
     head += _attribute("screenWindowWidth", "float", struct.pack("<f", 1))
     if primaries is not None:
         head += _attribute("chromaticities", "chromaticities", struct.pack("<8f", *primaries))
+    if rate is not None:
+        head += _attribute("framesPerSecond", "rational", struct.pack("<iI", *rate))
+    if timecode is not None:
+        head += _attribute("timeCode", "timecode", struct.pack("<2I", timecode, 0))
     head += b"\0"
     lines = []
     for row in range(height):
@@ -52,7 +58,14 @@ def write_exr(
     path.write_bytes(head + starts.astype("<u8").tobytes() + b"".join(lines))
 
 
-def write_dpx(path: Path, codes: np.ndarray, bits: int, transfer: int = 6) -> None:
+def write_dpx(
+    path: Path,
+    codes: np.ndarray,
+    bits: int,
+    transfer: int = 6,
+    rate: float = float("nan"),
+    timecode: int = 0xFFFFFFFF,
+) -> None:
     """DPX, big-endian RGB [H,W,3]: 10 bit (filled, method A), or 12 or 16 bit in words."""
     height, width, _ = codes.shape
     head = bytearray(2048)
@@ -60,6 +73,8 @@ def write_dpx(path: Path, codes: np.ndarray, bits: int, transfer: int = 6) -> No
     struct.pack_into(">2H2I", head, 768, 0, 1, width, height)
     struct.pack_into(">4BHH", head, 800, 50, transfer, 6, bits, 0 if bits == 16 else 1, 0)
     struct.pack_into(">I", head, 808, 2048)
+    struct.pack_into(">f", head, 1724, rate)
+    struct.pack_into(">I", head, 1920, timecode)
     values = codes.astype(np.uint32)
     if bits == 10:
         words = values[..., 0] << 22 | values[..., 1] << 12 | values[..., 2] << 2

@@ -1,5 +1,6 @@
 import sys
 from contextlib import suppress
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 from jointvos.errors import MediaDecodeError, MediaError, UnsupportedMediaError
 from jointvos.media.reading import open_source
 from jointvos.media.reading.image_decoding import read_image
+from jointvos.media.writing import OverlaySink
+from jointvos.types import FrameResult
 
 LINEAR = np.linspace(-0.1, 1.6, 48 * 64 * 3, dtype=np.float32).reshape(48, 64, 3)
 ACES_AP0 = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
@@ -204,3 +207,44 @@ def test_what_is_not_shown_is_refused(tmp_path, write, why):
     write(tmp_path / "a.exr")
     with pytest.raises(MediaDecodeError, match=why):
         read_image(tmp_path / "a.exr")
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "timecode", "told"),
+    [
+        ("exr", (25, 1), 0x01000012, (25, "01:00:00:12")),
+        ("exr", (30000, 1001), 0x00010042, (Fraction(30000, 1001), "00:01:00;02")),
+        ("exr", (0, 0), None, (24, None)),
+        ("dpx", 25.0, 0x10595923, (25, "10:59:59:23")),
+        ("dpx", 23.976, 0x01000000, (Fraction(24000, 1001), "01:00:00:00")),
+        ("dpx", float("nan"), 0xFFFFFFFF, (24, None)),
+        ("dpx", float("inf"), 0x0100000F, (24, None)),
+    ],
+)
+def test_sequences_tell_rate_and_timecode(tmp_path, name, rate, timecode, told):
+    for index in range(2):
+        path = tmp_path / f"{index}.{name}"
+        if name == "exr":
+            write_exr(path, LINEAR, rate=rate, timecode=timecode)
+        else:
+            write_dpx(path, np.zeros((48, 64, 3)), 10, rate=rate, timecode=timecode)
+    with open_source(tmp_path) as source:
+        assert (source.info.frame_rate, source.info.timecode) == told
+    with open_source(tmp_path, frame_rate=Fraction(50)) as source:
+        assert source.info.frame_rate == 50
+
+
+def test_films_of_sequences_carry_their_timecode(tmp_path):
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    for index in range(4):
+        write_exr(folder / f"{1001 + index}.exr", LINEAR, rate=(25, 1), timecode=0x01000000 + index)
+    with open_source(folder, start="2") as source:
+        sink = OverlaySink(tmp_path / "o.mov", source.info)
+        for frame in source:
+            labels = np.zeros(frame.image.shape[:2], np.uint8)
+            sink.write(frame, FrameResult(frame.index, labels, ()))
+        sink.finish()
+    with av.open(str(tmp_path / "o.mov")) as film:
+        assert film.streams.video[0].average_rate == 25
+        assert film.streams.data[0].metadata["timecode"] == "01:00:00:02"

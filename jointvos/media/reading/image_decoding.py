@@ -11,8 +11,10 @@ What is shown, and seen by the network, of
 
 import importlib
 import logging
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -39,6 +41,8 @@ _PLUGINS = {".jxl": ("pillow_jxl", "JPEG XL", "pillow-jxl-plugin")} | dict.fromk
 )
 _HALF_MAX = 65504.0  # instead of infinity
 _LARGEST = 1 << 30  # bytes; 100 million pixels of half floats are less
+_DPX_HEADER, _DPX_TIMECODE, _DPX_RATES = 1944, 1920, (1940, 1724)  # of video, of film
+_FASTEST = 1000
 _DPX_TRANSFER, _LOGARITHMIC = 801, {1: "printing density", 3: "logarithmic"}
 
 
@@ -53,6 +57,19 @@ class Decoded:
 
     image: Image
     deep: DeepImage | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an image says of its sequence.
+
+    Attributes:
+        rate: Frames per second, None if it does not say.
+        timecode: hh:mm:ss:ff or hh:mm:ss;ff of the image, None if it does not say.
+    """
+
+    rate: Fraction | None = None
+    timecode: str | None = None
 
 
 def read_image(path: Path) -> Decoded:
@@ -84,17 +101,42 @@ def deep_reader(path: Path) -> Callable[[], DeepImage]:
     return read
 
 
-def tell_of(path: Path) -> None:
-    """Say what is special about a sequence that begins with this image."""
+def read_facts(path: Path) -> Facts:
+    """What an image that was decoded says of its sequence; logarithmic DPX is noted."""
     if path.suffix.lower() == ".exr":
         _log.info("%s: linear light is shown as sRGB; what is above 1 is white", path.name)
+        header = read_exr_header(path.read_bytes())
+        return Facts(_usual(header.rate), header.timecode)
     if path.suffix.lower() == ".dpx":
         with path.open("rb") as file:
-            head = file.read(_DPX_TRANSFER + 1)
-        if kind := _LOGARITHMIC.get(head[_DPX_TRANSFER]):
-            _log.warning(
-                "%s says that it is %s; it is taken as it is and looks flat", path.name, kind
-            )
+            return _of_dpx(path.name, file.read(_DPX_HEADER))
+    return Facts()
+
+
+def _of_dpx(name: str, head: bytes) -> Facts:
+    if kind := _LOGARITHMIC.get(head[_DPX_TRANSFER]):
+        _log.warning("%s says that it is %s; it is taken as it is and looks flat", name, kind)
+    if len(head) < _DPX_HEADER:
+        return Facts()
+    order = ">" if head.startswith(b"SDPX") else "<"
+    (digits,) = struct.unpack_from(f"{order}I", head, _DPX_TIMECODE)
+    text = f"{digits:08x}"  # two digits each of hours, minutes, seconds and frames
+    rates = (struct.unpack_from(f"{order}f", head, at)[0] for at in _DPX_RATES)
+    rate = next((rate for rate in map(_of_float, rates) if rate is not None), None)
+    timecode = ":".join(text[i : i + 2] for i in range(0, 8, 2)) if text.isdecimal() else None
+    return Facts(rate, timecode)
+
+
+def _of_float(rate: float) -> Fraction | None:
+    """25 for 25.0, 24000/1001 for 23.976."""
+    if not 1 <= rate <= _FASTEST:  # 0, infinite or no number where nothing is said
+        return None
+    whole = round(rate)
+    return Fraction(whole) if abs(rate - whole) < 0.005 else Fraction(whole * 1000, 1001)
+
+
+def _usual(rate: Fraction | None) -> Fraction | None:
+    return rate if rate is not None and 1 <= rate <= _FASTEST else None
 
 
 def _through_pillow(path: Path) -> Decoded:

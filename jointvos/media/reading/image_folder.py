@@ -7,7 +7,7 @@ from pathlib import Path
 from jointvos.errors import MediaDecodeError
 from jointvos.files.sequences import folder_of, images_of
 from jointvos.frame_range import FrameRange
-from jointvos.media.reading.image_decoding import deep_reader, read_image, tell_of
+from jointvos.media.reading.image_decoding import deep_reader, read_facts, read_image
 from jointvos.types import Frame, VideoInfo
 
 DEFAULT_RATE = Fraction(24)
@@ -15,6 +15,8 @@ DEFAULT_RATE = Fraction(24)
 
 class ImageFolderReader:
     """The pictures of a folder in natural order of their names (2.jpg before 10.jpg).
+
+    OpenEXR and DPX may tell their rate and timecode.
 
     Attributes:
         info: What is known before the pictures are decoded; the first one gives the size.
@@ -37,12 +39,12 @@ class ImageFolderReader:
         """
         self._range = frames or FrameRange()
         self._paths = images_of(folder, start_number)
-        rate = frame_rate or DEFAULT_RATE
+        height, width = read_image(self._paths[0]).image.shape[:2]
+        facts = read_facts(self._paths[0])
+        rate = frame_rate or facts.rate or DEFAULT_RATE
         count = self._range.count(len(self._paths), rate)
         if count == 0:
             raise self._range.nothing_in(folder, len(self._paths))
-        height, width = read_image(self._paths[0]).image.shape[:2]
-        tell_of(self._paths[0])
         self.info = VideoInfo(
             path=folder_of(folder),
             width=width,
@@ -51,6 +53,7 @@ class ImageFolderReader:
             time_base=1 / rate,
             frame_count=count,
             is_video=False,
+            timecode=facts.timecode,
             names=tuple(path.stem for path in self._paths),
         )
 

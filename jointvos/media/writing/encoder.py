@@ -21,6 +21,7 @@ from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.media.writing.formats import VideoFormat
 from jointvos.media.writing.passthrough import Companions
 from jointvos.media.writing.scheduling import scheduling_kept
+from jointvos.media.writing.timecode import Timecode
 from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
@@ -192,6 +193,10 @@ class VideoEncoder:
         self._colours = self._chosen_colours(context.pix_fmt)
         self._colours.tag(context)
         self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
+        if info.timecode is not None and (
+            timecode := Timecode.parse(info.timecode, info.frame_rate)
+        ):
+            stream.metadata["timecode"] = str(timecode + first.index)
         # They are copied by reading the film once more, which a pipe does not allow.
         if info.is_video and info.path.is_file() and format.keeps_times:
             start = first.pts * info.time_base
