@@ -75,7 +75,7 @@ def _read(content: bytes) -> ExrHeader:
         channels=tuple(_channels(attributes["channels"])) if "channels" in attributes else (),
         origin=struct.unpack_from("<2i", attributes.get("displayWindow", bytes(8))),
         primaries=None if primaries is None else struct.unpack("<8f", primaries),
-        rate=_rate(attributes.get("framesPerSecond")),
+        rate=_rate(attributes.get("framesPerSecond", attributes.get("FramesPerSecond"))),
         timecode=_timecode(attributes.get("timeCode")),
     )
 

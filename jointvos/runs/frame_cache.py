@@ -1,38 +1,47 @@
 """Decoded frames on disk, to be gone through backwards with bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
-import av.container
 import numpy as np
 from av import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from jointvos.errors import OutputError
 from jointvos.media.reading.containers import AV_ERRORS, reason
-from jointvos.types import Frame, Image
+from jointvos.types import DeepImage, Frame, Image
 
 CHUNK_BYTES = 96 * 2**20
 """Decoded pictures of a chunk: what going backwards needs of memory."""
 CHUNK_FRAMES = 48
 
+_FAST = {"qp": "0", "preset": "ultrafast"}
 _NOTHING: Image = np.zeros((0, 0, 3), dtype=np.uint8)
+
+
+def _itself(deep: DeepImage) -> DeepImage:
+    return deep
 
 
 @dataclass(frozen=True)
 class _Chunk:
     path: Path
     frames: tuple[Frame, ...]  # without their pictures
+    deep: Path | None  # where their codes of 16 bit are
 
 
 class FrameCache:
     """Frames in order of time, kept exactly, in short films of which each fits into memory.
 
     The films are H.264 without loss in RGB, about a third of the decoded size; they are written
-    about as fast as they are read. (Decoding the source again for every chunk would need no disk,
-    but time that grows with the square of the length, for seeking is not exact in all films.)
+    about as fast as they are read. Codes of 16 bit have FFV1 films of their own. (Decoding the
+    source again for every chunk would need no disk, but time that grows with the square of the
+    length, for seeking is not exact in all films.)
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +61,8 @@ class FrameCache:
             OutputError: The disk refuses.
         """
         self._waiting.append(frame)
-        most = min(CHUNK_FRAMES, max(1, CHUNK_BYTES // max(1, frame.image.nbytes)))
+        size = frame.image.nbytes * (1 if frame.deep is None else 3)
+        most = min(CHUNK_FRAMES, max(1, CHUNK_BYTES // max(1, size)))
         if len(self._waiting) >= most:
             self._store()
 
@@ -78,39 +88,60 @@ class FrameCache:
 
     def _store(self) -> None:
         path = self._folder / f"frames-{len(self._chunks):05d}.mkv"
-        try:
-            with av.open("file:" + str(path), "w") as container:
-                self._encode(container)
-        except AV_ERRORS as error:
-            raise self._failure(path, error) from error
-        frames = tuple(replace(frame, image=_NOTHING) for frame in self._waiting)
-        self._chunks.append(_Chunk(path, frames))
+        frames, deep = self._waiting, None
+        self._encode(path, "libx264rgb", _FAST, "rgb24", (frame.image for frame in frames))
+        # Linear light stays in the files that it can be read from again.
+        if frames[0].deep is not None and frames[0].deep().dtype == np.uint16:
+            deep = path.with_suffix(".deep.mkv")
+            codes = (frame.deep() for frame in frames if frame.deep is not None)
+            self._encode(deep, "ffv1", {"level": "3"}, "gbrp16le", codes)
+            frames = [replace(frame, deep=None) for frame in frames]
+        frames = [replace(frame, image=_NOTHING) for frame in frames]
+        self._chunks.append(_Chunk(path, tuple(frames), deep))
         self._waiting = []
 
-    def _encode(self, container: av.container.OutputContainer) -> None:
+    def _encode(
+        self,
+        path: Path,
+        codec: str,
+        options: dict[str, str],
+        pixels: str,
+        images: Iterable[DeepImage | Image],
+    ) -> None:
         height, width = self._waiting[0].image.shape[:2]
-        options = {"qp": "0", "preset": "ultrafast"}
-        stream = container.add_stream("libx264rgb", rate=25, options=options)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width, height, "rgb24"
-        for frame in self._waiting:
-            picture = VideoFrame.from_ndarray(np.require(frame.image, requirements="C"), "rgb24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+        try:
+            with av.open("file:" + str(path), "w") as container:
+                stream = container.add_stream(codec, rate=25, options=options)
+                assert isinstance(stream, VideoStream)
+                stream.width, stream.height, stream.pix_fmt = width, height, pixels
+                for image in images:
+                    values: NDArray[Any] = np.require(image, requirements="C")
+                    container.mux(stream.encode(VideoFrame.from_ndarray(values, pixels)))
+                container.mux(stream.encode(None))
+        except AV_ERRORS as error:
+            raise self._failure(path, error) from error
 
     def _read(self, chunk: _Chunk) -> Iterator[Frame]:
+        images = self._decode(chunk.path, "rgb24", len(chunk.frames))
+        if chunk.deep is None:
+            for frame, image in zip(chunk.frames, images, strict=True):
+                yield replace(frame, image=image)
+            return
+        codes = self._decode(chunk.deep, "gbrp16le", len(chunk.frames))
+        for frame, image, deep in zip(chunk.frames, images, codes, strict=True):
+            yield replace(frame, image=image, deep=partial(_itself, deep))
+
+    def _decode(self, path: Path, pixels: str, wanted: int) -> Iterator[NDArray[Any]]:
         count = 0
         try:
-            with av.open("file:" + str(chunk.path)) as container:
-                pictures = container.decode(video=0)
-                for frame, picture in zip(chunk.frames, pictures, strict=False):
+            with av.open("file:" + str(path)) as container:
+                for picture in container.decode(video=0):
                     count += 1
-                    image = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
-                    yield replace(frame, image=image)
+                    yield picture.to_ndarray(format=pixels)
         except AV_ERRORS as error:
-            raise self._failure(chunk.path, error) from error
-        if count != len(chunk.frames):
-            raise OutputError(f"{chunk.path} is damaged: {count} of {len(chunk.frames)} frames")
+            raise self._failure(path, error) from error
+        if count != wanted:
+            raise OutputError(f"{path} is damaged: {count} of {wanted} frames")
 
     def _failure(self, path: Path, error: BaseException) -> OutputError:
         return OutputError(f"{path} (frames kept for going backwards): {reason(error)}")

@@ -117,8 +117,7 @@ class SegmentRun(Iterator[Event]):
             raw=job.raw,
             allow_network=job.allow_network,
             start_number=job.start_number,
-            # Going backwards, frames wait in files of 8 bit.
-            deep=job.outputs.need_depth and job.direction == "forward",
+            deep=job.outputs.need_depth,
         ) as frames:
             prompts = read_prompts(
                 [str(each) for each in job.masks],

@@ -1,5 +1,7 @@
 import os
 import resource
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +155,30 @@ def test_frames_come_back_exactly_in_both_directions(tmp_path, monkeypatch, size
             (f.index, f.pts, f.time_s, f.name) for f in wanted
         ]
         assert all(np.array_equal(f.image, w.image) for f, w in zip(back, wanted, strict=True))
+
+
+def test_codes_of_16_bit_wait_on_disk_and_linear_light_in_its_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "CHUNK_FRAMES", 3)
+    draw = np.random.default_rng(5)
+    codes = [draw.integers(0, 65536, (45, 31, 3), dtype=np.uint16) for _ in range(4)]
+    asked = []
+
+    def deep(index):
+        asked.append(index)
+        return codes[index]
+
+    spool = FrameCache(tmp_path)
+    for index in range(4):
+        spool.append(replace(frame(index, (45, 31)), deep=partial(deep, index)))
+    asked.clear()
+    back = list(reversed(spool))
+    assert [np.array_equal(f.deep(), codes[f.index]) for f in back] == [True] * 4
+    assert asked == [3]  # which is still waiting; the others were let go
+    linear = np.ones((45, 31, 3), np.float32)
+    spool = FrameCache(tmp_path)
+    for index in range(3):
+        spool.append(replace(frame(index, (45, 31)), deep=lambda: linear))
+    assert [f.deep() is linear for f in spool] == [True] * 3
 
 
 def test_large_frames_make_short_films(tmp_path, monkeypatch):
