@@ -15,7 +15,7 @@ from jointvos.cli.outputs import hinting_at_overwrite
 from jointvos.errors import ConfigError, MaskError
 
 if TYPE_CHECKING:
-    from jointvos.media import MaskCheck
+    from jointvos.masks import MaskCheck
     from jointvos.types import VideoInfo
 
 
@@ -49,7 +49,8 @@ def check_mask(
     Prints a line per object: ID, color in the file, area, box. Warns of what is most likely wrong,
     and exits with 4 if `segment` would refuse the mask.
     """
-    from jointvos.media import VideoReader, examine_mask, open_source
+    from jointvos.masks import examine_mask
+    from jointvos.media.reading import VideoReader, open_source
 
     reporter = Reporter(options.quiet)
     with open_source(source, raw=options.raw, allow_network=options.allow_network) as frames:
@@ -78,7 +79,7 @@ def _mend(
     check: "MaskCheck", path: Path, overwrite: bool, info: "VideoInfo", reporter: Reporter
 ) -> "MaskCheck":
     """Save the mended mask and look at it again."""
-    from jointvos.media import MaskFile, examine_mask
+    from jointvos.masks import MaskFile, examine_mask
 
     assert check.mended is not None
     if path.suffix.lower() != ".png":

@@ -11,7 +11,7 @@ from jointvos.cli.options import Overwrite
 from jointvos.cli.outputs import with_defaults, with_output
 
 if TYPE_CHECKING:
-    from jointvos.media import Refinement
+    from jointvos.masks import Refinement
     from jointvos.runs import Outputs
 
 
@@ -99,7 +99,7 @@ class LookOptions(OptionGroup):
         Raises:
             ConfigError: A value is out of range.
         """
-        from jointvos.media import Refinement
+        from jointvos.masks import Refinement
 
         return Refinement(
             min_area=self.min_area,

@@ -48,7 +48,7 @@ def segment(
     use does not grow with the length of the video.
     """
     reporter = messages.reporter()
-    from jointvos.media import IdChange
+    from jointvos.masks import IdChange
     from jointvos.runs import SegmentJob
 
     change = IdChange.parse(objects.objects, objects.remap)
