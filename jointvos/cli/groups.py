@@ -27,7 +27,10 @@ class OptionGroup:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """A command as Typer takes it: a parameter that is a group becomes an option per field."""
+    """A command as Typer takes it: a parameter that is a group becomes an option per field.
+
+    Called as a function, it takes options by keyword; those left out have their defaults.
+    """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {
         name: kind
@@ -46,7 +49,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_groups(**values: Any) -> None:
         built = {
-            name: kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+            name: kind(**{each.name: values.pop(each.name, each.default) for each in fields(kind)})
             for name, kind in groups.items()
         }
         command(**values, **built)

@@ -64,7 +64,7 @@ class LookOptions(OptionGroup):
             "--lost-threshold",
             metavar="P",
             show_default=False,
-            help="Treat as lost below this mean probability.",
+            help="Treat objects as lost below this mean probability.",
         ),
     ] = 0.0
     encoder: Annotated[
