@@ -19,7 +19,7 @@ class TrainingData(OptionGroup):
     """What is trained and validated on."""
 
     title = "Data"
-    example = "--data films.tar --data stills.tar --validation DAVIS/"
+    example = "--data videos.tar --data stills.tar --validation DAVIS/"
 
     data: Annotated[
         list[Path] | None,
