@@ -15,7 +15,6 @@ import pytest
 from misbehaving import Listener, Server, serving
 
 import jointvos.checkpoints.install as installing
-import jointvos.checkpoints.lock as locking
 from jointvos.checkpoints import load_model
 from jointvos.checkpoints.install import install
 from jointvos.checkpoints.locate import bundled, place
@@ -358,17 +357,19 @@ class TestStorage:
         assert (record is not None and record.installed is not None) == (ends_at == 4)
         assert check_fully("x", path).state == ("ok" if ends_at == 4 else "unrecorded")
 
+    @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS])
     def test_without_locks_two_at_once_spoil_nothing(
         self,
+        code: int,
         known: KnownModel,
         server: Server,
         cache: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def no_locks(file: object) -> None:
-            raise OSError(errno.ENOLCK, "No locks available")
+        def no_locks(file: object, how: int) -> None:
+            raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr(locking, "_take", no_locks)
+        monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
         both = threading.Barrier(2)
 
         def together(request: misbehaving.Request) -> None:
