@@ -28,9 +28,9 @@ from jointvos.errors import (
     WeightsError,
     WeightsNotFound,
 )
-from jointvos.web import Patience
+from jointvos.web import RETRY, Patience
 
-QUICK = Patience(connect_s=2, stall_s=1.5, attempts=2, pause_s=0.01, longest_pause_s=0.05)
+QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=1, backoff_max=0.05))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,10 +18,10 @@ from urllib3 import exceptions
 from jointvos.checkpoints.partial import Partial
 from jointvos.checkpoints.transfer import Unfetchable, fetch
 from jointvos.errors import WeightsError
-from jointvos.web import Patience
+from jointvos.web import RETRY, Patience
 
 CONTENT = b"PK\x03\x04" + os.urandom(300_000)
-QUICK = Patience(connect_s=2, stall_s=1.5, attempts=3, pause_s=0.01, longest_pause_s=0.05)
+QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=2, backoff_max=0.05))
 
 
 @pytest.fixture
@@ -201,25 +202,36 @@ def test_steady_progress_uses_up_no_attempts(
 
     path = get(server, tmp_path, listener, in_bits)
     assert path.read_bytes() == CONTENT
-    assert len(server.seen) == 7 > QUICK.attempts
+    assert len(server.seen) == 7
 
 
+@pytest.mark.parametrize(
+    ("asks_for", "expected"),
+    [
+        pytest.param(None, [0, 2, 4, 7], id="nothing"),
+        pytest.param("5", [5, 5, 5, 7], id="seconds"),
+        pytest.param("3600", [7, 7, 7, 7], id="too-long"),
+        pytest.param(formatdate(time.time() + 3600, usegmt=True), [7, 7, 7, 7], id="date"),
+        pytest.param("soon", [0, 2, 4, 7], id="nonsense"),
+    ],
+)
 def test_pauses_grow_and_servers_may_ask_for_longer_ones(
-    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asks_for: str | None,
+    expected: list[float],
+    server: Server,
+    listener: Listener,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    patience = Patience(attempts=5, pause_s=1, longest_pause_s=7)
-    for behaviour, expected in (
-        (misbehaving.no_http, [1, 2, 4, 7]),
-        (misbehaving.busy_always, [7, 7, 7, 7]),
-    ):
-        pauses.clear()
-        server.behaviours["/file"] = behaviour
-        with pytest.raises(Unfetchable):
-            fetch([f"{server.address}/file"], tmp_path, listener, patience=patience)
-        # The server sleeps as well, for its own purposes.
-        assert [pause for pause in pauses if pause >= 1] == expected
+    monkeypatch.setattr("jointvos.checkpoints.transfer.time.sleep", pauses.append)
+    patience = Patience(retry=RETRY.new(backoff_max=7))
+    wanted = {"Retry_After": asks_for} if asks_for else {}
+    server.behaviours["/file"] = lambda request: request.head(503, Content_Length=0, **wanted)
+    with pytest.raises(Unfetchable):
+        fetch([f"{server.address}/file"], tmp_path, listener, patience=patience)
+    # The server sleeps as well, for its own purposes.
+    assert [pause for pause in pauses if not 0 < pause < 1] == expected
 
 
 def test_nobody_listening_is_said(listener: Listener, tmp_path: Path) -> None:
