@@ -12,7 +12,9 @@ from pathlib import Path
 
 import misbehaving
 import pytest
-from misbehaving import Listener, Server, serving
+from misbehaving import Listener, Server, Visit, serving
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 import jointvos.checkpoints.install as installing
 from jointvos.checkpoints import load_model
@@ -34,8 +36,8 @@ QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=1, backoff_max=
 
 
 @pytest.fixture
-def server(tiny_file: Path) -> Iterator[Server]:
-    with serving(tiny_file.read_bytes()) as server:
+def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
+    with serving(httpserver, tiny_file.read_bytes()) as server:
         server.behaviours["/good"] = misbehaving.good
         yield server
 
@@ -372,10 +374,10 @@ class TestStorage:
         monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
         both = threading.Barrier(2)
 
-        def together(request: misbehaving.Request) -> None:
-            if request.number <= 2:
+        def together(visit: Visit) -> Response:
+            if visit.number <= 2:
                 both.wait(10)
-            misbehaving.good(request)
+            return misbehaving.good(visit)
 
         server.behaviours["/first"] = together
         ends: list[object] = []

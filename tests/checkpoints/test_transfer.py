@@ -12,8 +12,10 @@ from typing import Any, cast
 import misbehaving
 import pytest
 import urllib3
-from misbehaving import Behaviour, Listener, Server, serving
+from misbehaving import Behaviour, Listener, Server, Visit, answer, serving
+from pytest_httpserver import HTTPServer
 from urllib3 import exceptions
+from werkzeug import Response
 
 from jointvos.checkpoints.partial import Partial
 from jointvos.checkpoints.transfer import Unfetchable, fetch
@@ -25,8 +27,8 @@ QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=2, backoff_max=
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with serving(CONTENT) as server:
+def server(httpserver: HTTPServer) -> Iterator[Server]:
+    with serving(httpserver, CONTENT) as server:
         server.behaviours["/good"] = misbehaving.good
         yield server
 
@@ -124,7 +126,7 @@ def test_what_cannot_be_overcome_is_said(
     with pytest.raises(Unfetchable) as caught:
         get(server, tmp_path, listener, getattr(misbehaving, behaviour), size)
     message = str(caught.value)
-    assert message.startswith(f"127.0.0.1:{server.server_address[1]}: ")
+    assert message.startswith(f"127.0.0.1:{server.port}: ")
     assert said in message
     assert "\n" not in message
     assert caught.value.exit_code == 5
@@ -196,9 +198,8 @@ def test_steady_progress_uses_up_no_attempts(
 ) -> None:
     monkeypatch.setattr("jointvos.checkpoints.transfer.PROGRESS", 40_000)
 
-    def in_bits(request: misbehaving.Request) -> None:
-        request.part(request.start, request.start + 45_000, ETag='"one"')
-        request.hang_up()
+    def in_bits(visit: Visit) -> Response:
+        return visit.part(visit.start, visit.start + 45_000, ETag='"one"')
 
     path = get(server, tmp_path, listener, in_bits)
     assert path.read_bytes() == CONTENT
@@ -227,7 +228,7 @@ def test_pauses_grow_and_servers_may_ask_for_longer_ones(
     monkeypatch.setattr("jointvos.checkpoints.transfer.time.sleep", pauses.append)
     patience = Patience(retry=RETRY.new(backoff_max=7))
     wanted = {"Retry_After": asks_for} if asks_for else {}
-    server.behaviours["/file"] = lambda request: request.head(503, Content_Length=0, **wanted)
+    server.behaviours["/file"] = lambda visit: answer(503, **wanted)
     with pytest.raises(Unfetchable):
         fetch([f"{server.address}/file"], tmp_path, listener, patience=patience)
     # The server sleeps as well, for its own purposes.
@@ -304,11 +305,11 @@ def test_passwords_in_addresses_are_used_and_not_shown(
     server: Server, listener: Listener, tmp_path: Path
 ) -> None:
     server.behaviours["/file"] = misbehaving.forbidden
-    address = f"http://me:secret@127.0.0.1:{server.server_address[1]}/file"
+    address = f"http://me:secret@127.0.0.1:{server.port}/file"
     with pytest.raises(Unfetchable) as caught:
         fetch([address], tmp_path, listener, patience=QUICK)
     assert "secret" not in str(caught.value)
-    assert server.seen[0][2].get("Authorization") == "Basic bWU6c2VjcmV0"  # type: ignore[attr-defined]
+    assert server.seen[0][2].get("Authorization") == "Basic bWU6c2VjcmV0"
     assert server.seen[0][0] == "/file"
 
 
@@ -331,7 +332,7 @@ def test_a_proxy_of_the_environment_is_used(
     monkeypatch.delenv("NO_PROXY", raising=False)
     path, _ = fetch(["http://models.example/file"], tmp_path, listener, patience=QUICK)
     assert path.read_bytes() == CONTENT
-    assert server.seen[0][2].get("Proxy-Authorization") == sent  # type: ignore[attr-defined]
+    assert server.seen[0][2].get("Proxy-Authorization") == sent
 
 
 def test_too_little_room_is_said_before_anything_is_fetched(
