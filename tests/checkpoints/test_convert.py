@@ -19,9 +19,8 @@ from torch import Tensor
 
 import jointvos
 from jointvos.checkpoints import load_model
-from jointvos.checkpoints.convert import EXPECTED, convert
+from jointvos.checkpoints.convert import EXPECTED, convert, convert_official
 from jointvos.checkpoints.load import fill, skeleton
-from jointvos.checkpoints.official import convert_official
 from jointvos.checkpoints.pytorch_file import read_official
 from jointvos.config import MODELS
 from jointvos.errors import IncompatibleWeights, WeightsError
