@@ -6,16 +6,20 @@ tensors are replaced, never changed in place, so that the copy may share them.
 """
 
 import math
+from collections.abc import Mapping
 from copy import copy
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from jointvos.config import InferenceConfig
+from jointvos.errors import ConfigError
 from jointvos.inference.device import upload
 from jointvos.inference.memory_bank import MemoryBank, Template
 from jointvos.inference.reach import main_cells, within_reach
 from jointvos.inference.stages import Stage, stage
+from jointvos.inference.state import loaded, loaded_tensor
 from jointvos.model import EncodedTemplate, FrameFeatures, JointNet, TargetModel, TemplateKeys
 from jointvos.ops import (
     SearchRegion,
@@ -34,6 +38,13 @@ ANY_CHANGE = (0.25, 4.0)
 class ObjectTracker:
     """State of one object.
 
+    Args:
+        net: The network, on its device.
+        config: How to run it.
+        object_id: The user's id.
+        state: Place and extent in the first frame; None for an object that a saved state is loaded
+            into.
+
     Attributes:
         object_id: The user's id.
         state: Place and extent of the target in the last frame.
@@ -50,14 +61,19 @@ class ObjectTracker:
     """
 
     def __init__(
-        self, net: JointNet, config: InferenceConfig, object_id: int, state: TargetState
+        self,
+        net: JointNet,
+        config: InferenceConfig,
+        object_id: int,
+        state: TargetState | None = None,
     ) -> None:
         self.net = net
         self.config = config
         self.object_id = object_id
         self.frame_number = 1
         self.paused = False
-        self.place(state)
+        if state is not None:
+            self.place(state)
         self.area = 0.0
         self.cells: Tensor | None = None
         self.bank: MemoryBank
@@ -70,6 +86,83 @@ class ObjectTracker:
         other = copy(self)
         other.bank = self.bank.copy()
         return other
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes in an object, what could be derived again included.
+
+        Running sums depend on the order in which they were made. The tensors are the object's own,
+        not copies.
+        """
+        return {
+            "object_id": self.object_id,
+            "frame_number": self.frame_number,
+            "paused": self.paused,
+            "state": dict(vars(self.state)),
+            "given": dict(vars(self.given)),
+            "area": self.area,
+            "cells": self.cells,
+            "scale": self.scale,
+            "base_size": self.base_size,
+            "bank": self.bank.state_dict(),
+            "target_model": None if self.target_model is None else self.target_model.kernel,
+            # Their maps are those of the bank's templates.
+            "encoded": [
+                {"attended": one.attended, "total": one.total, "taken_back": one.taken_back}
+                for one in self.encoded
+            ],
+            "keys": None if self.keys is None else dict(vars(self.keys)),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become the object that `state` comes from, with its memory on the network's device.
+
+        Raises:
+            ConfigError: It is no state of an object, or of one that another network follows.
+        """
+        device = next(self.net.parameters()).device
+        net, bank = self.net.config, MemoryBank(None, self.config)
+        bank.load_state_dict(loaded(state, "bank", Mapping), device)
+        self.bank = bank
+        self.object_id = loaded(state, "object_id", int)
+        self.frame_number = loaded(state, "frame_number", int)
+        self.paused = loaded(state, "paused", bool)
+        self.state = _target_state(loaded(state, "state", Mapping))
+        self.given = _target_state(loaded(state, "given", Mapping))
+        self.area = loaded(state, "area", float)
+        self.scale = loaded_tensor(state, "scale")
+        self.base_size = loaded_tensor(state, "base_size", 2)
+        self.cells = self.target_model = self.keys = None
+        if loaded(state, "cells", Tensor | None) is not None:
+            self.cells = loaded_tensor(state, "cells", None, None)
+        if net.induction:
+            shape = (1, net.encoding_dim, net.feature_dim, net.kernel_size, net.kernel_size)
+            self.target_model = TargetModel(
+                loaded_tensor(state, "target_model", *shape, device=device)
+            )
+        if not net.transduction:
+            return
+        cells = math.prod(bank.grid)
+        keys, encoded = loaded(state, "keys", Mapping), loaded(state, "encoded", list)
+        if len(encoded) != len(bank):
+            raise ConfigError(
+                f"the saved object has {len(bank)} templates, but {len(encoded)} encoded ones"
+            )
+        shapes = {"keys": net.key_dim, "values": net.encoding_dim}
+        self.keys = TemplateKeys(
+            **{
+                name: loaded_tensor(keys, name, 1, len(bank) * cells, width, device=device)
+                for name, width in shapes.items()
+            }
+        )
+        self.encoded = tuple(
+            EncodedTemplate(
+                features,
+                loaded_tensor(one, "attended", cells, net.feature_dim, device=device),
+                loaded_tensor(one, "total", cells, device=device),
+                loaded(one, "taken_back", int),
+            )
+            for features, one in zip(bank.transduction, encoded, strict=True)
+        )
 
     def place(self, state: TargetState) -> None:
         """Put the search where a mask was given, at that mask's scale."""
@@ -231,3 +324,7 @@ class ObjectTracker:
                     start=self.target_model,
                     steps=steps,
                 )
+
+
+def _target_state(state: Mapping[str, Any]) -> TargetState:
+    return TargetState(loaded_tensor(state, "centre", 2), loaded_tensor(state, "size", 2))

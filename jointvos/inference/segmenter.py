@@ -24,7 +24,7 @@ from jointvos.inference.object_tracker import ObjectTracker
 from jointvos.inference.relief import retried
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
-from jointvos.inference.state import pack_tracker, unpack_tracker
+from jointvos.inference.state import loaded, on_cpu
 from jointvos.model import FrameFeatures, JointNet
 from jointvos.ops import (
     SearchRegion,
@@ -39,6 +39,9 @@ from jointvos.ops import (
 from jointvos.types import Frame, FrameResult, Image, LabelMap
 
 Outcome = TypeVar("Outcome")
+
+STATE_VERSION = 1
+"""Of what `VideoSegmenter.state_dict` returns; raised when its layout changes."""
 
 
 @dataclass(frozen=True)
@@ -161,38 +164,49 @@ class VideoSegmenter:
         self._count += 1
         return result
 
-    def state(self) -> dict[str, object]:
-        """Everything that changes in a session, on the CPU, for `torch.save`.
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes in a session, copied to the CPU, for `torch.save`.
 
-        `torch.load(..., weights_only=True)` reads it, and a session that restores it goes on as
-        this one does, on the CPU to the bit.
+        `torch.load(..., weights_only=True)` reads it, and a session that loads it goes on as this
+        one does, on the CPU to the bit.
         """
         return {
+            "version": STATE_VERSION,
             "model": to_dict(self.net.config),
             "config": to_dict(self.config),
             "memory_size": self._memory_size,
             "frame": self._frame,
             "count": self._count,
-            "trackers": [pack_tracker(tracker) for tracker in self.trackers],
+            "trackers": [on_cpu(tracker.state_dict()) for tracker in self.trackers],
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where the session was that `state` comes from.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the session was that `state` comes from; this one stays as it is if it fails.
 
         Raises:
-            ConfigError: It ran another network, or ran it otherwise.
+            ConfigError: It is no state of a session, of another version, or of a session that ran
+                another network or ran it otherwise.
             OutOfDeviceMemory: The device's memory does not suffice.
         """
+        if (version := loaded(state, "version", int)) != STATE_VERSION:
+            raise ConfigError(
+                f"the saved state is of version {version}, expected {STATE_VERSION}; it was saved "
+                "by another version of jointvos"
+            )
         for name, own in (("model", self.net.config), ("config", self.config)):
+            saved = loaded(state, name, Mapping)
             for key, value in to_dict(own).items():
-                if (saved := state[name].get(key)) != value:
+                if saved.get(key) != value:
                     raise ConfigError(
-                        f"the saved session had {key} {saved}, this one has {value}; "
+                        f"the saved session had {key} {saved.get(key)}, this one has {value}; "
                         "make it as the saved one was"
                     )
-        self.trackers = self._retried(lambda: self._unpacked(state["trackers"]))
-        self._memory_size = state["memory_size"]
-        self._frame, self._count = state["frame"], state["count"]
+        memory_size, count = loaded(state, "memory_size", int), loaded(state, "count", int)
+        frame = loaded(state, "frame", list | tuple | None)
+        states = loaded(state, "trackers", list)
+        self.trackers = self._retried(lambda: self._loaded(states))
+        self._memory_size, self._count = memory_size, count
+        self._frame = None if frame is None else (frame[0], frame[1])
 
     def shrink_memory(self, size: int) -> None:
         """Keep at most so many templates per object from now on, and the corrections."""
@@ -205,19 +219,24 @@ class VideoSegmenter:
 
     def move_to_cpu(self) -> None:
         """Go on without the device, as large as configured; the network moves too."""
-        trackers = [pack_tracker(tracker) for tracker in self.trackers]
+        states = [tracker.state_dict() for tracker in self.trackers]
         self.net.to("cpu")
         self.device = torch.device("cpu")
         if self.dtype == torch.float16:
             self.dtype = None  # which the CPU computes in fp32
         self.objects_at_once = self.config.objects_at_once
         self._memory_size = self.config.memory_size
-        self.trackers = self._unpacked(trackers)
+        self.trackers = self._loaded(states)
         for tracker in self.trackers:
             tracker.bank.size = self._memory_size
 
-    def _unpacked(self, trackers: Iterable[Mapping[str, Any]]) -> list[ObjectTracker]:
-        return [unpack_tracker(self.net, self.config, each, self.device) for each in trackers]
+    def _loaded(self, states: Iterable[Mapping[str, Any]]) -> list[ObjectTracker]:
+        trackers = []
+        for state in states:
+            tracker = ObjectTracker(self.net, self.config, loaded(state, "object_id", int))
+            tracker.load_state_dict(state)
+            trackers.append(tracker)
+        return trackers
 
     def _retried(self, attempt: Callable[[], Outcome]) -> Outcome:
         return retried(attempt, self, self.on_oom, self.say)

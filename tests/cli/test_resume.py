@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from command import Ended, Run
 
 from jointvos.errors import ConfigError, OutputError
@@ -217,6 +218,18 @@ def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
     (resumed.folder / "run.json").write_text("{")
     with pytest.raises(OutputError, match="damaged"), resumed.hold({"a": "1"}):
         pass
+
+
+def test_the_state_of_another_version_is_refused(inputs):
+    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
+    path = inputs / RESUME_FOLDER / "forward.state"
+    state = torch.load(path, weights_only=True)
+    del state["session"]["version"]
+    torch.save(state, path)
+    run = Run(inputs, *command(*FORWARD)).end()
+    assert run.returncode == 8, run.stderr
+    assert "the saved state has no version; delete" in run.stderr
+    assert outputs(inputs) == {}
 
 
 @pytest.mark.slow
