@@ -7,7 +7,7 @@ tensors are replaced, never changed in place, so that the copy may share them.
 
 import math
 from collections.abc import Mapping
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import torch
@@ -201,11 +201,23 @@ class ObjectTracker:
         if len(self.bank) < before:
             self._learn(0)
 
-    @property
-    def takes_template(self) -> bool:
-        """Whether the next frame becomes a template."""
+    def fill_memory(self) -> None:
+        """Fill the memory with copies of its template, if it holds but one."""
+        if len(self.bank) > 1:
+            return
+        (first,) = self.bank.templates
+        for _ in range(self.bank.size - 1):
+            self.bank.add(deepcopy(first))
+        encodings = self.bank.encodings.transduction
+        if self.keys is not None and encodings is not None:
+            (encoded,) = self.encoded
+            self.encoded = encoded.copies(self.bank.transduction)
+            self.keys = self.net.template_keys(self.encoded, encodings)
+
+    def takes_template(self, asked: bool | None = None) -> bool:
+        """Whether the next frame becomes a template, by the interval if it is not asked for."""
         due = (self.frame_number + 1) % self.config.template_interval == 0
-        return due and not self.paused
+        return (due if asked is None else asked) and not self.paused
 
     def search_region(self, frame: tuple[int, int]) -> SearchRegion:
         """Where to look in the next frame of that height and width; after a cut everywhere."""
@@ -259,17 +271,16 @@ class ObjectTracker:
         return within_reach(logits, cells, self.config.reach * math.sqrt(self.area), self.area)
 
     def learn(self, probability: Tensor, features: FrameFeatures, region: SearchRegion) -> None:
-        """Keep the merged result of a frame as a template, if one is due.
+        """Keep the merged result of a frame as a template.
 
         Args:
             probability: Of this object, [Hv,Wv].
             features: Of the frame's crop, B = 1.
             region: Where the crop was.
         """
-        if self.takes_template:
-            mask = crop_mask(probability[None], region, self.config.crop_size)
-            if self.bank.add(self._template(features, mask)):
-                self._learn(self.config.update_steps)
+        mask = crop_mask(probability[None], region, self.config.crop_size)
+        if self.bank.add(self._template(features, mask)):
+            self._learn(self.config.update_steps)
 
     def move(self, probability: Tensor, moments: Tensor, mask: Tensor) -> None:
         """End a frame: follow its merged result.

@@ -134,6 +134,7 @@ class VideoSegmenter:
         *,
         index: int | None = None,
         cut: bool = False,
+        template: bool | None = None,
     ) -> FrameResult:
         """Segment the next frame.
 
@@ -149,6 +150,8 @@ class VideoSegmenter:
             index: Number that the result carries; counted from 0 by default.
             cut: Whether this frame is the first of another shot; `InferenceConfig.cuts` says
                 what follows from that.
+            template: Whether objects that are being followed store this frame as a template; None
+                stores every `template_interval`-th.
 
         Raises:
             MaskSizeMismatch: Mask and image differ in size.
@@ -159,7 +162,9 @@ class VideoSegmenter:
         self._check(image, masks)
         number = self._count if index is None else index
         minded = cut and self.config.cuts != "off"
-        self.trackers, result = self._retried(lambda: self._advance(image, masks, number, minded))
+        self.trackers, result = self._retried(
+            lambda: self._advance(image, masks, number, minded, template)
+        )
         self._frame = self._frame or (image.shape[0], image.shape[1])
         self._count += 1
         return result
@@ -217,6 +222,18 @@ class VideoSegmenter:
         self.trackers = trackers
         self._memory_size = size
 
+    def fill_memory(self) -> None:
+        """Fill memories that hold a single template with copies of it, for measurements.
+
+        What follows takes the time and space of a full memory, which would otherwise be long in
+        coming.
+        """
+        trackers = [tracker.copy() for tracker in self.trackers]
+        with self._computing():
+            for tracker in trackers:
+                tracker.fill_memory()
+        self.trackers = trackers
+
     def move_to_cpu(self) -> None:
         """Go on without the device, as large as configured; the network moves too."""
         states = [tracker.state_dict() for tracker in self.trackers]
@@ -264,7 +281,7 @@ class VideoSegmenter:
             raise MaskError(f"the mask is {masks.dtype}, expected ids in uint8 or uint16")
 
     def _advance(
-        self, image: Image, masks: LabelMap | None, index: int, cut: bool
+        self, image: Image, masks: LabelMap | None, index: int, cut: bool, template: bool | None
     ) -> tuple[list[ObjectTracker], FrameResult]:
         """The objects after this frame, and what is seen in it; the session stays as it is."""
         trackers = [tracker.copy() for tracker in self.trackers]
@@ -274,7 +291,7 @@ class VideoSegmenter:
             if cut:
                 for tracker in trackers:
                     tracker.begin_shot()
-            seen = self._predict(trackers, frame)
+            seen = self._predict(trackers, frame, template)
             if masks is not None:
                 self._give(trackers, seen, frame, Given.of(masks, self.device))
             if trackers:
@@ -297,10 +314,13 @@ class VideoSegmenter:
                 result = frame_result(found, trackers, index=index, cut=cut)
         return trackers, result
 
-    def _predict(self, trackers: list[ObjectTracker], frame: Tensor) -> list[_Seen]:
+    def _predict(
+        self, trackers: list[ObjectTracker], frame: Tensor, template: bool | None
+    ) -> list[_Seen]:
         """All objects, each on its own; reads state only."""
         size = (frame.shape[1], frame.shape[2])
-        seen = self._look(trackers, [tracker.search_region(size) for tracker in trackers], frame)
+        regions = [tracker.search_region(size) for tracker in trackers]
+        seen = self._look(trackers, regions, frame, template)
         # After a cut the whole frame was searched, in which a target may be too small to be sure.
         sought = [i for i, tracker in enumerate(trackers) if tracker.paused]
         if not sought:
@@ -309,23 +329,31 @@ class VideoSegmenter:
         rows = moments(marginals(found), size)
         places = [trackers[i].closer_region(row, size) for i, row in zip(sought, rows, strict=True)]
         closer = {i: place for i, place in zip(sought, places, strict=True) if place is not None}
-        again = self._look([trackers[i] for i in closer], list(closer.values()), frame)
+        again = self._look([trackers[i] for i in closer], list(closer.values()), frame, template)
         for i, own in zip(closer, again, strict=True):
             seen[i] = own
         return seen
 
     def _look(
-        self, trackers: list[ObjectTracker], regions: list[SearchRegion], frame: Tensor
+        self,
+        trackers: list[ObjectTracker],
+        regions: list[SearchRegion],
+        frame: Tensor,
+        template: bool | None,
     ) -> list[_Seen]:
         """What is in these regions, `objects_at_once` in one pass of backbone and decoder."""
         seen = []
         for first in range(0, len(trackers), self.objects_at_once):
             part = slice(first, first + self.objects_at_once)
-            seen += self._look_at_once(trackers[part], regions[part], frame)
+            seen += self._look_at_once(trackers[part], regions[part], frame, template)
         return seen
 
     def _look_at_once(
-        self, trackers: list[ObjectTracker], regions: list[SearchRegion], frame: Tensor
+        self,
+        trackers: list[ObjectTracker],
+        regions: list[SearchRegion],
+        frame: Tensor,
+        template: bool | None,
     ) -> list[_Seen]:
         size, crop = (frame.shape[1], frame.shape[2]), self.config.crop_size
         with stage(Stage.CROP):
@@ -344,7 +372,7 @@ class VideoSegmenter:
                 for tracker, own, region in zip(trackers, logits, regions, strict=True)
             ]
         return [
-            _Seen(scores, own if tracker.takes_template else None, region)
+            _Seen(scores, own if tracker.takes_template(template) else None, region)
             for tracker, scores, own, region in zip(trackers, whole, each, regions, strict=True)
         ]
 
