@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from jointvos.media.writing import (
     ProbabilityVideoSink,
     StatsSink,
     StreamSink,
-    coco_sink,
+    coco_sink_type,
     draw_composite,
 )
 from jointvos.types import VOID, Frame, FrameResult, VideoInfo
@@ -128,8 +127,46 @@ class Outputs:
                     raise OutputError(
                         f"{mask} lies in {path}, which would be replaced; name another folder"
                     )
-        # Nothing is written yet by sinks that are merely made, so any film will do.
-        self.sinks(VideoInfo(source, 256, 256, Fraction(25), Fraction(1, 25)))
+        self._check_destinations(source)
+
+    def _check_destinations(self, source: Path) -> None:
+        paths, overwrite = self.paths(), self.overwrite
+        stream, layout = self.stream or "nut", self.coco_layout or "coco"
+        if path := paths.get("png"):
+            PngSequenceSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("overlay"):
+            if self.background is not None:
+                read_background(self.background)
+            if path == STDOUT:
+                StreamSink.check("rgb", stream)
+            else:
+                OverlaySink.check(
+                    path,
+                    overwrite=overwrite,
+                    source=source,
+                    encoder=self.encoder,
+                    crf=self.crf,
+                )
+        if path := paths.get("mask_video"):
+            if path == STDOUT:
+                StreamSink.check("grey", stream)
+            else:
+                MaskVideoSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("alpha"):
+            if path == STDOUT:
+                StreamSink.check("rgba", stream)
+            else:
+                alpha = AlphaFolderSink if is_folder(path) else AlphaVideoSink
+                alpha.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("soft"):
+            soft = ProbabilityFolderSink if is_folder(path) else ProbabilityVideoSink
+            soft.check(path, overwrite=overwrite, source=source, bits=self.soft_bits)
+        if path := paths.get("crop"):
+            CropSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("stats"):
+            StatsSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("coco"):
+            coco_sink_type(layout).check(path, overwrite=overwrite, source=source)
 
     def sinks(self, info: VideoInfo, ids: Sequence[int] = ()) -> list[TwoPhaseSink]:
         """Sinks for all of them.
@@ -175,13 +212,13 @@ class Outputs:
         if path := paths.get("stats"):
             yield StatsSink(path, info, overwrite=overwrite)
         if path := paths.get("coco"):
-            layout = self.coco_layout or "coco"
-            yield coco_sink(path, info, overwrite=overwrite, layout=layout)
+            kind = coco_sink_type(self.coco_layout or "coco")
+            yield kind(path, info, overwrite=overwrite)
 
     def _overlay(self, info: VideoInfo, path: Path) -> TwoPhaseSink:
         behind = None
         if self.background is not None:
-            behind = read_background(self.background, info.width, info.height)
+            behind = read_background(self.background)
         if path == STDOUT:
             return self._stream(info, "rgb", behind)
         overwrite, sound = self.overwrite, self.audio == "copy"
