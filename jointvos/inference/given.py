@@ -30,7 +30,7 @@ class Given:
 
     @classmethod
     def of(cls, masks: LabelMap, device: torch.device) -> "Given":
-        """Of a label map, on that device."""
+        """Of a label map [Hv,Wv], on that device."""
         labels = torch.from_numpy(masks.astype(np.int32)).to(device)
         has_void = masks.dtype == np.uint8 and bool((masks == VOID).any())
         return cls(tuple(object_ids(masks)), labels, labels == VOID if has_void else None)

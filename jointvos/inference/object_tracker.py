@@ -176,7 +176,7 @@ class ObjectTracker:
         self._learn(self.config.initial_steps)
 
     def correct(self, features: FrameFeatures, mask: Tensor) -> None:
-        """Learn another mask that was given, for good; the crop is that of a first frame.
+        """Learn another mask [1,H,W] of the user, for good; the crop is that of a first frame.
 
         Templates that were learned meanwhile go: they show results that had to be corrected.
         """
@@ -231,7 +231,7 @@ class ObjectTracker:
         """Where to look again after a look at the whole frame, at the usual scale; None: nowhere.
 
         Args:
-            moments: Row of `ops.moments` of what was found there.
+            moments: Row [5] of `ops.moments` of what was found there.
             frame: Height and width.
         """
         if float(moments[0]) < self.config.min_target_area:
@@ -287,7 +287,7 @@ class ObjectTracker:
 
         Args:
             probability: Of this object, [Hv,Wv].
-            moments: Row of `ops.moments` of it.
+            moments: Row [5] of `ops.moments` of it.
             mask: Where it is the most probable one, bool [Hv,Wv] on the CPU.
         """
         self.frame_number += 1

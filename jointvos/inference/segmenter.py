@@ -121,7 +121,7 @@ class VideoSegmenter:
     def segment(
         self, frames: Iterable[Frame], first_mask: LabelMap
     ) -> Iterator[tuple[Frame, FrameResult]]:
-        """Every frame with its result; the mask belongs to the first of them."""
+        """Every frame with its result; the mask [Hv,Wv] belongs to the first of them."""
         masks: LabelMap | None = first_mask
         for frame in frames:
             yield frame, self.step(frame.image, masks, index=frame.index)
