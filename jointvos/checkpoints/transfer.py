@@ -220,8 +220,8 @@ class _Transfer:
         need = (total or 0) - self.partial.size
         if need > (free := shutil.disk_usage(self.folder).free):
             raise WeightsError(
-                f"{self.folder} has room for {free} bytes, {need} are needed; make room, or choose "
-                "another folder with --dir or JOINTVOS_CACHE"
+                f"{self.folder} has room for {free} bytes, {need} are needed",
+                hint="make room, or choose another folder with `folder` or JOINTVOS_CACHE",
             )
 
 

@@ -77,7 +77,7 @@ def bench(
     sizes = [_size("--size", one) for one in size.split(",")]
     region = None if crop is None else _size("--crop", crop)
     if plot is not None and plot.exists() and not overwrite:
-        raise OutputExists(f"{plot} already exists; use -f to overwrite")
+        raise OutputExists(f"{plot} already exists")
     if plot is not None:
         from jointvos.cli.bench_chart import check_plotting
 

@@ -8,8 +8,8 @@ import typer
 from jointvos.cli import input_options as ins
 from jointvos.cli import options
 from jointvos.cli.console import Reporter, data
+from jointvos.cli.flags import mending_command
 from jointvos.cli.mask_table import HEADER, as_json, object_line
-from jointvos.cli.outputs import hinting_at_overwrite
 from jointvos.errors import ConfigError, MaskError
 
 if TYPE_CHECKING:
@@ -61,9 +61,11 @@ def check_mask(
         for each in check.objects:
             data(object_line(each, check.labels.size))
     how = [] if raw is None else ["--raw", raw]
-    advice = check.advice(source, *how, *(["--allow-network"] if allow_network else []))
+    how += ["--allow-network"] if allow_network else []
+    advice = mending_command(source, mask, check.mending, *how) if mends else ""
     if check.refused is not None:
-        raise type(check.refused)(f"{check.refused}; {advice}" if advice else str(check.refused))
+        check.refused.hint = advice or check.refused.hint
+        raise check.refused
     for doubt in check.doubts:
         reporter.warn(f"{mask}: {doubt}; {advice}")
     if fix is not None and not mends:
@@ -79,8 +81,7 @@ def _mend(
     assert check.mended is not None
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--fix {path}: masks are saved to files ending in .png")
-    with hinting_at_overwrite():
-        MaskFile(path, overwrite=overwrite, source=check.path).save(check.mended)
+    MaskFile(path, overwrite=overwrite, source=check.path).save(check.mended)
     for what in (*check.doubts, *([str(check.refused)] if check.refused else ())):
         reporter.note(what)
     reporter.note(f"{path}: {check.path} {check.mending}")

@@ -156,7 +156,7 @@ def train(
         raise ConfigError("there is nothing to train on; give --data PATH")
     out = out or Path("runs") / config.model
     if not resume and not show_batch and (out / "last.ckpt").exists():
-        raise OutputExists(f"{out} holds a run already; use --resume or another --out")
+        raise OutputExists(f"{out} holds a run already", hint="use --resume or another --out")
 
     import cv2
 

@@ -155,4 +155,4 @@ class StagedFile(StagedSink):
         if not path.is_file() and not path.is_symlink():
             raise OutputError(f"{path} is not a regular file; choose another name")
         if not overwrite:
-            raise OutputExists(f"{path} exists; choose another name or allow overwriting")
+            raise OutputExists(f"{path} already exists")

@@ -89,9 +89,7 @@ class StagedFolder(StagedSink):
                 "choose another folder or move it away"
             )
         if entries and not overwrite:
-            raise OutputExists(
-                f"{path} exists and is not empty; choose another name or allow overwriting"
-            )
+            raise OutputExists(f"{path} already exists and is not empty")
 
 
 def _is_ours(path: Path) -> bool:

@@ -73,7 +73,7 @@ def retried(
         device = session.device
         relief = next(reliefs, None)
         if relief is None:
-            raise OutOfDeviceMemory(too_little(device)) from RuntimeError(reason)
+            raise too_little(device) from RuntimeError(reason)
         say(f"{device} is out of memory; trying again {relief.what}")
 
 
@@ -100,10 +100,13 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in SIGNS)
 
 
-def too_little(device: torch.device) -> str:
-    """The line that says so."""
-    way_out = "" if device.type == "cpu" else ", or --device cpu"
-    return f"{device} has too little memory; use a smaller --memory-size, fewer objects{way_out}"
+def too_little(device: torch.device) -> OutOfDeviceMemory:
+    """The error that says so."""
+    way_out = "" if device.type == "cpu" else ", or `device='cpu'`"
+    return OutOfDeviceMemory(
+        f"{device} has too little memory",
+        hint=f"use a smaller `memory_size`, fewer objects{way_out}",
+    )
 
 
 def free(device: torch.device) -> None:

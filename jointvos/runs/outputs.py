@@ -96,24 +96,24 @@ class Outputs:
             ConfigError: Options contradict each other, or a kind of file does not fit.
             OutputError: Something cannot be written where it should stand.
         """
-        named = {f"--{name.replace('_', '-')}": path for name, path in self.paths().items()}
+        named = {f"`{name}`": path for name, path in self.paths().items()}
         piped = [name for name, path in self.paths().items() if path == STDOUT]
         if any(name not in STREAMED for name in piped):
-            raise ConfigError(f"--{piped[-1]} - : only films go to stdout")
+            raise ConfigError(f"`{piped[-1]}='-'`: only videos go to stdout")
         if len(piped) > 1:
             who = " and ".join(name for name, path in named.items() if path == STDOUT)
             raise ConfigError(f"{who} would both go to stdout; name a file for one")
         if self.stream is not None and not piped:
-            raise ConfigError("--format is for a film on stdout; use it with -o -")
+            raise ConfigError("`stream` is for a video on stdout", hint="use it with `overlay='-'`")
         if self.audio not in ("copy", "none"):
-            raise ConfigError(f"--audio is {self.audio!r}, expected copy or none")
+            raise ConfigError(f"`audio` is {self.audio!r}, expected copy or none")
         if self.coco_layout is not None and self.coco is None:
-            raise ConfigError("--coco-layout is for --coco, which is not asked for")
+            raise ConfigError("`coco_layout` is for `coco`, which is not asked for")
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
-                raise ConfigError(f"--{option} is for --overlay, which is not asked for")
+                raise ConfigError(f"`{option}` is for `overlay`, which is not asked for")
         if "overlay" in piped and (self.encoder is not None or self.crf is not None):
-            raise ConfigError("--encoder and --crf are for files; on stdout --format decides")
+            raise ConfigError("`encoder` and `crf` are for files; on stdout `stream` decides")
         files = {name: _real(path) for name, path in named.items() if path != STDOUT}
         for (one, path), (other, same) in combinations(files.items(), 2):
             if path == same:

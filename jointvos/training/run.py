@@ -114,7 +114,10 @@ class Unrolling(nn.Module):
     def forward(
         self, images: Tensor, first_mask: Tensor, heard: Tensor | None
     ) -> tuple[Unrolled, Tensor | None]:
-        """`unroll`, and the masks as guessed from the encodings alone, [B*(T-1),1,h,w]."""
+        """`unroll`, and the masks as guessed from the encodings alone.
+
+        Shapes: images [B,T,3,H,W], first_mask [B,1,1,H,W]; guess [B*(T-1),1,h,w].
+        """
         out = unroll(self.net, images, first_mask, self.initial_steps, self.update_steps, heard)
         guess = None
         if self.auxiliary is not None:
@@ -217,8 +220,8 @@ class Run:
         if state["config"] != recipe:
             changed = [key for key in recipe if state["config"].get(key) != recipe[key]]
             raise TrainingError(
-                f"{path} belongs to another configuration ({', '.join(changed)} differ); "
-                "use another --out"
+                f"{path} belongs to another configuration ({', '.join(changed)} differ)",
+                hint="use another `out`",
             )
         self.step, self.taken = state["step"], state["taken"]
         self._elapsed, self._untimed = state["elapsed"], state["untimed"]

@@ -98,7 +98,7 @@ class _Encoder:
     codec: str
     options: Mapping[str, str]
     suffixes: tuple[str, ...]
-    quality: str | None = "crf"  # the option that --crf sets
+    quality: str | None = "crf"  # the encoder's option for quality
     pixels: str | None = None
     highest: int = 51
 

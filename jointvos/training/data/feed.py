@@ -62,7 +62,8 @@ def _check_room(size: int) -> None:
     if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < 1.1 * size:
         raise TrainingError(
             f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, but the images need "
-            f"{size / 1e6:.0f} MB; make it larger (docker run --shm-size), or draw with --workers 0"
+            f"{size / 1e6:.0f} MB",
+            hint="make it larger (shm-size of docker run), or draw with `workers=0`",
         )
 
 
@@ -127,8 +128,8 @@ def feed(
         if "exited unexpectedly" not in str(error):
             raise
         raise TrainingError(
-            "a process that draws images was killed, perhaps for lack of memory; use fewer "
-            "--workers"
+            "a process that draws images was killed, perhaps for lack of memory",
+            hint="use fewer `workers`",
         ) from error
 
 
