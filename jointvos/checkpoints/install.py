@@ -12,17 +12,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from jointvos.checkpoints.content import EMPTY, SAFETENSORS, WEB_PAGE, kind_of, refuse
+from jointvos.checkpoints.file_kind import EMPTY, SAFETENSORS, WEB_PAGE, kind_of, refuse
 from jointvos.checkpoints.locate import bundled, cache_folder, packaged_backbone, place
 from jointvos.checkpoints.lock import alone
 from jointvos.checkpoints.partial import discard, storage_error
 from jointvos.checkpoints.record import (
     Published,
     Record,
+    as_published,
     check_quickly,
     read_record,
     record_path,
-    seen,
     with_installed,
     write_record,
 )
@@ -97,7 +97,14 @@ def install(
             file = known.file if known else Path(urlsplit(addresses[0]).path).name
             published, origin = _fetched(file, addresses, known, workshop, watch, patience)
         try:
-            _put(published, seen(published, file, _shown(origin)), name, target, workshop, watch)
+            _put(
+                published,
+                as_published(published, file, _shown(origin)),
+                name,
+                target,
+                workshop,
+                watch,
+            )
         except IncompatibleWeights as error:
             if local is None:
                 discard(published)  # it is good for nothing

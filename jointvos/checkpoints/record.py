@@ -84,7 +84,7 @@ def sha256_of(path: Path) -> str:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def seen(path: Path, file: str, source: str) -> Published:
+def as_published(path: Path, file: str, source: str) -> Published:
     """A published file that lies at `path` now."""
     today = datetime.now(UTC).date().isoformat()
     return Published(file, source, path.stat().st_size, sha256_of(path), today)

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from jointvos.checkpoints.content import is_web_page
+from jointvos.checkpoints.file_kind import is_web_page
 from jointvos.checkpoints.partial import Partial, begin, storage_error
 from jointvos.checkpoints.web_page import read_page
 from jointvos.errors import WeightsError

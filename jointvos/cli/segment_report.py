@@ -110,7 +110,7 @@ def _describe(
     count = "" if info.frame_count is None else f", about {info.frame_count} frames"
     size = f"{info.width}x{info.height}"
     reporter.note(f"{info.path}: {size}{count}; {plural(len(masks.ids), 'object')}")
-    for prompt in masks.given[:_DESCRIBED]:
+    for prompt in masks.all[:_DESCRIBED]:
         check = examine_labels(prompt.labels, prompt.path)
         reporter.note(f"{prompt}:")
         for each in check.objects:
@@ -118,8 +118,8 @@ def _describe(
         for doubt in check.doubts:
             advice = mending_command(info.path, prompt.path, check.mending)
             reporter.warn(f"{prompt.path}: {doubt}; {advice}")
-    if len(masks.given) > _DESCRIBED:
-        reporter.note(f"and {plural(len(masks.given) - _DESCRIBED, 'more mask')}")
+    if len(masks.all) > _DESCRIBED:
+        reporter.note(f"and {plural(len(masks.all) - _DESCRIBED, 'more mask')}")
     for box in masks.boxes:
         reporter.note(f"--box {box}: object {box.id}")
     if not info.is_video and "overlay" in job.outputs.paths():

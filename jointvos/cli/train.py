@@ -203,7 +203,7 @@ def train(
         if resume:
             trainer.resume()
         if show_batch is not None:
-            if (wanted := run.request(run.step)) is None:
+            if (wanted := run.batch_spec(run.step)) is None:
                 raise ConfigError(f"{out} holds a run that is over; there is no next batch")
             batch = draw(run.data, wanted)
             draw_batch(batch.images.numpy(), batch.masks.numpy(), show_batch)

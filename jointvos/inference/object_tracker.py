@@ -56,7 +56,7 @@ class ObjectTracker:
         target_model: Kernel of the induction branch; None without that branch.
         encoded: The templates in the template encoder, by slot; none without that branch.
         keys: The memory as the transduction branch reads it; None without that branch.
-        given: Place and extent of the last mask that was given.
+        prompted: Place and extent of the last mask from the user.
         paused: Whether it has not been seen again with certainty since a cut.
     """
 
@@ -98,7 +98,7 @@ class ObjectTracker:
             "frame_number": self.frame_number,
             "paused": self.paused,
             "state": dict(vars(self.state)),
-            "given": dict(vars(self.given)),
+            "prompted": dict(vars(self.prompted)),
             "area": self.area,
             "cells": self.cells,
             "scale": self.scale,
@@ -127,7 +127,7 @@ class ObjectTracker:
         self.frame_number = loaded(state, "frame_number", int)
         self.paused = loaded(state, "paused", bool)
         self.state = _target_state(loaded(state, "state", Mapping))
-        self.given = _target_state(loaded(state, "given", Mapping))
+        self.prompted = _target_state(loaded(state, "prompted", Mapping))
         self.area = loaded(state, "area", float)
         self.scale = loaded_tensor(state, "scale")
         self.base_size = loaded_tensor(state, "base_size", 2)
@@ -165,8 +165,8 @@ class ObjectTracker:
         )
 
     def place(self, state: TargetState) -> None:
-        """Put the search where a mask was given, at that mask's scale."""
-        self.given = self.state = state
+        """Put the search where a mask from the user is, at that mask's scale."""
+        self.prompted = self.state = state
         self.scale = scale_of_size(state.size, self.config.crop_size, self.config.search_scale)
         self.base_size = state.size / self.scale
 
@@ -189,7 +189,7 @@ class ObjectTracker:
         """Mind a cut: search the whole frame and learn nothing until the target is seen again."""
         self.paused = True
         if self.config.cuts == "reset":
-            self.place(self.given)
+            self.place(self.prompted)
             self.bank.forget()
             self.target_model = None
             self._learn(self.config.initial_steps)
@@ -293,7 +293,7 @@ class ObjectTracker:
         self.frame_number += 1
         limits = self.config.scale_change
         if self.paused:
-            if not self._is_seen(probability):
+            if not self._is_certain(probability):
                 return
             self.paused, limits = False, ANY_CHANGE
         state = updated_state(moments, self.state, self.config.min_target_area)
@@ -303,7 +303,7 @@ class ObjectTracker:
         there = self.config.reach > 0 and self.area >= self.config.min_target_area
         self.cells = main_cells(mask) if there else None
 
-    def _is_seen(self, probability: Tensor) -> bool:
+    def _is_certain(self, probability: Tensor) -> bool:
         """Whether a probability [Hv,Wv] leaves no doubt that the target is there."""
         certain = probability[probability > 0.5]
         if len(certain) < max(self.config.seen_area, 1):

@@ -19,9 +19,9 @@ from torch import Tensor
 from jointvos.config import INFERENCE, InferenceConfig, OnOOM, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
 from jointvos.inference.device import choose_device, choose_dtype, upload
-from jointvos.inference.given import Given
 from jointvos.inference.object_tracker import ObjectTracker
-from jointvos.inference.relief import retried
+from jointvos.inference.oom_retry import retried
+from jointvos.inference.prompt import FramePrompt
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
 from jointvos.inference.state import loaded, on_cpu
@@ -45,7 +45,7 @@ STATE_VERSION = 1
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Prediction:
     """What one object contributes to a frame before the merge.
 
     Attributes:
@@ -291,16 +291,18 @@ class VideoSegmenter:
             if cut:
                 for tracker in trackers:
                     tracker.begin_shot()
-            seen = self._predict(trackers, frame, template)
+            predictions = self._predict(trackers, frame, template)
             if masks is not None:
-                self._give(trackers, seen, frame, Given.of(masks, self.device))
+                self._apply_prompt(trackers, predictions, frame, FramePrompt.of(masks, self.device))
             if trackers:
                 with stage(Stage.AGGREGATE):
-                    probabilities = soft_aggregate(torch.stack([s.logits for s in seen]).float())
+                    probabilities = soft_aggregate(
+                        torch.stack([each.logits for each in predictions]).float()
+                    )
             else:
                 probabilities = torch.ones(1, *image.shape[:2], device=self.device)
             objects = probabilities[1:]
-            for tracker, own, probability in zip(trackers, seen, objects, strict=True):
+            for tracker, own, probability in zip(trackers, predictions, objects, strict=True):
                 if own.features is not None and own.region is not None:
                     tracker.learn(probability, own.features, own.region)
             with stage(Stage.RESULT):
@@ -316,45 +318,45 @@ class VideoSegmenter:
 
     def _predict(
         self, trackers: list[ObjectTracker], frame: Tensor, template: bool | None
-    ) -> list[_Seen]:
+    ) -> list[_Prediction]:
         """All objects, each on its own; reads state only."""
         size = (frame.shape[1], frame.shape[2])
         regions = [tracker.search_region(size) for tracker in trackers]
-        seen = self._look(trackers, regions, frame, template)
+        predictions = self._search(trackers, regions, frame, template)
         # After a cut the whole frame was searched, in which a target may be too small to be sure.
-        sought = [i for i, tracker in enumerate(trackers) if tracker.paused]
-        if not sought:
-            return seen
-        found = torch.stack([seen[i].logits for i in sought]).float().sigmoid()
+        paused = [i for i, tracker in enumerate(trackers) if tracker.paused]
+        if not paused:
+            return predictions
+        found = torch.stack([predictions[i].logits for i in paused]).float().sigmoid()
         rows = moments(marginals(found), size)
-        places = [trackers[i].closer_region(row, size) for i, row in zip(sought, rows, strict=True)]
-        closer = {i: place for i, place in zip(sought, places, strict=True) if place is not None}
-        again = self._look([trackers[i] for i in closer], list(closer.values()), frame, template)
+        places = [trackers[i].closer_region(row, size) for i, row in zip(paused, rows, strict=True)]
+        closer = {i: place for i, place in zip(paused, places, strict=True) if place is not None}
+        again = self._search([trackers[i] for i in closer], list(closer.values()), frame, template)
         for i, own in zip(closer, again, strict=True):
-            seen[i] = own
-        return seen
+            predictions[i] = own
+        return predictions
 
-    def _look(
+    def _search(
         self,
         trackers: list[ObjectTracker],
         regions: list[SearchRegion],
         frame: Tensor,
         template: bool | None,
-    ) -> list[_Seen]:
+    ) -> list[_Prediction]:
         """What is in these regions, `objects_at_once` in one pass of backbone and decoder."""
-        seen = []
+        predictions = []
         for first in range(0, len(trackers), self.objects_at_once):
             part = slice(first, first + self.objects_at_once)
-            seen += self._look_at_once(trackers[part], regions[part], frame, template)
-        return seen
+            predictions += self._search_at_once(trackers[part], regions[part], frame, template)
+        return predictions
 
-    def _look_at_once(
+    def _search_at_once(
         self,
         trackers: list[ObjectTracker],
         regions: list[SearchRegion],
         frame: Tensor,
         template: bool | None,
-    ) -> list[_Seen]:
+    ) -> list[_Prediction]:
         size, crop = (frame.shape[1], frame.shape[2]), self.config.crop_size
         with stage(Stage.CROP):
             crops = torch.stack([crop_image(frame, region, crop) for region in regions])
@@ -372,32 +374,36 @@ class VideoSegmenter:
                 for tracker, own, region in zip(trackers, logits, regions, strict=True)
             ]
         return [
-            _Seen(scores, own if tracker.takes_template(template) else None, region)
+            _Prediction(scores, own if tracker.takes_template(template) else None, region)
             for tracker, scores, own, region in zip(trackers, whole, each, regions, strict=True)
         ]
 
-    def _give(
-        self, trackers: list[ObjectTracker], seen: list[_Seen], frame: Tensor, given: Given
+    def _apply_prompt(
+        self,
+        trackers: list[ObjectTracker],
+        predictions: list[_Prediction],
+        frame: Tensor,
+        prompt: FramePrompt,
     ) -> None:
         """Start the objects that are new in a mask, and correct the others that occur in it.
 
         Both take the crop of a first frame: the object may be outside its search region.
         """
         place = {tracker.object_id: i for i, tracker in enumerate(trackers)}
-        for object_id in given.ids:
-            mask = given.mask(object_id)
+        for object_id in prompt.ids:
+            mask = prompt.mask(object_id)
             state = state_of_mask(mask)
             if (i := place.get(object_id)) is None:
                 tracker = ObjectTracker(self.net, self.config, object_id, state)
                 tracker.learn_first(*self._first_crop(tracker, frame, mask))
                 tracker.shrink(self._memory_size)
                 trackers.append(tracker)
-                seen.append(_Seen(given.logits(object_id)))
+                predictions.append(_Prediction(prompt.logits(object_id)))
             else:
-                predicted = seen[i].logits
-                seen[i] = _Seen(given.logits(object_id, predicted))
-                if given.void is not None:
-                    mask = torch.where(given.void, predicted.sigmoid(), mask)
+                predicted = predictions[i].logits
+                predictions[i] = _Prediction(prompt.logits(object_id, predicted))
+                if prompt.void is not None:
+                    mask = torch.where(prompt.void, predicted.sigmoid(), mask)
                 trackers[i].place(state)
                 trackers[i].correct(*self._first_crop(trackers[i], frame, mask))
 

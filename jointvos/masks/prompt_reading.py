@@ -22,7 +22,7 @@ _WITH_ID = re.compile(r"([0-9]+):(.+)", re.DOTALL)
 
 
 def read_prompts(
-    given: Sequence[str],
+    masks: Sequence[str],
     info: VideoInfo,
     *,
     start: str | None = None,
@@ -33,7 +33,7 @@ def read_prompts(
     """Read all masks and check all that can be checked without decoding the video.
 
     Args:
-        given: Each "FILE", for the first frame of the range, "FRAME=FILE" with a place as in
+        masks: Each "FILE", for the first frame of the range, "FRAME=FILE" with a place as in
             `media.open_source`, or a folder of `<frame>.png`: the number of the frame or, if the
             source is a folder, the name of its picture. "ID:FILE", "FRAME=ID:FILE" and "ID:FOLDER"
             give the only object of each mask that id.
@@ -50,7 +50,7 @@ def read_prompts(
     frames = FrameRange.parse(start, end)
     change = change or IdChange()
     read: list[Prompt] = []
-    for text in given:
+    for text in masks:
         place, object_id, path = _split(text)
         of_one = len(read)
         with os_errors_as(MaskReadError):
@@ -200,7 +200,7 @@ def _refuse_double(prompts: MaskPrompts) -> None:
     """Refuse ids that are given twice for one frame, as far as that can be seen already."""
     places: dict[object, list[Prompt]] = {}
     first = prompts.in_first
-    for prompt in prompts.given:
+    for prompt in prompts.all:
         place = None if prompt in first else prompt.place
         places.setdefault(place and (place.frame, place.seconds), []).append(prompt)
     for together in places.values():

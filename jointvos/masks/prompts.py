@@ -74,8 +74,8 @@ class MaskPrompts:
         self._elapsed: Fraction | None = None
 
     @property
-    def given(self) -> tuple[Prompt, ...]:
-        """All masks, as they were given."""
+    def all(self) -> tuple[Prompt, ...]:
+        """All masks, in the order in which they were passed."""
         return self._all
 
     @property

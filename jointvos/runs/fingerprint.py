@@ -108,7 +108,7 @@ def _of_source(source: Path) -> str:
 
 def _of_masks(prompts: MaskPrompts) -> str:
     words = [f"{box}={box.id}" for box in prompts.boxes]
-    for prompt in prompts.given:
+    for prompt in prompts.all:
         place = "first" if prompt.place is None else prompt.place.text
         words.append(f"{place}: ids {prompt.ids}, {_short(prompt.labels.tobytes())}")
     return "; ".join(words)

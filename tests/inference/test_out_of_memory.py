@@ -9,7 +9,7 @@ import torch
 from jointvos.errors import ConfigError, OutOfDeviceMemory
 from jointvos.inference import VideoSegmenter
 from jointvos.inference import segmenter as segmenter_module
-from jointvos.inference.relief import is_out_of_memory
+from jointvos.inference.oom_retry import is_out_of_memory
 
 OUT = "CUDA out of memory. Tried to allocate 2.00 GiB."
 

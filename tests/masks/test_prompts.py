@@ -191,7 +191,7 @@ def test_files_of_one_object_each_are_given_ids(tmp_path):
     given = [f"300:{tmp_path}/ball.png", f"2:{tmp_path}/box.png", f"4=2:{tmp_path}/ball.png"]
     prompts = read_prompts(given, INFO)
     assert prompts.ids == (2, 300)
-    assert [prompt.ids for prompt in prompts.given] == [(300,), (2,), (2,)]
+    assert [prompt.ids for prompt in prompts.all] == [(300,), (2,), (2,)]
     assert np.array_equal(prompts.first == 300, square > 0)
     assert met(prompts, frames()) == {0: [2, 300], 4: [2]}
 

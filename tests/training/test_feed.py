@@ -47,16 +47,16 @@ def test_batches_come_in_order_and_are_the_same_everywhere(processes: int) -> No
         assert torch.equal(batch.masks, expected.masks)
 
 
-def test_requests_are_taken_late() -> None:
+def test_specs_are_taken_late() -> None:
     """So that what a run by minutes asks for fits the time at which it is used."""
     taken = []
 
-    def requests() -> Iterator[int]:
+    def specs() -> Iterator[int]:
         for step in range(10):
             taken.append(step)
             yield step
 
-    answers = feed(abs, requests(), 0)
+    answers = feed(abs, specs(), 0)
     assert next(answers) == (0, 0)
     assert taken == [0, 1]
 
