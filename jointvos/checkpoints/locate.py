@@ -124,7 +124,8 @@ def find_weights(weights: str | Path | None = None) -> Path:
 def _remedy(name: str) -> str:
     known = KNOWN.get(name)
     if known is None:
-        return f"known: {', '.join(each.name for each in KNOWN.values() if each.kind == 'model')}"
+        names = (each.name for each in KNOWN.values() if each.kind == "model")
+        return f"`install(NAME)` fetches {' or '.join(name for name in names if name != BUNDLED)}"
     if known.kind == "backbone":
         return f"{name} is a backbone, which training starts with and which cannot track"
     return f"get it with `install({name!r})`"

@@ -88,7 +88,7 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
         pytest.param({"coco": "c.csv"}, ConfigError, r"ending in \.json", id="coco suffix"),
         pytest.param({"mask_video": "m.xyz"}, ConfigError, r"m\.xyz: films", id="mask suffix"),
         pytest.param({"stats": "no/s.csv"}, OutputError, "no does not exist", id="no folder"),
-        pytest.param({"coco": "old.json"}, OutputExists, "allow overwriting", id="exists"),
+        pytest.param({"coco": "old.json"}, OutputExists, "overwrite=True", id="exists"),
         pytest.param({"soft": "crop"}, ConfigError, "--soft and --crop both name", id="same"),
         pytest.param({"soft": "crop/in"}, ConfigError, "--soft lies in .* --crop", id="inside"),
         pytest.param({"crop": "given"}, OutputError, r"m\.png lies in .*given", id="mask"),

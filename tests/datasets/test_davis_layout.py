@@ -193,7 +193,7 @@ def test_masks_for_some_frames_only(davis, count, masked, gaps, accepted):
         assert note.startswith(f"sequence bear has masks for {len(masked)} of its {count} frames")
     else:
         assert [each.name for each in dataset.broken] == ["bear"]
-        assert ("--sparse" in str(dataset.broken[0].error)) == (gaps == "wide")
+        assert ("`gaps='any'`" in str(dataset.broken[0].error)) == (gaps == "wide")
 
 
 @pytest.mark.parametrize("name", ["../../canary", "/etc", "a\\b", "..", "C:x"])
