@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import Run
 
 import jointvos
 from jointvos.cli.flags import in_flags
-from jointvos.errors import JointVOSError, OutputExists
+from jointvos.errors import JointVOSError, MaskSizeMismatch, OutputExists
+from jointvos.masks import write_mask_png
 
 PACKAGE = Path(jointvos.__file__).parent
 BELOW = sorted(path for path in PACKAGE.rglob("*.py") if "cli" not in path.parts)
@@ -107,3 +109,15 @@ def test_the_command_says_it_with_options(inputs):
     run = Run(inputs, "segment", "clip.mp4", "--mask", "first.png", "--stats", "old.csv").end()
     assert run.returncode == OutputExists.exit_code
     assert run.stderr == "jointvos: old.csv already exists; use -f to replace it\n"
+
+
+def test_a_mask_that_can_be_mended_comes_with_the_command(inputs):
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:20, 10:30] = 1
+    write_mask_png(inputs / "small.png", mask)
+    run = Run(inputs, "segment", "clip.mp4", "--mask", "small.png").end()
+    assert run.returncode == MaskSizeMismatch.exit_code
+    assert run.stderr.endswith(
+        "; `jointvos check-mask clip.mp4 small.png --fix FILE` saves it scaled from 64x48 without "
+        "smoothing\n"
+    )

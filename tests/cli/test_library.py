@@ -135,16 +135,18 @@ def test_a_run_that_was_left_goes_on(job):
     ("changes", "kind", "says"),
     [
         pytest.param({"masks": []}, ConfigError, "no objects selected", id="no mask"),
-        pytest.param({"masks": "first.png"}, ConfigError, "masks is 'first.png'", id="a string"),
+        pytest.param({"masks": "first.png"}, ConfigError, "`masks` is 'first.png'", id="a string"),
         pytest.param({"boxes": ["1,2"]}, ConfigError, "1,2", id="box"),
-        pytest.param({"direction": "up"}, ConfigError, "direction is 'up'", id="direction"),
-        pytest.param({"checkpoint_every": 0}, ConfigError, "checkpoint_every is 0", id="every"),
-        pytest.param({"session": SessionSpec(cuts="cut")}, ConfigError, "cuts is 'cut'", id="cuts"),
+        pytest.param({"direction": "up"}, ConfigError, "`direction` is 'up'", id="direction"),
+        pytest.param({"checkpoint_every": 0}, ConfigError, "`checkpoint_every` is 0", id="every"),
+        pytest.param(
+            {"session": SessionSpec(cuts="cut")}, ConfigError, "`cuts` is 'cut'", id="cuts"
+        ),
         pytest.param(
             {"session": SessionSpec(without="both")}, ConfigError, "branch to silence", id="branch"
         ),
         pytest.param(
-            {"outputs": Outputs(stats="old.csv")}, OutputExists, "overwriting", id="exists"
+            {"outputs": Outputs(stats="old.csv")}, OutputExists, "overwrite=True", id="exists"
         ),
     ],
 )
@@ -194,7 +196,7 @@ def test_a_model_s_fingerprint_tells_what_its_results_depend_on(tiny_weights):
     assert digest(of_model(replace(spec, on_oom="fail").load())) == digest(same)
     for changes, name in (
         ({"memory_size": 2}, "memory_size"),
-        ({"without": "induction"}, "--without"),
+        ({"without": "induction"}, "without"),
         ({"precision": "bf16"}, "device"),
     ):
         other = of_model(replace(spec, **changes).load())

@@ -124,8 +124,8 @@ def test_another_run_is_not_gone_on_with(inputs):
     mask[:5] = 1
     write_mask_png(inputs / "other.png", mask)
     for arguments, says in [
-        (("--mask", "other.png"), "masks was"),
-        ((*FORWARD, "--memory-size", "2"), "memory_size was 3, is 2"),
+        (("--mask", "other.png"), "--mask was"),
+        ((*FORWARD, "--memory-size", "2"), "--memory-size was 3, is 2"),
         ((*FORWARD, "--start", "1"), "--start was None, is 1"),
         ((*FORWARD, "--min-area", "5"), "--min-area was 0, is 5"),
     ]:
@@ -200,7 +200,7 @@ def test_a_damaged_folder_is_noticed(inputs, damage, code):
 
 def test_differences_are_named(tmp_path):
     require_same({"a": "1"}, {"a": "1"}, tmp_path)
-    with pytest.raises(ConfigError, match=r"a was 1, is 2; b was nothing, is 3"):
+    with pytest.raises(ConfigError, match="`a` was 1, is 2; `b` was nothing, is 3"):
         require_same({"a": "1"}, {"a": "2", "b": "3"}, tmp_path)
 
 
