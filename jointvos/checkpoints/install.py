@@ -148,7 +148,7 @@ def _sources(
     if known is None:
         raise WeightsNotFound(
             f"no model {name!r} is known; there are {', '.join(KNOWN)}",
-            hint="any other needs a `source`",
+            hint="any other needs `source`",
         )
     mirrors = os.environ.get("JOINTVOS_MIRROR", "").split()
     if not mirrors and known.package is not None:
