@@ -143,7 +143,7 @@ def test_patterns_keep_the_numbers_of_frames(tmp_path):
 
 
 def test_a_first_number_is_for_sequences(make_clip):
-    with pytest.raises(ConfigError, match="start_number is only for image sequences"):
+    with pytest.raises(ConfigError, match="`start_number` is only for image sequences"):
         open_source(make_clip(), start_number=3)
 
 

@@ -76,13 +76,15 @@ def open_source(
     if folder and shape is None:
         return ImageFolderReader(path, frames, frame_rate, start_number)
     if start_number is not None:
-        raise ConfigError(f"start_number is only for image sequences; {path} is none")
+        raise ConfigError(f"`start_number` is only for image sequences; {path} is none")
     if frame_rate is not None:
         raise ConfigError(f"frame_rate is only for folders of pictures; {path} has its own")
     if folder:
         raise ConfigError(f"{path} is a folder of pictures; raw frames are one file or a pipe")
     if address is not None and not allow_network:
-        raise ConfigError(f"{address} is on the network; allow that with --allow-network")
+        raise ConfigError(
+            f"{address} is on the network", hint="allow that with `allow_network=True`"
+        )
     stream = pipe_at(path) if address is None else open_web(address)
     if shape is not None:
         return RawReader(path, shape, frames, stream)

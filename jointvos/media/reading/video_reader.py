@@ -88,8 +88,8 @@ class VideoReader:
             _log.warning("%s %s", self._name, doubt)
         if self._hdr is not None and not deep:
             _log.warning(
-                "%s is HDR (%s) and is shown as SDR; an overlay with --encoder h265 or prores and "
-                "--alpha x.mov keep it",
+                "%s is HDR (%s) and is shown as SDR; overlays with `encoder='h265'` or "
+                "`encoder='prores'` and `alpha='FILE.mov'` keep it",
                 *(self._name, self._hdr.upper()),
             )
 

@@ -15,7 +15,7 @@ from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.media.writing.depth import codes_16, linear_light
 from jointvos.media.writing.encoder import Pixels
 from jointvos.media.writing.exr_image import write_exr
-from jointvos.media.writing.formats import ALPHA_FORMATS
+from jointvos.media.writing.formats import ALPHA_FORMATS, VideoFormat
 from jointvos.media.writing.video_writer import VideoSink
 from jointvos.types import Frame, FrameResult, Hdr, VideoInfo
 
@@ -66,9 +66,26 @@ class AlphaFolderSink(StagedFolder):
             OutputError: It cannot be written there.
         """
         super().__init__(directory, overwrite=overwrite, source=source)
-        if format not in ALPHA_IMAGES:
-            raise ConfigError(f"no alpha format {format!r}; expected {', '.join(ALPHA_IMAGES)}")
+        _check_images(format)
         self._format, self._hdr = format, hdr
+
+    @classmethod
+    def check(
+        cls,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        source: Path | None = None,
+        format: str = "png",
+    ) -> None:
+        """Refuse a destination, or a format, as making the sink would.
+
+        Raises:
+            ConfigError: The format is unknown.
+            OutputError: It cannot be written there.
+        """
+        _check_images(format)
+        super().check(path, overwrite=overwrite, source=source)
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
         soft = foreground(result)
@@ -80,6 +97,11 @@ class AlphaFolderSink(StagedFolder):
             deep = self._format == "png16"
             pixels = cut_out_16_bit(codes_16(frame), soft) if deep else cut_out(frame.image, soft)
             write_png(folder / f"{frame.name}.png", pixels, hdr=self._hdr if deep else None)
+
+
+def _check_images(format: str) -> None:
+    if format not in ALPHA_IMAGES:
+        raise ConfigError(f"`alpha_format` is {format!r}, expected {', '.join(ALPHA_IMAGES)}")
 
 
 class AlphaVideoSink(VideoSink):
@@ -103,17 +125,17 @@ class AlphaVideoSink(VideoSink):
             ConfigError: That kind of file has no transparency.
             OutputError: It cannot be written there.
         """
-        suffix = path.suffix.lower()
-        format = ALPHA_FORMATS.get(suffix)
-        if format is None:
-            why = _WHY_NOT.get(suffix, f"{suffix or 'no suffix'} is no film with transparency")
-            raise ConfigError(
-                f"{path}: {why}; use .mov (ProRes 4444), .webm (VP9) or a folder of PNG files"
-            )
+        format = _format(path)
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
-        self._deep = suffix == ".mov"
+        self._deep = path.suffix.lower() == ".mov"
         self._first: Soft | None = None
         self._count = 0
+
+    @classmethod
+    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+        _format(path)
+        super().check(path, overwrite=overwrite, source=source)
 
     def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
         soft = foreground(result)
@@ -133,6 +155,16 @@ class AlphaVideoSink(VideoSink):
             raise EncodeError(f"{self.path}: {count} of {self._count} frames were read back")
         if seen is None or np.abs(seen - self._first).mean() > _TOLERANCE:
             raise EncodeError(f"{self.path} came back without its transparency; it was not kept")
+
+
+def _format(path: Path) -> VideoFormat:
+    suffix = path.suffix.lower()
+    if suffix not in ALPHA_FORMATS:
+        why = _WHY_NOT.get(suffix, f"{suffix or 'no suffix'} is no film with transparency")
+        raise ConfigError(
+            f"{path}: {why}; use .mov (ProRes 4444), .webm (VP9) or a folder of PNG files"
+        )
+    return ALPHA_FORMATS[suffix]
 
 
 def _read_back(path: Path) -> tuple[Soft | None, int]:

@@ -103,7 +103,7 @@ class _Encoder:
     codec: str
     options: Mapping[str, str]
     suffixes: tuple[str, ...]
-    quality: str | None = "crf"  # the option that --crf sets
+    quality: str | None = "crf"  # the encoder's option for quality
     pixels: str | None = None
     highest: int = 51
     hdr: str | None = None  # pixels for HDR, None where it cannot be kept
@@ -145,6 +145,10 @@ ENCODERS: Mapping[str, _Encoder] = {
 """Encoders that can be asked for by name."""
 
 
+TRIAL_SIZE = (256, 256)
+"""Columns and rows that every encoder takes."""
+
+
 def keeps_depth(encoder: str) -> bool:
     """Whether one of `ENCODERS` can keep HDR."""
     return encoder in ENCODERS and ENCODERS[encoder].hdr is not None
@@ -152,21 +156,19 @@ def keeps_depth(encoder: str) -> bool:
 
 def choose_format(
     path: Path,
-    width: int,
-    height: int,
     encoder: str | None = None,
     crf: int | None = None,
     *,
+    size: tuple[int, int] = TRIAL_SIZE,
     hdr: bool = False,
 ) -> VideoFormat:
     """The format of a film for looking at; whether its encoder can be had is tried at once.
 
     Args:
         path: Where the film will stand; its suffix decides on the container.
-        width: Columns.
-        height: Rows.
         encoder: One of `ENCODERS`; the container's usual one by default.
         crf: Quality, lower is better; the encoder's usual value by default.
+        size: Columns and rows that an encoder asked for is tried with.
         hdr: Whether HDR is to be kept, if the encoder can.
 
     Raises:
@@ -197,10 +199,11 @@ def choose_format(
             raise ConfigError(f"crf is {crf}, expected 0 to {kind.highest} for {encoder}")
         options[kind.quality] = str(crf)
     pixels = kind.hdr if hdr and kind.hdr is not None else kind.pixels
-    if pixels == "yuv420p10le" and (width % 2 or height % 2) and kind.codec not in _ANY_SIZE:
+    odd = size[0] % 2 or size[1] % 2
+    if pixels == "yuv420p10le" and odd and kind.codec not in _ANY_SIZE:
         pixels = "yuv444p10le"
     format = replace(usual, codec=kind.codec, options=options, pixels=pixels)
-    _try(encoder, format, width, height)
+    _try(encoder, format, *size)
     return format
 
 
