@@ -10,6 +10,7 @@ MAGIC = b"\x76\x2f\x31\x01"
 _TILED, _DEEP, _PARTS = 0x200, 0x800, 0x1000
 _MARK = b"software\0string\0\x08\0\0\0jointvos"
 _LONGEST_NAME = 256
+_WHOLE = ("combined", "beauty", "rgba", "rgb")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class ExrHeader:
     timecode: str | None
 
     def layer(self) -> str:
-        """The layer to show: "" if there are R, G and B or Y by themselves, else the first one.
+        """The layer to show: "" if there are R, G and B or Y by themselves.
+
+        Else the one that renderers call the whole image, else the first with colors.
 
         Raises:
             ValueError: None has colors.
@@ -39,10 +42,11 @@ class ExrHeader:
         bare = {name.upper() for name in self.channels if "." not in name}
         if bare & {"R", "Y"}:
             return ""
-        for name in self.channels:
-            if name.upper().endswith(".R"):
-                return name.rpartition(".")[0]
-        raise ValueError(f"expected channels R, G, B or Y, it has {', '.join(self.channels)}")
+        layers = [name[:-2] for name in self.channels if name.upper().endswith(".R")]
+        if not layers:
+            raise ValueError(f"expected channels R, G, B or Y, it has {', '.join(self.channels)}")
+        whole = (layer for layer in layers if layer.rpartition(".")[2].lower() in _WHOLE)
+        return next(whole, layers[0])
 
 
 def read_exr_header(content: bytes) -> ExrHeader:

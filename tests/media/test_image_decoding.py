@@ -62,6 +62,12 @@ def test_other_primaries_are_converted(tmp_path):
         (("spec.R", "spec.G", "spec.B", "R", "G", "B"), (3, 4, 5)),
         (("R", "G", "B", "A", "Z"), (0, 1, 2)),
         (("Y",), (0, 0, 0)),
+        # As Blender names them.
+        (
+            tuple(f"ViewLayer.{each}" for each in ("AO.R", "AO.G", "AO.B"))
+            + tuple(f"ViewLayer.Combined.{each}" for each in "RGBA"),
+            (3, 4, 5),
+        ),
     ],
 )
 def test_layers_and_single_channels(tmp_path, channels, shown):
