@@ -22,8 +22,8 @@ Source = Annotated[
     typer.Argument(
         metavar="INPUT",
         parser=_source,
-        help="Video file, folder of images or pattern of their names ('f_%04d.png', 'f_####.exr', "
-        "'f_*.jpg'), or - for a video on stdin; with --allow-network also a URL.",
+        help="Video file, folder of images, pattern of their names ('f_####.exr', 'f_*.jpg'), - "
+        "for stdin, or URL.",
     ),
 ]
 Raw = Annotated[

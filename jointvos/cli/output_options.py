@@ -141,7 +141,7 @@ class OutputOptions(OptionGroup):
             "--alpha",
             metavar="PATH",
             help="Objects cut out with soft edges: ProRes 4444 (.mov), VP9 (.webm) or a folder "
-            "of RGBA images: --alpha-format png (default), png16 or exr (linear, premultiplied).",
+            "of RGBA PNGs, or of png16 or exr with --alpha-format.",
         ),
     ] = None
     alpha_format: Annotated[

@@ -385,6 +385,7 @@ FILMS: dict[str, Film] = {
         pixels="yuv420p10le",
         matrix="hlg",
         turn=90,
+        size=(96, 64),  # x265 ends the process at 48 x 64
         options=X265,
         error=None,
         warning="HDR (HLG)",
