@@ -16,10 +16,6 @@ from jointvos.errors import OutputError
 from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.types import DeepImage, Frame, Image
 
-CHUNK_BYTES = 96 * 2**20
-"""Decoded pictures of a chunk: what going backwards needs of memory."""
-CHUNK_FRAMES = 48
-
 _FAST = {"qp": "0", "preset": "ultrafast"}
 _NOTHING: Image = np.zeros((0, 0, 3), dtype=np.uint8)
 
@@ -44,9 +40,18 @@ class FrameCache:
     length, for seeking is not exact in all films.)
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Write into that folder, which is there and which the caller removes."""
+    def __init__(
+        self, folder: Path, *, chunk_frames: int = 48, chunk_bytes: int = 96 * 2**20
+    ) -> None:
+        """Write into a folder that exists and that the caller removes.
+
+        Args:
+            folder: Where the chunks go.
+            chunk_frames: Frames per chunk, at most.
+            chunk_bytes: Of the decoded images of a chunk, which going backwards holds in memory.
+        """
         self._folder = folder
+        self._chunk_frames, self._chunk_bytes = chunk_frames, chunk_bytes
         self._chunks: list[_Chunk] = []
         self._waiting: list[Frame] = []
 
@@ -62,7 +67,7 @@ class FrameCache:
         """
         self._waiting.append(frame)
         size = frame.image.nbytes * (1 if frame.deep is None else 3)
-        most = min(CHUNK_FRAMES, max(1, CHUNK_BYTES // max(1, size)))
+        most = min(self._chunk_frames, max(1, self._chunk_bytes // max(1, size)))
         if len(self._waiting) >= most:
             self._store()
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from jointvos.errors import OutputError
-from jointvos.runs import frame_cache as spool_module
 from jointvos.runs.frame_cache import FrameCache
 from jointvos.runs.journal import Journal
 from jointvos.types import Frame, FrameResult, ObjectState
@@ -142,23 +141,21 @@ def frame(index: int, size: tuple[int, int]) -> Frame:
 
 @pytest.mark.parametrize("size", [(48, 64), (45, 31), (1, 2)], ids=["even", "odd", "tiny"])
 @pytest.mark.parametrize("count", [0, 1, 4, 11])
-def test_frames_come_back_exactly_in_both_directions(tmp_path, monkeypatch, size, count):
-    monkeypatch.setattr(spool_module, "CHUNK_FRAMES", 4)
+def test_frames_come_back_exactly_in_both_directions(tmp_path, size, count):
     given = [frame(i, size) for i in range(count)]
-    spool = FrameCache(tmp_path)
+    cache = FrameCache(tmp_path, chunk_frames=4)
     for each in given:
-        spool.append(each)
-    assert len(spool) == count
+        cache.append(each)
+    assert len(cache) == count
     assert len(list(tmp_path.iterdir())) == count // 4
-    for back, wanted in ((list(spool), given), (list(reversed(spool)), given[::-1])):
+    for back, wanted in ((list(cache), given), (list(reversed(cache)), given[::-1])):
         assert [(f.index, f.pts, f.time_s, f.name) for f in back] == [
             (f.index, f.pts, f.time_s, f.name) for f in wanted
         ]
         assert all(np.array_equal(f.image, w.image) for f, w in zip(back, wanted, strict=True))
 
 
-def test_codes_of_16_bit_wait_on_disk_and_linear_light_in_its_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(spool_module, "CHUNK_FRAMES", 3)
+def test_codes_of_16_bit_wait_on_disk_and_linear_light_in_its_files(tmp_path):
     draw = np.random.default_rng(5)
     codes = [draw.integers(0, 65536, (45, 31, 3), dtype=np.uint16) for _ in range(4)]
     asked = []
@@ -167,40 +164,38 @@ def test_codes_of_16_bit_wait_on_disk_and_linear_light_in_its_files(tmp_path, mo
         asked.append(index)
         return codes[index]
 
-    spool = FrameCache(tmp_path)
+    cache = FrameCache(tmp_path, chunk_frames=3)
     for index in range(4):
-        spool.append(replace(frame(index, (45, 31)), deep=partial(deep, index)))
+        cache.append(replace(frame(index, (45, 31)), deep=partial(deep, index)))
     asked.clear()
-    back = list(reversed(spool))
+    back = list(reversed(cache))
     assert [np.array_equal(f.deep(), codes[f.index]) for f in back] == [True] * 4
     assert asked == [3]  # which is still waiting; the others were let go
     linear = np.ones((45, 31, 3), np.float32)
-    spool = FrameCache(tmp_path)
+    cache = FrameCache(tmp_path, chunk_frames=3)
     for index in range(3):
-        spool.append(replace(frame(index, (45, 31)), deep=lambda: linear))
-    assert [f.deep() is linear for f in spool] == [True] * 3
+        cache.append(replace(frame(index, (45, 31)), deep=lambda: linear))
+    assert [f.deep() is linear for f in cache] == [True] * 3
 
 
-def test_large_frames_make_short_films(tmp_path, monkeypatch):
-    monkeypatch.setattr(spool_module, "CHUNK_BYTES", 2 * 48 * 64 * 3)
-    spool = FrameCache(tmp_path)
+def test_large_frames_make_short_films(tmp_path):
+    cache = FrameCache(tmp_path, chunk_bytes=2 * 48 * 64 * 3)
     for i in range(7):
-        spool.append(frame(i, (48, 64)))
+        cache.append(frame(i, (48, 64)))
     assert len(list(tmp_path.iterdir())) == 3
     path = tmp_path / "frames-00000.mkv"
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(OutputError, match=r"frames-00000\.mkv"):
-        list(reversed(spool))
+        list(reversed(cache))
 
 
-def test_frames_on_a_full_disk_are_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(spool_module, "CHUNK_FRAMES", 2)
+def test_frames_on_a_full_disk_are_an_error(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    spool = FrameCache(tmp_path)
-    spool.append(frame(0, (96, 128)))
+    cache = FrameCache(tmp_path, chunk_frames=2)
+    cache.append(frame(0, (96, 128)))
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
     try:
         with pytest.raises(OutputError, match="kept for going backwards"):
-            spool.append(frame(1, (96, 128)))
+            cache.append(frame(1, (96, 128)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
