@@ -1,3 +1,4 @@
+import io
 from fractions import Fraction
 
 import numpy as np
@@ -145,6 +146,16 @@ def test_patterns_keep_the_numbers_of_frames(tmp_path):
 def test_a_first_number_is_for_sequences(make_clip):
     with pytest.raises(ConfigError, match="`start_number` is only for image sequences"):
         open_source(make_clip(), start_number=3)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_a_still_of_a_phone_is_no_video(tmp_path, brand):
+    path = tmp_path / "IMG_1234.HEIC"
+    data = io.BytesIO()
+    Image.fromarray(scene(1)).save(data, "AVIF")
+    path.write_bytes(data.getvalue()[:8] + brand + data.getvalue()[12:])
+    with pytest.raises(MediaError, match=r"is a picture, no video.*'.*/IMG_####\.HEIC'"):
+        open_source(path)
 
 
 def test_an_image_alone_says_how_to_give_its_sequence(tmp_path):

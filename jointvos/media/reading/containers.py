@@ -1,6 +1,7 @@
 """Opening films safely; the one place that knows what the codec library raises."""
 
 import os
+import re
 import stat
 from contextlib import suppress
 from fractions import Fraction
@@ -55,6 +56,8 @@ def open_input(path: Path) -> av.container.InputContainer:
         raise MediaOpenError(f"{path}: {reason(error)}") from None
     if stat.S_ISDIR(mode):
         raise MediaOpenError(f"{path} is a folder, expected a video file")
+    if _is_still(path):
+        raise UnsupportedMediaError(f"{path} {_said_of_image(path)}")
     try:
         # With "file:" before it, a name such as "a:b.mp4" is no protocol.
         return av.open("file:" + os.fspath(path), "r", options=_OPTIONS, metadata_errors="replace")
@@ -70,14 +73,28 @@ def _kind_of(path: Path) -> str | None:
     with suppress(*IMAGE_ERRORS), open_image(path) as picture:
         image = picture.format != "GIF"  # that would be a film, so it is damaged
     if image:
-        folder, pattern = path.parent, pattern_of(path)
-        like = f" or a pattern, '{pattern}'" if pattern is not None else ""
-        return f"is a picture, no video; for a sequence give its folder, {folder}{like}"
+        return _said_of_image(path)
     with suppress(OSError), path.open("rb") as file:
         head = file.read(12)
         if head.startswith(_SOUND) or (head[:4], head[8:]) == (b"RIFF", b"WAVE"):
             return "has no video stream; it holds audio"
     return None
+
+
+def _is_still(path: Path) -> bool:
+    """Whether a file is HEIC or AVIF; of those the library would show a tile as a short video."""
+    with suppress(OSError), path.open("rb") as file:
+        return (
+            re.fullmatch(rb"....ftyp(heic|heix|heim|heis|mif1|avif)", file.read(12), re.S)
+            is not None
+        )
+    return False
+
+
+def _said_of_image(path: Path) -> str:
+    folder, pattern = path.parent, pattern_of(path)
+    like = f" or a pattern, '{pattern}'" if pattern is not None else ""
+    return f"is a picture, no video; for a sequence give its folder, {folder}{like}"
 
 
 def open_stream(stream: ByteStream) -> av.container.InputContainer:
