@@ -14,9 +14,9 @@ from jointvos.color import (
     sdr_in_hdr,
     shown_as_sdr,
 )
-from jointvos.masks import foreground
+from jointvos.masks import foreground, read_background
 from jointvos.media.reading import VideoReader, open_source
-from jointvos.media.writing import AlphaVideoSink, OverlaySink
+from jointvos.media.writing import AlphaVideoSink, CompositeSink, OverlaySink
 from jointvos.runs import Outputs
 
 TRANSFER = {"pq": 16, "hlg": 18}
@@ -189,6 +189,20 @@ def test_an_overlay_in_8_bit_is_sdr(clip, hdr, tmp_path):
     told, got = written(tmp_path / "o.mp4")
     assert told == ("yuv420p", 1, 1, 1)
     assert np.abs(got[1][INNER] * 255 - as_sdr(picture(1), hdr)[INNER]).mean() < 3
+
+
+def test_before_another_background_it_is_sdr(clip, hdr, tmp_path):
+    assert not Outputs(overlay="o.mov", encoder="prores", background="blur").need_depth
+    with VideoReader(clip, deep=True) as source:
+        given = masked(source)
+        behind = read_background("gray")
+        sink = CompositeSink(tmp_path / "o.mov", source.info, behind, encoder="prores")
+    for frame, result in given:
+        sink.write(frame, result)
+    sink.finish()
+    told, got = written(tmp_path / "o.mov")
+    assert told == ("yuv422p10le", 1, 1, 1)
+    assert np.abs(got[0][30, 20] - 128 / 255).max() < 0.01
 
 
 def test_objects_alone_stay_hdr(clip, hdr, tmp_path):

@@ -165,6 +165,8 @@ def test_lossless_films_are_tagged_as_rgb(make_clip, tmp_path, source, expected)
         pytest.param((1, 12, 13), (1, 12, 13), id="wide gamut"),
         pytest.param((1, 2, 2), (1, 1, 1), id="only the matrix"),
         pytest.param((2, 2, 2), (6, 6, 6), id="nothing"),
+        pytest.param((9, 9, 14), (9, 9, 14), id="bt2020"),
+        pytest.param((9, 2, 2), (9, 9, 14), id="only the matrix of bt2020"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

@@ -32,7 +32,13 @@ STDOUT = Path("-")
 _RGB, _UNSPECIFIED = 0, 2
 _BT709, _SMPTE170M = 1, 6
 _BT2020, _PQ, _HLG = 9, 16, 18
-_MATRICES = {_BT709: Colorspace.ITU709, 5: Colorspace.SMPTE170M, _SMPTE170M: Colorspace.SMPTE170M}
+_MATRICES = {
+    _BT709: Colorspace.ITU709,
+    5: Colorspace.SMPTE170M,
+    _SMPTE170M: Colorspace.SMPTE170M,
+    _BT2020: Colorspace.BT2020,
+}
+_USUAL_TRANSFER = {_BT2020: 14}  # else the same number
 _UNKNOWN = (0, 2, 3)
 _TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
 _NOT_YUV = ("gray", "gray16le", "rgb24", "rgba", "bgr0", "bgra")
@@ -225,15 +231,15 @@ class VideoEncoder:
         if pixels.startswith("gray"):  # ids and probabilities have no colour
             return _Colours(_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, ColorRange.JPEG)
         if pixels in _NOT_YUV:
-            known = matrix in _MATRICES  # if not, it may be HDR, which an overlay is no longer
+            known = matrix in _MATRICES and transfer not in (_PQ, _HLG)  # it is HDR no longer
             rest = (primaries, transfer) if known else (_UNSPECIFIED, _UNSPECIFIED)
             return _Colours(_RGB, *rest, ColorRange.JPEG)
-        if matrix not in _MATRICES:
+        if matrix not in _MATRICES or transfer in (_PQ, _HLG):  # pictures are never HDR here
             matrix = primaries = transfer = _BT709 if self._info.height >= 720 else _SMPTE170M
         return _Colours(
             matrix,
             matrix if primaries in _UNKNOWN else primaries,
-            matrix if transfer in _UNKNOWN else transfer,
+            _USUAL_TRANSFER.get(matrix, matrix) if transfer in _UNKNOWN else transfer,
             ColorRange.MPEG,
         )
 
@@ -246,7 +252,7 @@ class VideoEncoder:
             frame = self._reformatter.reformat(
                 frame,
                 format=pixels,
-                dst_colorspace=_MATRICES.get(self._colours.matrix, Colorspace.BT2020),
+                dst_colorspace=_MATRICES[self._colours.matrix],
                 dst_color_range=ColorRange.MPEG,
                 threads=1,
             )

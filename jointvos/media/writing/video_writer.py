@@ -148,7 +148,8 @@ class CompositeSink(VideoSink):
     ) -> None:
         """Check that the film can be written; see `OverlaySink`."""
         format = choose_format(path, encoder, crf, size=(info.width, info.height))
-        super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
+        sdr = replace(info, hdr=None)  # what is behind the objects is SDR, and so are they
+        super().__init__(path, sdr, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._background = background
 
     def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
