@@ -37,7 +37,7 @@ class Box:
     width: int
     height: int
     id: int | None = None
-    option: ClassVar[str] = "--box"
+    option: ClassVar[str] = "`box`"
 
     @classmethod
     def parse(cls, text: str) -> "Box":

@@ -93,8 +93,9 @@ class Numbering:
             if name in self._several and self._masks_with[name] > 1:
                 raise MaskError(
                     f"{self._several[name]} has several objects called {name}, and so it is "
-                    "unclear which is which in other masks; give each a name or number of its "
-                    "own, or one mask alone (FILE#IMAGE)"
+                    "unclear which is which in other masks",
+                    hint="give each a name or number of its own, or one mask alone, "
+                    "`masks=['FILE#IMAGE']`",
                 )
 
     @staticmethod
@@ -102,8 +103,8 @@ class Numbering:
         objects = {shape.id or shape.key or (place,) for place, shape in enumerate(shapes)}
         if len(objects) > 1:
             raise ConfigError(
-                f"--mask {object_id}:{path}: it holds {len(objects)} objects, expected one; leave "
-                f"out {object_id}: and change IDs with --remap"
+                f"`mask` {object_id}:{path}: it holds {len(objects)} objects, expected one",
+                hint=f"leave out {object_id}: and change IDs with `remap`",
             )
         return [object_id] * len(shapes)
 

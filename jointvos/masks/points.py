@@ -71,11 +71,11 @@ class Clicks:
     inside: tuple[_Place, ...]
     outside: tuple[_Place, ...] = ()
     id: int | None = None
-    option: ClassVar[str] = "--point"
+    option: ClassVar[str] = "`point`"
 
     def __str__(self) -> str:
         inside = " ".join(f"{x},{y}" for x, y in self.inside)
-        outside = "".join(f" --no-point {x},{y}" for x, y in self.outside)
+        outside = "".join(f" `no_point` {x},{y}" for x, y in self.outside)
         return inside + outside
 
     def check(self, info: VideoInfo) -> None:
@@ -87,7 +87,7 @@ class Clicks:
         for x, y in self.inside + self.outside:
             if x >= info.width or y >= info.height:
                 raise MaskError(
-                    f"--point {x},{y} is outside of {info.path}, which is "
+                    f"`point` {x},{y} is outside of {info.path}, which is "
                     f"{info.width}x{info.height}; x counts from 0 at the left, y from 0 at the top"
                 )
 
@@ -106,7 +106,7 @@ class Clicks:
             if mask.any() and _stands_out(larger, found):
                 return mask
         raise MaskError(
-            f"--point {self}: nothing around it stands out; give more points, a --box or a mask"
+            f"{self.option} {self}: nothing around it stands out; give more points, a box or a mask"
         )
 
 
@@ -123,10 +123,10 @@ def clicks_of(points: Sequence[Point], no_points: Sequence[Point]) -> list[Click
     for point in no_points:
         if point.id is not None and point.id not in ids:
             raise ConfigError(
-                f"--no-point {point.x},{point.y}={point.id}: object {point.id} has no --point"
+                f"`no_point` {point.x},{point.y}={point.id}: object {point.id} has no `point`"
             )
         if not ids:
-            raise ConfigError(f"--no-point {point.x},{point.y} needs a --point in the object")
+            raise ConfigError(f"`no_point` {point.x},{point.y} needs a `point` in the object")
     found = []
     for i in ids:
         inside = tuple((p.x, p.y) for p in points if p.id == i)

@@ -27,7 +27,7 @@ def things() -> np.ndarray:
 
 
 def points(*texts: str) -> list[Point]:
-    return [Point.parse(text, "--point") for text in texts]
+    return [Point.parse(text, "`point`") for text in texts]
 
 
 def overlap(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -77,15 +77,15 @@ def test_fish_of_the_example(place, i):
 @pytest.mark.parametrize(
     ("inside", "outside", "says"),
     [
-        (["1"], [], "--point is '1', expected x,y or x,y=id"),
+        (["1"], [], "`point` is '1', expected x,y or x,y=id"),
         (["-1,2"], [], "expected x,y"),
         (["1,2="], [], "'' is no id"),
         (["1,2=0"], [], "'0' is no id"),
         (["320,2"], [], r"320,2 is outside of clip\.mp4, which is 320x240"),
         (["1,2"], ["5,240"], r"5,240 is outside of"),
         (["1,2=4"], [], "another object has the id 4, too"),
-        ([], ["1,2"], "--no-point 1,2 needs a --point"),
-        (["1,2"], ["1,2=7"], "object 7 has no --point"),
+        ([], ["1,2"], "`no_point` 1,2 needs a `point`"),
+        (["1,2"], ["1,2=7"], "object 7 has no `point`"),
         (["1,2"], ["1,2"], "1,2 is given as inside and as outside"),
         (["1,2=1", "1,2=2"], [], "1,2 is given as inside and as outside"),
     ],
@@ -105,5 +105,5 @@ def test_points_that_do_not_fit(tmp_path, inside, outside, says):
 @pytest.mark.parametrize("shade", [0, 90])
 def test_a_point_around_which_nothing_stands_out(shade):
     flat = np.full((240, 320, 3), shade, dtype=np.uint8)
-    with pytest.raises(MaskError, match="--point 150,110: nothing around it stands out"):
+    with pytest.raises(MaskError, match="`point` 150,110: nothing around it stands out"):
         Clicks(((150, 110),)).cut(flat)

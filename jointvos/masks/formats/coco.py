@@ -101,7 +101,7 @@ def _mask(annotation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
         where = f"annotation {annotation.get('id', '')} has no segmentation"
         if box := annotation.get("bbox"):
             x, y, width, height = (round(float(side)) for side in box)
-            where += f", only a box; give it as --box {x},{y},{width},{height}"
+            where += f", only a box; give it as `boxes=['{x},{y},{width},{height}']`"
         raise ValueError(where)
     if isinstance(segmentation, dict):
         height, width = segmentation["size"]

@@ -47,7 +47,8 @@ def _shape(where: str, line: str, info: VideoInfo, names: dict[int, str]) -> Sha
         x, y, width, height = shares * (info.width, info.height, info.width, info.height)
         corner = f"{x - width / 2:.0f},{y - height / 2:.0f}"
         raise MaskReadError(
-            f"{where} is a box, not a polygon; give it as --box {corner},{width:.0f},{height:.0f}"
+            f"{where} is a box, not a polygon",
+            hint=f"give it as `boxes=['{corner},{width:.0f},{height:.0f}']`",
         )
     if len(shares) % 2:
         raise MaskReadError(
