@@ -12,11 +12,11 @@ from jointvos.errors import MaskError, MaskReadError, os_errors_as
 from jointvos.files.images import SUFFIXES, images_in, natural
 from jointvos.frame_range import Bound
 from jointvos.masks.formats import (
-    OTHERS,
     Entry,
     Objects,
     Shape,
     is_annotation,
+    is_annotation_file,
     objects_of,
     read_entries,
 )
@@ -72,8 +72,6 @@ class MaskSource:
         if is_file_of_tool:
             return self._of_entries(path, image, place)
         if not is_folder:
-            if advice := OTHERS.get(path.suffix.lower()):
-                raise MaskReadError(f"{path}: {path.suffix} is not read; {advice}")
             return [self._of_file(path, place)]
         if place is not None:
             raise MaskReadError(f"{place.text}={path}: {path} is a folder; expected a file")
@@ -151,11 +149,11 @@ class MaskSource:
                 self._of_object(self._of_file(each, None), str(i))
                 for i, each in enumerate(images_in(folder), start=1)
             ]
-        images = [each for each in files if not is_annotation(each)]
+        images = [each for each in files if not is_annotation_file(each)]
         frames = [each for each in files if self._number(each) is not None]
         if frames:
             # Images beside files of a tool are what was annotated.
-            by_tool = [each for each in frames if is_annotation(each)]
+            by_tool = [each for each in frames if is_annotation_file(each)]
             return [self._of_frame(each) for each in by_tool or images_in(folder)]
         if folders and not images:
             return [found for each in folders for found in self._of_object_folder(each)]
@@ -192,7 +190,7 @@ class MaskSource:
     def _of_frame(self, path: Path) -> Found:
         number = self._require_frame(path)
         place = Bound(path.stem, frame=number)
-        if not is_annotation(path):
+        if not is_annotation_file(path):
             return self._of_file(path, place)
         entries = read_entries(path, self._info)
         if len(entries) != 1:
@@ -229,7 +227,7 @@ def _mask_files(inside: Sequence[Path]) -> list[Path]:
         each
         for each in inside
         if not each.name.startswith(".")
-        and (each.suffix.lower() in SUFFIXES or (is_annotation(each) and each.is_file()))
+        and (each.suffix.lower() in SUFFIXES or is_annotation_file(each))
     ]
     return sorted(found, key=natural)
 

@@ -376,6 +376,13 @@ def test_names_that_may_be_frames_or_objects_are_not_guessed(tmp_path):
         read_prompts([f"{tmp_path}/m"], INFO)
 
 
+def test_other_files_beside_masks_do_not_matter(tmp_path):
+    save(tmp_path / "00000.png", FISH)
+    for name in ("00000.xml", "meta.json", "notes.txt", "classes.txt"):
+        (tmp_path / name).write_text("nothing")
+    assert np.array_equal(read_prompts([str(tmp_path)], INFO).first, FISH)
+
+
 def test_the_folder_of_segment_anything(tmp_path):
     for i, mask in enumerate((FISH, CRAB)):
         save(tmp_path / "m" / f"{i}.png", mask)
@@ -521,6 +528,8 @@ def test_what_is_in_a_file(tmp_path):
     several_images = write(tmp_path / "b.json", several("1.png", "2.png"))
     assert "masks of 2 frames" in str(examine_file(Path(several_images), INFO).refused)
     assert examine_file(Path(f"{several_images}#2.png"), INFO).objects[0].name == "fish"
+    (tmp_path / "m.zip").touch()
+    assert "unpack it" in str(examine_file(tmp_path / "m.zip", INFO).refused)
 
 
 def nothing_at(*path: str | int, content: dict | list) -> dict | list:

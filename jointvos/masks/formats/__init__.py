@@ -18,7 +18,15 @@ from jointvos.masks.formats.labelme import is_labelme, read_labelme
 from jointvos.masks.formats.yolo import SIDE_FILES, read_yolo
 from jointvos.types import VideoInfo
 
-__all__ = ["OTHERS", "Entry", "Objects", "Shape", "is_annotation", "objects_of", "read_entries"]
+__all__ = [
+    "Entry",
+    "Objects",
+    "Shape",
+    "is_annotation",
+    "is_annotation_file",
+    "objects_of",
+    "read_entries",
+]
 
 READERS: Mapping[str, Callable[[Path, VideoInfo], list[Entry]]] = {
     ".npy": read_npy,
@@ -46,10 +54,13 @@ _LARGEST = 512 << 20
 
 
 def is_annotation(path: Path) -> bool:
-    """Whether a file or folder is read here, rather than as an image or as a folder of masks."""
-    if path.suffix.lower() in READERS:
-        return path.name not in SIDE_FILES
-    return is_cvat(path)
+    """Whether a file or folder is read, or refused, here: it is no image or folder of masks."""
+    return is_annotation_file(path) or path.suffix.lower() in OTHERS or is_cvat(path)
+
+
+def is_annotation_file(path: Path) -> bool:
+    """Whether the name is that of a file that is read here."""
+    return path.suffix.lower() in READERS and path.name not in SIDE_FILES
 
 
 def read_entries(path: Path, info: VideoInfo) -> list[Entry]:
@@ -65,6 +76,8 @@ def read_entries(path: Path, info: VideoInfo) -> list[Entry]:
     with os_errors_as(MaskReadError), _as_ours(path):
         if is_cvat(path):
             return read_cvat(path)
+        if advice := OTHERS.get(path.suffix.lower()):
+            raise MaskReadError(f"{path}: {path.suffix} is not read", hint=advice)
         if (bytes := path.stat().st_size) > _LARGEST:
             raise MaskReadError(
                 f"{path} has {bytes >> 20} MiB, expected at most {_LARGEST >> 20}; "
