@@ -175,7 +175,7 @@ class MaskSource:
         def read() -> list[Shape]:
             objects = found.read()
             if isinstance(objects, list):
-                return [Shape(each.mask, name, key=name) for each in objects]  # all of it is one
+                return [each.called(name) for each in objects]
             ids = object_ids(objects)
             if len(ids) != 1:
                 raise MaskError(

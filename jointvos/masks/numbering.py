@@ -109,12 +109,12 @@ class Numbering:
         return [object_id] * len(shapes)
 
     def _paint(self, shapes: Sequence[Shape], ids: Sequence[int], path: Path) -> LabelMap:
-        labels: LabelMap = np.zeros(shapes[0].mask.shape, dtype=label_type(ids))
-        areas = dict.fromkeys(ids, 0)
+        labels: LabelMap = np.zeros(shapes[0].shape, dtype=label_type(ids))
+        areas = Counter[int]()
         for i, shape in zip(ids, shapes, strict=True):
-            areas[i] += int(np.count_nonzero(shape.mask))
+            areas[i] += shape.area
         for i, shape in sorted(zip(ids, shapes, strict=True), key=lambda pair: -areas[pair[0]]):
-            labels[shape.mask] = i
+            shape.paint(labels, i)
         if gone := sorted(set(areas) - set(np.unique(labels).tolist())):
             which = ", ".join(f"{i} {self.names.get(i, '')}".rstrip() for i in gone)
             _log.warning("%s: nothing is seen of object %s; left out", path, which)

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from tokenize import TokenError
@@ -13,22 +14,44 @@ from numpy.typing import NDArray
 from jointvos.types import LabelMap
 
 
-@dataclass(frozen=True, eq=False)
 class Shape:
-    """One object, or a part of one.
+    """One object, or a part of one; of its mask only what is within its box is kept.
 
     Attributes:
-        mask: Its pixels, bool [H,W].
+        shape: Height and width of the image.
         name: Its label, "" for none.
         id: Its ID if the file gives one.
         key: What tells it from other objects of the same name, in all images; "" if nothing does.
             Shapes of one key are one object.
     """
 
-    mask: NDArray[np.bool_]
-    name: str = ""
-    id: int | None = None
-    key: str = ""
+    def __init__(
+        self, mask: NDArray[np.bool_], name: str = "", id: int | None = None, key: str = ""
+    ) -> None:
+        """Take over a mask, bool [H,W]."""
+        self.shape = mask.shape
+        self.name, self.id, self.key = name, id, key
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        self._box = (
+            slice(rows[0], rows[-1] + 1) if len(rows) else slice(0),
+            slice(columns[0], columns[-1] + 1) if len(columns) else slice(0),
+        )
+        self._part = mask[self._box].copy()
+
+    @property
+    def area(self) -> int:
+        """Its pixels."""
+        return int(np.count_nonzero(self._part))
+
+    def paint(self, labels: LabelMap, object_id: int) -> None:
+        """Give its pixels an ID, in labels of its image, [H,W]."""
+        labels[self._box][self._part] = object_id
+
+    def called(self, name: str) -> "Shape":
+        """The same as the only object of a name."""
+        other = copy(self)
+        other.name, other.id, other.key = name, None, name
+        return other
 
 
 Objects = list[Shape] | LabelMap
