@@ -140,8 +140,8 @@ class OutputOptions(OptionGroup):
         typer.Option(
             "--alpha",
             metavar="PATH",
-            help="Objects cut out with soft edges: ProRes 4444 (.mov), VP9 (.webm) or a folder "
-            "of RGBA PNGs, or of png16 or exr with --alpha-format.",
+            help="Objects cut out: ProRes 4444 (.mov), VP9 (.webm) or RGBA images "
+            "(--alpha-format png, png16 or exr).",
         ),
     ] = None
     alpha_format: Annotated[

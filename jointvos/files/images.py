@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
@@ -26,14 +27,14 @@ IMAGE_ERRORS = (
 )
 """Whatever Pillow raises for a file that is damaged or strange."""
 
-USUAL_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 
 # Pillow itself only warns of pictures between 89 and 179 million pixels.
 warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
 
 
-def open_image(path: Path, extra: Sequence[str] = ()) -> PillowImage.Image:
+def open_image(path: Path | IO[bytes], extra: Sequence[str] = ()) -> PillowImage.Image:
     """Read the header of a picture, by content rather than by suffix.
 
     Args:
@@ -61,7 +62,7 @@ def image_reason(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def images_in(folder: Path, suffixes: Collection[str] = USUAL_SUFFIXES) -> list[Path]:
+def images_in(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     """The pictures of a folder in natural order, by their suffixes.
 
     Raises:
@@ -99,7 +100,7 @@ def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:
     Raises:
         UnsupportedMediaError: Two differ only in their suffixes.
     """
-    ordered = sorted(paths, key=_natural)
+    ordered = sorted(paths, key=natural)
     by_stem: dict[str, Path] = {}
     for path in ordered:
         if path.stem in by_stem:
@@ -111,7 +112,7 @@ def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:
     return ordered
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     """Sort key that compares runs of digits as numbers."""
     parts = re.split(r"([0-9]+)", path.stem)
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name

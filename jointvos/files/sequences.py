@@ -7,11 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 from jointvos.errors import ConfigError, MediaOpenError
-from jointvos.files.images import USUAL_SUFFIXES, images_in, in_natural_order, with_suffixes
+from jointvos.files import images as usual
+from jointvos.files.images import images_in, in_natural_order, with_suffixes
 
 _log = logging.getLogger("jointvos.files")
 
-SUFFIXES = USUAL_SUFFIXES | {
+SUFFIXES = usual.SUFFIXES | {
     *(".avif", ".heic", ".heif", ".hif", ".jxl", ".tga", ".exr", ".dpx"),
     *(".jp2", ".j2k", ".j2c", ".jpc", ".jpx"),
 }
