@@ -22,8 +22,7 @@ Source = Annotated[
     typer.Argument(
         metavar="INPUT",
         parser=_source,
-        help="Video file, folder of images, pattern of their names ('f_####.exr', 'f_*.jpg', from "
-        "--start-number N on), - for stdin, or URL.",
+        help="Video, folder of images, 'f_####.exr' (from --start-number on), - for stdin, or URL.",
     ),
 ]
 Raw = Annotated[
