@@ -2,24 +2,20 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 from av import VideoFrame
 from av.codec.context import ThreadType
 from av.packet import Packet
-from av.sidedata.sidedata import SideData
-from av.video.reformatter import ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 
-from jointvos.color import shown_as_sdr
 from jointvos.errors import MediaDecodeError, MediaOpenError
 from jointvos.files.orientation import Orientation
 from jointvos.frame_range import FrameRange
-from jointvos.media.reading.codes import EXACTLY, bits_of, codes_of
+from jointvos.media.reading.clock import Clock
 from jointvos.media.reading.completeness import file_cut_short
 from jointvos.media.reading.containers import (
     AV_ERRORS,
@@ -31,13 +27,11 @@ from jointvos.media.reading.containers import (
     reason,
     stream_duration,
 )
+from jointvos.media.reading.frame_pixels import FramePixels
 from jointvos.media.reading.streams import ByteStream
-from jointvos.types import DeepImage, Frame, Hdr, Image, VideoInfo
+from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
-
-_HDR: dict[int, Hdr] = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg"}
-_SDR = (1, 1, 1)  # what HDR is shown in: Rec. 709
 
 
 class VideoReader:
@@ -86,17 +80,17 @@ class VideoReader:
         self._refuse_late_start()
         for doubt in doubts_about(self._container, self._film):
             _log.warning("%s %s", self._name, doubt)
-        if self._hdr is not None and not deep:
+        if self._pixels.hdr is not None and not deep:
             _log.warning(
                 "%s is HDR (%s) and is shown as SDR; overlays with `encoder='h265'` or "
                 "`encoder='prores'` and `alpha='FILE.mov'` keep it",
-                *(self._name, self._hdr.upper()),
+                *(self._name, self._pixels.hdr.upper()),
             )
 
     @property
     def orientation(self) -> Orientation:
         """How the pictures of the file are turned to stand upright."""
-        return self._orientation
+        return self._pixels.orientation
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -134,8 +128,8 @@ class VideoReader:
             self._open()
         self._used = True
         width, height = self._first.width, self._first.height
-        reformatter = VideoReformatter()
-        clock = _Clock(self.info.time_base, self.info.frame_rate)
+        pixels = self._pixels
+        clock = Clock(self.info.time_base, self.info.frame_rate)
         rescaled, nothing = False, True
         for index, picture in enumerate(chain([self._first], self._pictures)):
             pts = clock.tick(picture.pts)
@@ -150,8 +144,7 @@ class VideoReader:
                     *(self._name, index, picture.width, picture.height, width, height),
                 )
             try:
-                # Colours are converted by the matrix and range that the frame is tagged with.
-                image = self._shown(picture, reformatter)
+                image = pixels.image(picture)
             except AV_ERRORS as error:
                 raise self._damaged(index, reason(error)) from error
             nothing = False
@@ -159,38 +152,13 @@ class VideoReader:
                 index=index,
                 pts=pts,
                 time_s=float(pts * self.info.time_base),
-                image=self._orientation.upright(image),
+                image=image,
                 name=f"{index:05d}",
-                deep=self._deep_of(picture) if self._deep else None,
+                deep=pixels.deep(picture) if self._deep else None,
             )
         if nothing:
             ended = self._range.ended(index, clock.elapsed)
             raise self._range.nothing_in(self._path, None if ended else index + 1)
-
-    def _shown(self, picture: VideoFrame, reformatter: VideoReformatter) -> Image:
-        if self._hdr is not None:
-            return shown_as_sdr(codes_of(self._resized(picture), reformatter), self._hdr)
-        rgb = reformatter.reformat(
-            picture,
-            *(self._first.width, self._first.height, "rgb24"),
-            interpolation=EXACTLY,
-            threads=1,
-        )
-        return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
-
-    def _resized(self, picture: VideoFrame) -> VideoFrame:
-        """A picture in the size of the first one."""
-        width, height = self._first.width, self._first.height
-        if (picture.width, picture.height) == (width, height):
-            return picture
-        return picture.reformat(width, height)
-
-    def _deep_of(self, picture: VideoFrame) -> Callable[[], DeepImage] | None:
-        """What makes the codes of a picture, where they have more than 8 bits."""
-        if self._hdr is None and bits_of(picture) <= 8:
-            return None
-        upright, resized = self._orientation.upright, self._resized(picture)
-        return lambda: upright(codes_of(resized))
 
     def _open(self) -> None:
         if self._stream is None:
@@ -207,12 +175,11 @@ class VideoReader:
         self._pictures = self._decode()
         self._first = next(self._pictures)
         self._first_s = float((self._first.pts or 0) * self._time_base)
-        self._orientation = _orientation(self._first)
-        self._hdr = _HDR.get(self._first.color_trc)
+        self._pixels = FramePixels(self._first)
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Pictures as long as they are good; raises behind them if there should be more."""
-        clock = _Clock(self._time_base, self._rate)
+        clock = Clock(self._time_base, self._rate)
         pictures = self._raw_pictures()
         count = 0
         while True:
@@ -258,7 +225,7 @@ class VideoReader:
         except OSError as error:
             raise MediaDecodeError(f"{self._name}: {reason(error)}") from error
 
-    def _too_short(self, clock: "_Clock") -> bool:
+    def _too_short(self, clock: Clock) -> bool:
         """Whether there should be more behind the last frame."""
         if self._cut_short or self._bytes_end_early():
             return True
@@ -296,7 +263,7 @@ class VideoReader:
     def _describe(self) -> VideoInfo:
         width, height = self._first.width, self._first.height
         aspect = self._film.sample_aspect_ratio or Fraction(1)
-        if self._orientation.swaps_sides:
+        if self._pixels.orientation.swaps_sides:
             width, height, aspect = height, width, 1 / aspect
         return VideoInfo(
             path=self._path,
@@ -308,50 +275,7 @@ class VideoReader:
             sample_aspect_ratio=aspect,
             # Sound is copied by reading the file once more, which a pipe does not allow.
             has_audio=bool(self._container.streams.audio) and self._path.is_file(),
-            colour_tags=_SDR if self._hdr is not None else _tags(self._first),
+            colour_tags=self._pixels.colour_tags,
             first_pts=self._first.pts or 0,
-            hdr=self._hdr if self._deep else None,
+            hdr=self._pixels.hdr if self._deep else None,
         )
-
-
-def _tags(picture: VideoFrame) -> tuple[int, int, int]:
-    return int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc)
-
-
-class _Clock:
-    """Makes the times of frames strictly increasing and fills in those that are missing."""
-
-    def __init__(self, time_base: Fraction, rate: Fraction) -> None:
-        self._time_base = time_base
-        self._step = max(1, round(1 / (rate * time_base)))
-        self._shift = 0
-        self._last: int | None = None
-        self.first = 0
-
-    @property
-    def elapsed(self) -> Fraction:
-        """Seconds from the first frame to the latest."""
-        last = self.first if self._last is None else self._last
-        return (last - self.first) * self._time_base
-
-    def tick(self, pts: int | None) -> int:
-        """The time to use for the next frame."""
-        if self._last is None:
-            self.first = self._last = pts or 0
-            return self._last
-        if pts is None:
-            time = self._last + self._step
-        else:
-            time = pts + self._shift
-            if self._last - time > 1 / self._time_base:  # the clock was set back: go on from here
-                self._shift += self._last + self._step - time
-                time = self._last + self._step
-        self._last = max(time, self._last + 1)
-        return self._last
-
-
-def _orientation(picture: VideoFrame) -> Orientation:
-    matrix = picture.side_data.get("DISPLAYMATRIX")
-    if not isinstance(matrix, SideData):
-        return Orientation()
-    return Orientation.from_display_matrix(bytes(matrix))

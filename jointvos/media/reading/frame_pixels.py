@@ -1,0 +1,71 @@
+"""From the decoded pictures of a video to upright RGB."""
+
+from collections.abc import Callable
+
+import numpy as np
+from av import VideoFrame
+from av.sidedata.sidedata import SideData
+from av.video.reformatter import ColorTrc, VideoReformatter
+
+from jointvos.color import shown_as_sdr
+from jointvos.files.orientation import Orientation
+from jointvos.media.reading.codes import EXACTLY, bits_of, codes_of
+from jointvos.types import DeepImage, Hdr, Image
+
+_HDR: dict[int, Hdr] = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg"}
+_SDR = (1, 1, 1)  # what HDR is shown in: Rec. 709
+
+
+class FramePixels:
+    """All pictures of a video in the size, orientation and dynamic range of the first one.
+
+    Attributes:
+        orientation: How they are turned to stand upright.
+        hdr: How they code HDR, if they do.
+    """
+
+    def __init__(self, first: VideoFrame) -> None:
+        """See what the first picture tells."""
+        self._size = (first.width, first.height)
+        self._tags = (int(first.colorspace), int(first.color_primaries), int(first.color_trc))
+        self._reformatter = VideoReformatter()
+        self.orientation = _orientation(first)
+        self.hdr = _HDR.get(first.color_trc)
+
+    @property
+    def colour_tags(self) -> tuple[int, int, int]:
+        """Those of what `image` gives; see `VideoInfo`."""
+        return self._tags if self.hdr is None else _SDR
+
+    def image(self, picture: VideoFrame) -> Image:
+        """RGB, uint8 [Hv,Wv,3]; colors by the matrix and range that the picture is tagged with.
+
+        Raises:
+            AV_ERRORS: It cannot be converted.
+        """
+        if self.hdr is not None:
+            codes = codes_of(self._resized(picture), self._reformatter)
+            return self.orientation.upright(shown_as_sdr(codes, self.hdr))
+        rgb = self._reformatter.reformat(
+            picture, *self._size, "rgb24", interpolation=EXACTLY, threads=1
+        )
+        return self.orientation.upright(np.asarray(rgb.to_ndarray(), dtype=np.uint8))
+
+    def deep(self, picture: VideoFrame) -> Callable[[], DeepImage] | None:
+        """What makes the codes of a picture, where they have more than 8 bits."""
+        if self.hdr is None and bits_of(picture) <= 8:
+            return None
+        resized = self._resized(picture)
+        return lambda: self.orientation.upright(codes_of(resized))
+
+    def _resized(self, picture: VideoFrame) -> VideoFrame:
+        if (picture.width, picture.height) == self._size:
+            return picture
+        return picture.reformat(*self._size)
+
+
+def _orientation(picture: VideoFrame) -> Orientation:
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
+        return Orientation()
+    return Orientation.from_display_matrix(bytes(matrix))
