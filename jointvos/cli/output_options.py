@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -39,7 +39,8 @@ class OutputOptions:
         typer.Option(
             "--overlay",
             metavar="FILE",
-            help="The video with the objects tinted, audio copied.",
+            help="The video with the objects tinted, audio copied; .gif and .webp are short "
+            "silent previews for a web page.",
         ),
     ] = None
     mask_video: Annotated[
@@ -48,9 +49,35 @@ class OutputOptions:
             "--mask-video",
             metavar="FILE",
             help="Masks as a video: .mkv holds the object IDs (grayscale, lossless), .mp4 shows "
-            "them in color.",
+            "them in color. For black and white see --matte.",
         ),
     ] = None
+    matte: Annotated[
+        Path | None,
+        typer.Option(
+            "--matte",
+            metavar="PATH",
+            help="Black-and-white matte for an editor, objects in white: .mov (ProRes 422 HQ), "
+            ".mp4 (H.264), .mkv (lossless) or a folder of PNGs. One for all objects, or one each "
+            "with {id} in the name (matte_{id}.mov). Timecode is copied, audio is not.",
+        ),
+    ] = None
+    matte_edges: Annotated[
+        Literal["soft", "hard"],
+        typer.Option(
+            "--matte-edges",
+            help="Edges of --matte: soft, gray by probability, also with --feather; or hard, only "
+            "black and white.",
+        ),
+    ] = "soft"
+    matte_range: Annotated[
+        Literal["limited", "full"],
+        typer.Option(
+            "--matte-range",
+            help="Luma range of --matte: limited (black 16, white 235), as editors expect, or "
+            "full (0 and 255; not for .mov).",
+        ),
+    ] = "limited"
     alpha: Annotated[
         Path | None,
         typer.Option(
@@ -151,6 +178,16 @@ class OutputOptions:
             "--crf",
             metavar="N",
             help="Overlay quality (CRF); lower is better. Default for h264: 18.",
+        ),
+    ] = None
+    max_width: Annotated[
+        int | None,
+        typer.Option(
+            "--max-width",
+            metavar="N",
+            min=16,
+            help="Scale overlay and color masks down to at most N columns. Default for .gif and "
+            ".webp: 480.",
         ),
     ] = None
     as_json: Annotated[

@@ -1,23 +1,40 @@
 """What a run writes: what is refused early, and the sinks."""
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import partial
 from itertools import combinations, permutations
 from pathlib import Path
+from typing import get_args
 
 from jointvos.errors import ConfigError, OutputError
 from jointvos.files.staged import TwoPhaseSink
-from jointvos.masks import Background, as_grey, cut_out, draw_overlay, foreground, read_background
+from jointvos.masks import (
+    Background,
+    as_grey,
+    cut_out,
+    draw_overlay,
+    foreground,
+    matte,
+    read_background,
+    to_8_bit,
+)
 from jointvos.media.writing import (
+    MATTE_FORMATS,
     STDOUT,
     AlphaFolderSink,
     AlphaVideoSink,
     CompositeSink,
     CropSink,
+    Edges,
     Kind,
+    LumaRange,
     MaskVideoSink,
+    MatteFolderSink,
+    MatteVideoSink,
     OverlaySink,
     Pixels,
     PngSequenceSink,
@@ -30,8 +47,10 @@ from jointvos.media.writing import (
 )
 from jointvos.types import VOID, Frame, FrameResult, VideoInfo
 
-PATHS = ("png", "overlay", "mask_video", "alpha", "soft", "crop", "stats", "coco")
-STREAMED = ("overlay", "mask_video", "alpha")
+PATHS = ("png", "overlay", "mask_video", "matte", "alpha", "soft", "crop", "stats", "coco")
+STREAMED = ("overlay", "mask_video", "matte", "alpha")
+ID = "{id}"
+"""Stands for the object ID in the name of a matte."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +60,13 @@ class Outputs:
     Attributes:
         png: A folder, one palette PNG per frame, pixel = ID.
         overlay: A video with the objects tinted; audio is copied. `Path("-")` is stdout, for the
-            two that follow too.
+            next three too. .gif and .webp are previews for web pages, without audio.
         mask_video: .mkv holds the IDs exactly (gray, lossless), .mp4 shows them in color.
+        matte: The objects in white on black: .mp4 (H.264), .mov (ProRes 422 HQ), .mkv (lossless) or
+            a folder of PNGs. `{id}` in the name makes one per object.
+        matte_edges: Edges of `matte`, "soft" (gray by probability) or "hard".
+        matte_range: Luma range of `matte`, "limited" (16 to 235) or "full"; ProRes has limited
+            only.
         alpha: The objects alone with straight alpha: .mov, .webm or a folder of RGBA PNGs.
         soft: The probability of every object in gray: a folder or a lossless .mkv.
         crop: A folder, every object cut out along its box.
@@ -56,12 +80,17 @@ class Outputs:
         audio: Audio of overlay and alpha, "copy" or "none".
         encoder: Of the overlay.
         crf: Quality of the overlay, lower is better.
+        max_width: Most columns of overlay and color masks, which are scaled down to it; 480 by
+            default for .gif and .webp.
         overwrite: Whether outputs may replace files that exist.
     """
 
     png: str | Path | None = None
     overlay: str | Path | None = None
     mask_video: str | Path | None = None
+    matte: str | Path | None = None
+    matte_edges: Edges = "soft"
+    matte_range: LumaRange = "limited"
     alpha: str | Path | None = None
     soft: str | Path | None = None
     crop: str | Path | None = None
@@ -74,6 +103,7 @@ class Outputs:
     audio: str = "copy"
     encoder: str | None = None
     crf: int | None = None
+    max_width: int | None = None
     overwrite: bool = False
 
     def paths(self) -> dict[str, Path]:
@@ -85,10 +115,19 @@ class Outputs:
         """The files and folders among the paths: all but stdout."""
         return [path for path in self.paths().values() if path != STDOUT]
 
+    def written(self, ids: Sequence[int]) -> list[Path]:
+        """The same with a matte for each of these objects, if that is asked for."""
+        paths = self.paths()
+        every = [
+            _of_objects(path, ids) if name == "matte" else [path] for name, path in paths.items()
+        ]
+        return [path for each in every for path in each]
+
     @property
     def need_probabilities(self) -> bool:
         """Whether any of them shows more than labels."""
-        return any((self.alpha, self.soft, self.crop, self.background))
+        soft_matte = self.matte is not None and self.matte_edges == "soft"
+        return any((self.alpha, self.soft, self.crop, self.background, soft_matte))
 
     def check(self, source: Path, masks: Sequence[Path]) -> None:
         """Refuse what cannot be written, before the input is opened.
@@ -110,6 +149,18 @@ class Outputs:
             raise ConfigError(f"--audio is {self.audio!r}, expected copy or none")
         if self.coco_layout is not None and self.coco is None:
             raise ConfigError("--coco-layout is for --coco, which is not asked for")
+        if self.max_width is not None and self.overlay is None and self.mask_video is None:
+            raise ConfigError("--max-width is for --overlay and --mask-video; name one of them")
+        if self.matte_edges not in get_args(Edges):
+            raise ConfigError(f"matte edges are {self.matte_edges!r}, expected soft or hard")
+        if self.matte_range not in get_args(LumaRange):
+            raise ConfigError(f"matte range is {self.matte_range!r}, expected limited or full")
+        soft = self.paths().get("soft", Path())
+        if soft.suffix.lower() in MATTE_FORMATS and soft.suffix.lower() != ".mkv":
+            raise ConfigError(
+                f"--soft {soft}: probabilities go to a folder or a lossless .mkv; for a "
+                f"black-and-white video use --matte {soft}"
+            )
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
                 raise ConfigError(f"--{option} is for --overlay, which is not asked for")
@@ -142,7 +193,11 @@ class Outputs:
             ConfigError: A kind of file does not fit.
             OutputError: Something cannot be written where it should stand.
         """
-        return list(self._sinks(info, ids))
+        sinks = list(self._sinks(info, ids))
+        places = [_real(sink.path) for sink in sinks if sink.path != STDOUT]
+        if twice := [path for path in places if places.count(path) > 1]:
+            raise ConfigError(f"two outputs would be written to {twice[0]}; give each its own name")
+        return sinks
 
     def _sinks(self, info: VideoInfo, ids: Sequence[int]) -> Iterator[TwoPhaseSink]:
         paths, source = self.paths(), info.path
@@ -156,7 +211,11 @@ class Outputs:
             if path == STDOUT:
                 yield self._stream(info, "grey16" if wide else "grey")
             else:
-                yield MaskVideoSink(path, info, overwrite=overwrite, wide=wide)
+                yield MaskVideoSink(
+                    path, info, overwrite=overwrite, wide=wide, max_width=self.max_width
+                )
+        if path := paths.get("matte"):
+            yield from self._mattes(info, path, ids)
         if path := paths.get("alpha"):
             if path == STDOUT:
                 yield self._stream(info, "rgba")
@@ -184,23 +243,55 @@ class Outputs:
             behind = read_background(self.background, info.width, info.height)
         if path == STDOUT:
             return self._stream(info, "rgb", behind)
-        overwrite, sound = self.overwrite, self.audio == "copy"
-        if behind is None:
-            return OverlaySink(
-                path, info, overwrite=overwrite, sound=sound, encoder=self.encoder, crf=self.crf
-            )
-        return CompositeSink(
-            *(path, info, behind),
-            overwrite=overwrite,
-            sound=sound,
+        sink = OverlaySink if behind is None else partial(CompositeSink, background=behind)
+        return sink(
+            path,
+            info,
+            overwrite=self.overwrite,
+            sound=self.audio == "copy",
             encoder=self.encoder,
             crf=self.crf,
+            max_width=self.max_width,
         )
 
+    def _mattes(self, info: VideoInfo, path: Path, ids: Sequence[int]) -> Iterator[TwoPhaseSink]:
+        """One for all objects, or one for each; an ID is made up where none is known yet."""
+        hard = self.matte_edges == "hard"
+        if path == STDOUT:
+            yield self._stream(
+                info, "grey", picture=lambda _, result: to_8_bit(matte(result, hard=hard))
+            )
+            return
+        if not (own := ID in str(path)) and re.search(r"%[0-9]*d", path.name):
+            raise ConfigError(f"--matte {path}: for a matte per object use {ID} in its name")
+        for object_id in (ids or (1,)) if own else (None,):
+            named = path if object_id is None else _of_object(path, object_id)
+            if is_folder(named):
+                yield MatteFolderSink(
+                    named,
+                    overwrite=self.overwrite,
+                    source=info.path,
+                    object_id=object_id,
+                    edges=self.matte_edges,
+                )
+            else:
+                yield MatteVideoSink(
+                    named,
+                    info,
+                    overwrite=self.overwrite,
+                    object_id=object_id,
+                    edges=self.matte_edges,
+                    luma_range=self.matte_range,
+                )
+
     def _stream(
-        self, info: VideoInfo, kind: Kind, behind: Background | None = None
+        self,
+        info: VideoInfo,
+        kind: Kind,
+        behind: Background | None = None,
+        picture: Callable[[Frame, FrameResult], Pixels] | None = None,
     ) -> TwoPhaseSink:
-        def picture(frame: Frame, result: FrameResult) -> Pixels:
+        def usual(frame: Frame, result: FrameResult) -> Pixels:
             if kind in ("grey", "grey16"):
                 return as_grey(result.labels, kind == "grey16", STDOUT)
             if kind == "rgba":
@@ -211,7 +302,15 @@ class Outputs:
 
         sound = self.audio == "copy" and kind in ("rgb", "rgba")
         format = self.stream or "nut"
-        return StreamSink(info, picture, kind=kind, format=format, sound=sound)
+        return StreamSink(info, picture or usual, kind=kind, format=format, sound=sound)
+
+
+def _of_objects(path: Path, ids: Sequence[int]) -> list[Path]:
+    return [_of_object(path, each) for each in ids] if ID in str(path) else [path]
+
+
+def _of_object(path: Path, object_id: int) -> Path:
+    return Path(str(path).replace(ID, str(object_id)))
 
 
 def _real(path: Path) -> Path:
