@@ -127,7 +127,9 @@ class _Spool:
     def __init__(self, folder: Path, info: VideoInfo) -> None:
         self._info = info
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self._container = av.open(self._file, mode="w", format=_SPOOL.container)
+        # Not the Python file itself: errors of its methods would be dropped.
+        self._place = f"pipe:{self._file.fileno()}"
+        self._container = av.open(self._place, "w", format=_SPOOL.container)
         self._stream = _stream(self._container, _SPOOL, info, _EXACT)
         self._reformatter = VideoReformatter()
         self._graph = Graph()
@@ -162,7 +164,7 @@ class _Spool:
         colors.push(palette)
         colors.push(None)
         self._file.seek(0)
-        with av.open(self._file, "r") as waiting:
+        with av.open(self._place, format=_SPOOL.container) as waiting:
             for picture in waiting.decode(video=0):
                 pictures.push(picture)
                 yield from _results(graph)
