@@ -64,7 +64,8 @@ def evaluate(
     """Segment a data set and print the figures of its official evaluation.
 
     DAVIS: objects of the first mask; first and last frame not scored; void is background.
-    YouTube-VOS: objects may come later; seen and unseen categories apart. Several GPUs share the
+    YouTube-VOS: objects may come later; seen and unseen categories apart. LVOS: also the frame that
+    gives an object. MOSE and other secret masks: a zip for the server. Several GPUs share the
     sequences with torchrun --nproc-per-node=N -m jointvos eval ... --results DIR
     """
     data.check()
@@ -118,7 +119,8 @@ def evaluate(
         show(run, result, reporter, options.as_json)
     if run.failures:
         names = ", ".join(failure.name for failure in run.failures)
+        # Why was said when it happened, unless nothing is said.
+        why = f" ({run.failures[0].error})" if reporter.quiet else ""
         raise IncompleteRun(
-            f"not evaluated: {names} ({run.failures[0].error}); the figures cover the other "
-            "sequences only"
+            f"not evaluated: {names}{why}; the figures cover the other sequences only"
         )
