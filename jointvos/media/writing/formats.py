@@ -64,7 +64,7 @@ VIDEO_FORMATS: Mapping[str, VideoFormat] = {
     ".mkv": VideoFormat("matroska", "libx264", _H264),
     ".webm": VideoFormat("webm", "libvpx-vp9", _VP9),
     ".gif": VideoFormat("gif", "gif", {}, {"loop": "0"}, "pal8"),
-    ".webp": VideoFormat("webp", "libwebp_anim", {"quality": "75"}, {"loop": "0"}, "bgra"),
+    ".webp": VideoFormat("webp", "libwebp_anim", {"quality": "85"}, {"loop": "0"}, "bgra"),
 }
 """Formats for looking at, by suffix."""
 
