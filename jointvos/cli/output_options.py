@@ -87,7 +87,7 @@ class LookOptions(OptionGroup):
         typer.Option(
             "--max-width",
             metavar="N",
-            help="Scale overlays down to N columns (.gif and .webp: 480 by default).",
+            help="Scale overlays down to N columns (previews: 480).",
         ),
     ] = None
     audio: Annotated[
@@ -159,7 +159,8 @@ class OutputOptions(OptionGroup):
             "--matte",
             metavar="PATH",
             help="Black-and-white matte for editors: ProRes (.mov), H.264 (.mp4), lossless "
-            "(.mkv) or PNGs; {id} in the name: one per object. --matte-edges hard, --matte-range full.",
+            "(.mkv) or PNGs; {id} in the name: one per object. --matte-edges hard, --matte-range "
+            "full.",
         ),
     ] = None
     matte_edges: Annotated[Literal["soft", "hard"], typer.Option("--matte-edges")] = "soft"
