@@ -1,5 +1,6 @@
 """The objects in white on black: what editors take as a luma or track matte."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -14,6 +15,8 @@ from jointvos.masks.alpha import Soft, matte, to_8_bit
 from jointvos.media.writing.formats import MATTE_FORMATS, VideoFormat
 from jointvos.media.writing.video_writer import VideoSink
 from jointvos.types import Frame, FrameResult, VideoInfo
+
+_log = logging.getLogger("jointvos.media")
 
 Edges: TypeAlias = Literal["soft", "hard"]
 LumaRange: TypeAlias = Literal["limited", "full"]
@@ -63,6 +66,11 @@ class MatteVideoSink(VideoSink):
                     "white; for values in full range use .mp4 or .mkv"
                 )
             format = replace(format, full_range=True)
+        if format.codec == "libx264" and format.pixel_format(info.width, info.height) != "yuv420p":
+            _log.warning(
+                "%s: at the odd size of %dx%d few editors open H.264; they do open a .mov",
+                *(path, info.width, info.height),
+            )
         super().__init__(path, info, format, overwrite=overwrite)
         self._format, self._object_id, self._hard = format, object_id, edges == "hard"
 
