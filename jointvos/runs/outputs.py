@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from functools import partial
 from itertools import combinations, permutations
 from pathlib import Path
@@ -24,6 +23,7 @@ from jointvos.masks import (
 )
 from jointvos.media.writing import (
     MATTE_FORMATS,
+    NARROWEST,
     STDOUT,
     AlphaFolderSink,
     AlphaVideoSink,
@@ -42,7 +42,7 @@ from jointvos.media.writing import (
     ProbabilityVideoSink,
     StatsSink,
     StreamSink,
-    coco_sink,
+    coco_sink_type,
     draw_composite,
 )
 from jointvos.types import VOID, Frame, FrameResult, VideoInfo
@@ -51,6 +51,8 @@ PATHS = ("png", "overlay", "mask_video", "matte", "alpha", "soft", "crop", "stat
 STREAMED = ("overlay", "mask_video", "matte", "alpha")
 ID = "{id}"
 """Stands for the object ID in the name of a matte."""
+_ANY = (1,)
+"""Stands for the IDs before the masks are read."""
 
 
 @dataclass(frozen=True)
@@ -136,36 +138,38 @@ class Outputs:
             ConfigError: Options contradict each other, or a kind of file does not fit.
             OutputError: Something cannot be written where it should stand.
         """
-        named = {f"--{name.replace('_', '-')}": path for name, path in self.paths().items()}
+        named = {f"`{name}`": path for name, path in self.paths().items()}
         piped = [name for name, path in self.paths().items() if path == STDOUT]
         if any(name not in STREAMED for name in piped):
-            raise ConfigError(f"--{piped[-1]} - : only films go to stdout")
+            raise ConfigError(f"`{piped[-1]}='-'`: only videos go to stdout")
         if len(piped) > 1:
             who = " and ".join(name for name, path in named.items() if path == STDOUT)
             raise ConfigError(f"{who} would both go to stdout; name a file for one")
         if self.stream is not None and not piped:
-            raise ConfigError("--format is for a film on stdout; use it with -o -")
+            raise ConfigError("`stream` is for a video on stdout", hint="use it with `overlay='-'`")
         if self.audio not in ("copy", "none"):
-            raise ConfigError(f"--audio is {self.audio!r}, expected copy or none")
+            raise ConfigError(f"`audio` is {self.audio!r}, expected copy or none")
         if self.coco_layout is not None and self.coco is None:
-            raise ConfigError("--coco-layout is for --coco, which is not asked for")
+            raise ConfigError("`coco_layout` is for `coco`, which is not asked for")
         if self.max_width is not None and self.overlay is None and self.mask_video is None:
-            raise ConfigError("--max-width is for --overlay and --mask-video; name one of them")
+            raise ConfigError("`max_width` is for `overlay` and `mask_video`; name one of them")
+        if self.max_width is not None and self.max_width < NARROWEST:
+            raise ConfigError(f"`max_width` is {self.max_width}, expected at least {NARROWEST}")
         if self.matte_edges not in get_args(Edges):
-            raise ConfigError(f"matte edges are {self.matte_edges!r}, expected soft or hard")
+            raise ConfigError(f"`matte_edges` is {self.matte_edges!r}, expected soft or hard")
         if self.matte_range not in get_args(LumaRange):
-            raise ConfigError(f"matte range is {self.matte_range!r}, expected limited or full")
+            raise ConfigError(f"`matte_range` is {self.matte_range!r}, expected limited or full")
         soft = self.paths().get("soft", Path())
         if soft.suffix.lower() in MATTE_FORMATS and soft.suffix.lower() != ".mkv":
             raise ConfigError(
-                f"--soft {soft}: probabilities go to a folder or a lossless .mkv; for a "
-                f"black-and-white video use --matte {soft}"
+                f"{soft}: probabilities go to a folder or a lossless .mkv",
+                hint=f"for a black-and-white video use `matte={str(soft)!r}`",
             )
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
-                raise ConfigError(f"--{option} is for --overlay, which is not asked for")
+                raise ConfigError(f"`{option}` is for `overlay`, which is not asked for")
         if "overlay" in piped and (self.encoder is not None or self.crf is not None):
-            raise ConfigError("--encoder and --crf are for files; on stdout --format decides")
+            raise ConfigError("`encoder` and `crf` are for files; on stdout `stream` decides")
         files = {name: _real(path) for name, path in named.items() if path != STDOUT}
         for (one, path), (other, same) in combinations(files.items(), 2):
             if path == same:
@@ -179,8 +183,56 @@ class Outputs:
                     raise OutputError(
                         f"{mask} lies in {path}, which would be replaced; name another folder"
                     )
-        # Nothing is written yet by sinks that are merely made, so any film will do.
-        self.sinks(VideoInfo(source, 256, 256, Fraction(25), Fraction(1, 25)))
+        self._refuse_same(_ANY)
+        self._check_destinations(source)
+
+    def _refuse_same(self, ids: Sequence[int]) -> None:
+        """Refuse names that are the same once they have the IDs of objects in them."""
+        paths = [path for path in self.written(ids) if path != STDOUT]
+        places = [_real(path) for path in paths]
+        if twice := [path for path in paths if places.count(_real(path)) > 1]:
+            raise ConfigError(f"two outputs would be written to {twice[0]}; give each its own name")
+
+    def _check_destinations(self, source: Path) -> None:
+        paths, overwrite = self.paths(), self.overwrite
+        stream, layout = self.stream or "nut", self.coco_layout or "coco"
+        if path := paths.get("png"):
+            PngSequenceSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("overlay"):
+            if self.background is not None:
+                read_background(self.background)
+            if path == STDOUT:
+                StreamSink.check("rgb", stream)
+            else:
+                OverlaySink.check(
+                    path,
+                    overwrite=overwrite,
+                    source=source,
+                    encoder=self.encoder,
+                    crf=self.crf,
+                )
+        if path := paths.get("mask_video"):
+            if path == STDOUT:
+                StreamSink.check("grey", stream)
+            else:
+                MaskVideoSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("matte"):
+            self._check_matte(path, source, stream)
+        if path := paths.get("alpha"):
+            if path == STDOUT:
+                StreamSink.check("rgba", stream)
+            else:
+                alpha = AlphaFolderSink if is_folder(path) else AlphaVideoSink
+                alpha.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("soft"):
+            soft = ProbabilityFolderSink if is_folder(path) else ProbabilityVideoSink
+            soft.check(path, overwrite=overwrite, source=source, bits=self.soft_bits)
+        if path := paths.get("crop"):
+            CropSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("stats"):
+            StatsSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("coco"):
+            coco_sink_type(layout).check(path, overwrite=overwrite, source=source)
 
     def sinks(self, info: VideoInfo, ids: Sequence[int] = ()) -> list[TwoPhaseSink]:
         """Sinks for all of them.
@@ -193,11 +245,8 @@ class Outputs:
             ConfigError: A kind of file does not fit.
             OutputError: Something cannot be written where it should stand.
         """
-        sinks = list(self._sinks(info, ids))
-        places = [_real(sink.path) for sink in sinks if sink.path != STDOUT]
-        if twice := [path for path in places if places.count(path) > 1]:
-            raise ConfigError(f"two outputs would be written to {twice[0]}; give each its own name")
-        return sinks
+        self._refuse_same(ids)
+        return list(self._sinks(info, ids))
 
     def _sinks(self, info: VideoInfo, ids: Sequence[int]) -> Iterator[TwoPhaseSink]:
         paths, source = self.paths(), info.path
@@ -234,13 +283,13 @@ class Outputs:
         if path := paths.get("stats"):
             yield StatsSink(path, info, overwrite=overwrite)
         if path := paths.get("coco"):
-            layout = self.coco_layout or "coco"
-            yield coco_sink(path, info, overwrite=overwrite, layout=layout)
+            kind = coco_sink_type(self.coco_layout or "coco")
+            yield kind(path, info, overwrite=overwrite)
 
     def _overlay(self, info: VideoInfo, path: Path) -> TwoPhaseSink:
         behind = None
         if self.background is not None:
-            behind = read_background(self.background, info.width, info.height)
+            behind = read_background(self.background)
         if path == STDOUT:
             return self._stream(info, "rgb", behind)
         sink = OverlaySink if behind is None else partial(CompositeSink, background=behind)
@@ -254,33 +303,41 @@ class Outputs:
             max_width=self.max_width,
         )
 
-    def _mattes(self, info: VideoInfo, path: Path, ids: Sequence[int]) -> Iterator[TwoPhaseSink]:
-        """One for all objects, or one for each; an ID is made up where none is known yet."""
-        hard = self.matte_edges == "hard"
+    def _check_matte(self, path: Path, source: Path, stream: str) -> None:
         if path == STDOUT:
+            StreamSink.check("grey", stream)
+            return
+        if ID not in str(path) and re.search(r"%[0-9]*d", path.name):
+            raise ConfigError(f"{path}: for a matte per object use {ID} in its name")
+        place = _of_objects(path, _ANY)[0]
+        if is_folder(place):
+            MatteFolderSink.check(place, overwrite=self.overwrite, source=source)
+        else:
+            MatteVideoSink.check(
+                place, overwrite=self.overwrite, source=source, luma_range=self.matte_range
+            )
+
+    def _mattes(self, info: VideoInfo, path: Path, ids: Sequence[int]) -> Iterator[TwoPhaseSink]:
+        """One for all objects, or one for each."""
+        edges, overwrite = self.matte_edges, self.overwrite
+        if path == STDOUT:
+            hard = edges == "hard"
             yield self._stream(
                 info, "grey", picture=lambda _, result: to_8_bit(matte(result, hard=hard))
             )
             return
-        if not (own := ID in str(path)) and re.search(r"%[0-9]*d", path.name):
-            raise ConfigError(f"--matte {path}: for a matte per object use {ID} in its name")
-        for object_id in (ids or (1,)) if own else (None,):
-            named = path if object_id is None else _of_object(path, object_id)
-            if is_folder(named):
+        objects = ids if ID in str(path) else (None,)
+        for place, object_id in zip(_of_objects(path, ids), objects, strict=True):
+            if is_folder(place):
                 yield MatteFolderSink(
-                    named,
-                    overwrite=self.overwrite,
-                    source=info.path,
-                    object_id=object_id,
-                    edges=self.matte_edges,
+                    place, overwrite=overwrite, source=info.path, object_id=object_id, edges=edges
                 )
             else:
                 yield MatteVideoSink(
-                    named,
-                    info,
-                    overwrite=self.overwrite,
+                    *(place, info),
+                    overwrite=overwrite,
                     object_id=object_id,
-                    edges=self.matte_edges,
+                    edges=edges,
                     luma_range=self.matte_range,
                 )
 
@@ -306,11 +363,10 @@ class Outputs:
 
 
 def _of_objects(path: Path, ids: Sequence[int]) -> list[Path]:
-    return [_of_object(path, each) for each in ids] if ID in str(path) else [path]
-
-
-def _of_object(path: Path, object_id: int) -> Path:
-    return Path(str(path).replace(ID, str(object_id)))
+    """The path for each object, if it has a place for their IDs; else just that."""
+    if ID not in str(path):
+        return [path]
+    return [Path(str(path).replace(ID, str(each))) for each in ids]
 
 
 def _real(path: Path) -> Path:

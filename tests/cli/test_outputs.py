@@ -111,7 +111,7 @@ def test_a_matte_for_all_objects_and_one_for_each(jointvos, inputs, tiny_weights
         assert np.abs(frame - both.clip(0, 255)).max() <= 1
     run = jointvos(*common, "--matte", "{id}.mkv")
     assert run.returncode == 8
-    assert "2.mkv exists; use -f to replace it" in run.stderr
+    assert "2.mkv already exists; use -f to replace it" in run.stderr
 
 
 PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "coco": "c.json"}
@@ -120,10 +120,10 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
 @pytest.mark.parametrize(
     ("changes", "kind", "says"),
     [
-        pytest.param({"alpha": "a.mp4"}, ConfigError, r"MP4.*no transparency; use \.mov", id="mp4"),
+        pytest.param({"alpha": "a.mp4"}, ConfigError, r"MP4.*separate matte; use \.mov", id="mp4"),
         pytest.param({"alpha": "a.xyz"}, ConfigError, r"use \.mov \(ProRes", id="alpha suffix"),
         pytest.param({"soft": "s.xyz"}, ConfigError, r"ending in \.mkv", id="soft suffix"),
-        pytest.param({"soft": "s.mov"}, ConfigError, r"use --matte .*s\.mov", id="soft video"),
+        pytest.param({"soft": "s.mov"}, ConfigError, r"use `matte=.*s\.mov", id="soft video"),
         pytest.param({"matte": "m.avi"}, ConfigError, r"\.mov, \.mkv, or a folder", id="matte avi"),
         pytest.param({"matte": "m_%02d.mov"}, ConfigError, r"use \{id\}", id="matte number"),
         pytest.param(
@@ -141,7 +141,7 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
         pytest.param(
             {"matte": "a{id}.mov", "alpha": "a1.mov"}, ConfigError, "two outputs", id="same matte"
         ),
-        pytest.param({"max_width": 200}, ConfigError, "--max-width is for", id="width alone"),
+        pytest.param({"max_width": 200}, ConfigError, "`max_width` is for", id="width alone"),
         pytest.param(
             {"max_width": 9, "overlay": "o.gif"}, ConfigError, "9, expected at least 16", id="width"
         ),
@@ -154,18 +154,18 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
         pytest.param({"coco": "c.csv"}, ConfigError, r"ending in \.json", id="coco suffix"),
         pytest.param({"mask_video": "m.xyz"}, ConfigError, r"m\.xyz: films", id="mask suffix"),
         pytest.param({"stats": "no/s.csv"}, OutputError, "no does not exist", id="no folder"),
-        pytest.param({"coco": "old.json"}, OutputExists, "allow overwriting", id="exists"),
-        pytest.param({"soft": "crop"}, ConfigError, "--soft and --crop both name", id="same"),
-        pytest.param({"soft": "crop/in"}, ConfigError, "--soft lies in .* --crop", id="inside"),
+        pytest.param({"coco": "old.json"}, OutputExists, "overwrite=True", id="exists"),
+        pytest.param({"soft": "crop"}, ConfigError, "`soft` and `crop` both name", id="same"),
+        pytest.param({"soft": "crop/in"}, ConfigError, "`soft` lies in .* `crop`", id="inside"),
         pytest.param({"crop": "given"}, OutputError, r"m\.png lies in .*given", id="mask"),
-        pytest.param({"stats": "-"}, ConfigError, "only films go to stdout", id="stats piped"),
+        pytest.param({"stats": "-"}, ConfigError, "only videos go to stdout", id="stats piped"),
         pytest.param({"alpha": "-", "overlay": "-"}, ConfigError, "both go to stdout", id="twice"),
         pytest.param({"alpha": "-", "stream": "y4m"}, ConfigError, "transparency", id="y4m alpha"),
         pytest.param({"overlay": "-", "stream": "avi"}, ConfigError, "expected y4m", id="format"),
         pytest.param({"overlay": "-", "crf": 3}, ConfigError, "for files", id="crf piped"),
-        pytest.param({"stream": "y4m"}, ConfigError, "with -o -", id="format alone"),
+        pytest.param({"stream": "y4m"}, ConfigError, "with `overlay='-'`", id="format alone"),
         pytest.param({"audio": "loud"}, ConfigError, "copy or none", id="audio"),
-        pytest.param({"background": "blur"}, ConfigError, "--background is for", id="no overlay"),
+        pytest.param({"background": "blur"}, ConfigError, "`background` is for", id="no overlay"),
         pytest.param(
             {"background": "bleu", "overlay": "o.mp4"}, ConfigError, "a colour such", id="colour"
         ),

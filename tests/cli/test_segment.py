@@ -272,7 +272,7 @@ def test_an_output_that_appears_meanwhile_is_not_replaced(inputs, tiny_weights):
     (inputs / "stats.csv").write_text("precious")
     ended = run.end()
     assert ended.returncode == 8
-    assert ended.stderr == "jointvos: stats.csv exists; use -f to replace it\n"
+    assert ended.stderr == "jointvos: stats.csv already exists; use -f to replace it\n"
     assert (inputs / "stats.csv").read_text() == "precious"
     assert leftovers(inputs) == {"stats.csv"}
 

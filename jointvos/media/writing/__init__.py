@@ -1,7 +1,7 @@
 """From frames and results to videos, image folders and text files."""
 
 from jointvos.media.writing.alpha_writer import AlphaFolderSink, AlphaVideoSink
-from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink
+from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink_type
 from jointvos.media.writing.encoder import STDOUT, Pixels
 from jointvos.media.writing.formats import (
     ALPHA_FORMATS,
@@ -25,6 +25,7 @@ from jointvos.media.writing.probability_writer import (
 from jointvos.media.writing.stream_writer import Kind, StreamSink
 from jointvos.media.writing.text_writer import StatsSink, object_record
 from jointvos.media.writing.video_writer import (
+    NARROWEST,
     CompositeSink,
     MaskVideoSink,
     OverlaySink,
@@ -35,6 +36,7 @@ __all__ = [
     "ALPHA_FORMATS",
     "ENCODERS",
     "MATTE_FORMATS",
+    "NARROWEST",
     "STDOUT",
     "STREAM_FORMATS",
     "VIDEO_FORMATS",
@@ -57,7 +59,7 @@ __all__ = [
     "StatsSink",
     "StreamSink",
     "YtvisSink",
-    "coco_sink",
+    "coco_sink_type",
     "draw_composite",
     "object_record",
 ]

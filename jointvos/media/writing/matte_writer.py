@@ -53,19 +53,7 @@ class MatteVideoSink(VideoSink):
             ConfigError: The suffix is unknown, or its codec has no full range.
             OutputError: It cannot be written there.
         """
-        format = MATTE_FORMATS.get(path.suffix.lower())
-        if format is None:
-            raise ConfigError(
-                f"{path}: a matte is a video ending in {', '.join(MATTE_FORMATS)}, or a folder of "
-                "PNG files"
-            )
-        if luma_range == "full":
-            if format.codec == "prores_ks":
-                raise ConfigError(
-                    f"{path}: ProRes has limited range, which editors expand to full black and "
-                    "white; for values in full range use .mp4 or .mkv"
-                )
-            format = replace(format, full_range=True)
+        format = _format(path, luma_range)
         if format.codec == "libx264" and format.pixel_format(info.width, info.height) != "yuv420p":
             _log.warning(
                 "%s: at the odd size of %dx%d few editors open H.264; they do open a .mov",
@@ -73,6 +61,19 @@ class MatteVideoSink(VideoSink):
             )
         super().__init__(path, info, format, overwrite=overwrite)
         self._format, self._object_id, self._hard = format, object_id, edges == "hard"
+
+    @classmethod
+    def check(
+        cls,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        source: Path | None = None,
+        luma_range: LumaRange = "limited",
+    ) -> None:
+        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+        _format(path, luma_range)
+        super().check(path, overwrite=overwrite, source=source)
 
     def _picture(self, frame: Frame, result: FrameResult) -> VideoFrame:
         return _coded(matte(result, self._object_id, hard=self._hard), self._format)
@@ -97,6 +98,22 @@ class MatteFolderSink(StagedFolder):
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
         soft = matte(result, self._object_id, hard=self._hard)
         write_png(folder / f"{frame.name}.png", to_8_bit(soft))
+
+
+def _format(path: Path, luma_range: LumaRange) -> VideoFormat:
+    suffix = path.suffix.lower()
+    if suffix not in MATTE_FORMATS:
+        raise ConfigError(
+            f"{path}: a matte is a video ending in {', '.join(MATTE_FORMATS)}, or a folder of PNG "
+            "files"
+        )
+    format = MATTE_FORMATS[suffix]
+    if luma_range == "full" and format.codec == "prores_ks":
+        raise ConfigError(
+            f"{path}: ProRes has limited range, which editors expand to full black and white; for "
+            "values in full range use .mp4 or .mkv"
+        )
+    return replace(format, full_range=luma_range == "full")
 
 
 def _coded(soft: Soft, format: VideoFormat) -> VideoFrame:
