@@ -22,7 +22,6 @@ from jointvos.masks import (
     to_8_bit,
 )
 from jointvos.media.writing import (
-    MATTE_FORMATS,
     NARROWEST,
     STDOUT,
     AlphaFolderSink,
@@ -159,12 +158,6 @@ class Outputs:
             raise ConfigError(f"`matte_edges` is {self.matte_edges!r}, expected soft or hard")
         if self.matte_range not in get_args(LumaRange):
             raise ConfigError(f"`matte_range` is {self.matte_range!r}, expected limited or full")
-        soft = self.paths().get("soft", Path())
-        if soft.suffix.lower() in MATTE_FORMATS and soft.suffix.lower() != ".mkv":
-            raise ConfigError(
-                f"{soft}: probabilities go to a folder or a lossless .mkv",
-                hint=f"for a black-and-white video use `matte={str(soft)!r}`",
-            )
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
                 raise ConfigError(f"`{option}` is for `overlay`, which is not asked for")
