@@ -16,8 +16,8 @@ def test_mose_gives_the_first_mask_and_keeps_the_others(tmp_path, below):
     assert (dataset.scored, dataset.submitted) == (False, True)
     video = dataset.sequences[0]
     assert [path.name for path in video.frames] == [f"0000{index}.jpg" for index in range(4)]
-    assert np.array_equal(video.given(0, ()), labels_of(0, (1, 2)))
-    assert video.given(1, {1, 2}) is None
+    assert np.array_equal(video.annotation(0, ()), labels_of(0, (1, 2)))
+    assert video.annotation(1, {1, 2}) is None
     assert video.wanted == (0, 1, 2, 3)
 
 
@@ -53,9 +53,9 @@ def test_lvos_gives_objects_where_they_begin(tmp_path, split, layout):
     assert [(each.id, each.frames) for each in aa.objects] == [(1, (0, 1, 2, 3, 4, 5)), (2, (2, 3))]
     assert bb.frames[0].stem == "00000006"
     assert [each.frames for each in bb.objects] == [(0, 1, 2, 3)]
-    assert set(np.unique(aa.given(0, ()))) == {0, 1}
-    assert np.array_equal(aa.given(2, {1}), labels_of(2, (1, 2)) * (labels_of(2, (1, 2)) == 2))
-    assert aa.given(3, {1, 2}) is None
+    assert set(np.unique(aa.annotation(0, ()))) == {0, 1}
+    assert np.array_equal(aa.annotation(2, {1}), labels_of(2, (1, 2)) * (labels_of(2, (1, 2)) == 2))
+    assert aa.annotation(3, {1, 2}) is None
     assert bb.wanted == (0, 1, 2, 3)
 
 
