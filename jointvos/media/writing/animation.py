@@ -35,7 +35,8 @@ class AnimationEncoder:
     """One animation being written; it repeats without end.
 
     Frames that come faster than 50 per second are thinned out. A GIF has one palette for all
-    frames: they wait, losslessly coded, in an anonymous file on the disk until it is known.
+    frames: they wait, losslessly coded, in an anonymous file on the disk until it is known. A WebP
+    waits in memory, compressed, until it is whole.
     """
 
     def __init__(self, path: Path, name: Path, info: VideoInfo, format: VideoFormat) -> None:
