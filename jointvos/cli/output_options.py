@@ -158,9 +158,8 @@ class OutputOptions(OptionGroup):
         typer.Option(
             "--matte",
             metavar="PATH",
-            help="Black-and-white matte for editors: ProRes (.mov), H.264 (.mp4), lossless "
-            "(.mkv) or PNGs; {id} in the name: one per object. --matte-edges hard, --matte-range "
-            "full.",
+            help="Black-and-white matte: ProRes .mov, .mp4, lossless .mkv or PNGs; {id} in the "
+            "name: one per object. --matte-edges hard, --matte-range full.",
         ),
     ] = None
     matte_edges: Annotated[Literal["soft", "hard"], typer.Option("--matte-edges")] = "soft"
@@ -223,7 +222,7 @@ class OutputOptions(OptionGroup):
         bool,
         typer.Option(
             "--json",
-            help="Print a line of JSON per frame. Writes no files unless you name them.",
+            help="Print JSON per frame; write only files you name.",
         ),
     ] = False
     stream: Annotated[
