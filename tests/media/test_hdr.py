@@ -16,7 +16,7 @@ from jointvos.color import (
 )
 from jointvos.masks import foreground, read_background
 from jointvos.media.reading import VideoReader, open_source
-from jointvos.media.writing import AlphaVideoSink, CompositeSink, OverlaySink
+from jointvos.media.writing import AlphaVideoSink, CompositeSink, MatteVideoSink, OverlaySink
 from jointvos.runs import Outputs
 
 TRANSFER = {"pq": 16, "hlg": 18}
@@ -203,6 +203,24 @@ def test_before_another_background_it_is_sdr(clip, hdr, tmp_path):
     told, got = written(tmp_path / "o.mov")
     assert told == ("yuv422p10le", 1, 1, 1)
     assert np.abs(got[0][30, 20] - 128 / 255).max() < 0.01
+
+
+def test_a_smaller_overlay_stays_hdr_and_a_matte_is_none(clip, hdr, tmp_path):
+    with VideoReader(clip, deep=True) as source:
+        given = masked(source)
+        small = OverlaySink(tmp_path / "o.mov", source.info, encoder="prores", max_width=64)
+        matte = MatteVideoSink(tmp_path / "m.mov", source.info)
+    for frame, result in given:
+        small.write(frame, result)
+        matte.write(frame, result)
+    small.finish()
+    matte.finish()
+    told, got = written(tmp_path / "o.mov")
+    assert told == ("yuv422p10le", 9, 9, TRANSFER[hdr])
+    assert got[0].shape == (48, 64, 3)
+    assert np.abs(got[0][30:44, 4:26] - picture(0)[70, 10]).mean() < 0.01
+    (_, *tags), _ = written(tmp_path / "m.mov")
+    assert TRANSFER[hdr] not in tags
 
 
 def test_objects_alone_stay_hdr(clip, hdr, tmp_path):

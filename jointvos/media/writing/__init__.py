@@ -6,9 +6,16 @@ from jointvos.media.writing.encoder import STDOUT, Pixels
 from jointvos.media.writing.formats import (
     ALPHA_FORMATS,
     ENCODERS,
+    MATTE_FORMATS,
     STREAM_FORMATS,
     VIDEO_FORMATS,
     keeps_depth,
+)
+from jointvos.media.writing.matte_writer import (
+    Edges,
+    LumaRange,
+    MatteFolderSink,
+    MatteVideoSink,
 )
 from jointvos.media.writing.png_writer import PngSequenceSink
 from jointvos.media.writing.probability_writer import (
@@ -19,6 +26,7 @@ from jointvos.media.writing.probability_writer import (
 from jointvos.media.writing.stream_writer import Kind, StreamSink
 from jointvos.media.writing.text_writer import StatsSink, object_record
 from jointvos.media.writing.video_writer import (
+    NARROWEST,
     CompositeSink,
     MaskVideoSink,
     OverlaySink,
@@ -28,6 +36,8 @@ from jointvos.media.writing.video_writer import (
 __all__ = [
     "ALPHA_FORMATS",
     "ENCODERS",
+    "MATTE_FORMATS",
+    "NARROWEST",
     "STDOUT",
     "STREAM_FORMATS",
     "VIDEO_FORMATS",
@@ -36,8 +46,12 @@ __all__ = [
     "CocoSink",
     "CompositeSink",
     "CropSink",
+    "Edges",
     "Kind",
+    "LumaRange",
     "MaskVideoSink",
+    "MatteFolderSink",
+    "MatteVideoSink",
     "OverlaySink",
     "Pixels",
     "PngSequenceSink",
