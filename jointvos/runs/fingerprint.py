@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import jointvos
 from jointvos.config import to_dict
-from jointvos.errors import ConfigError
+from jointvos.errors import ConfigError, OtherRun
 from jointvos.media import MaskPrompts
 from jointvos.runs.job import SegmentJob
 from jointvos.runs.session import LoadedModel
@@ -57,7 +57,7 @@ def of_job(job: SegmentJob, prompts: MaskPrompts, model: LoadedModel) -> Fingerp
         **asdict(job.refine),
     }
     return {
-        "input": _of_source(Path(job.source)),
+        "input": of_source(Path(job.source)),
         "masks": _of_masks(prompts),
         **in_words({f"--{name.replace('_', '-')}": value for name, value in options.items()}),
         **of_model(model),
@@ -78,7 +78,7 @@ def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path)
     """Refuse to go on with another run.
 
     Raises:
-        ConfigError: Something differs.
+        OtherRun: Something differs.
     """
     names = dict.fromkeys([*saved, *now])
     changed = [name for name in names if saved.get(name) != now.get(name)]
@@ -89,13 +89,18 @@ def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path)
         for name in changed[:3]
     )
     more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
-    raise ConfigError(
+    raise OtherRun(
         f"{folder} is of another run: {told}{more}; give the same command, or leave out --resume "
         "to begin anew"
     )
 
 
-def _of_source(source: Path) -> str:
+def of_source(source: Path) -> str:
+    """An input that can be read twice, by names, sizes and times of change.
+
+    Raises:
+        ConfigError: It is neither a file nor a folder.
+    """
     if not (source.is_file() or source.is_dir()):
         raise ConfigError(f"--resume reads the input again, which {source} does not allow")
     if source.is_file():
