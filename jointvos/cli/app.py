@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 import jointvos
 from jointvos.cli import console
+from jointvos.cli.batch import batch
 from jointvos.cli.bench import bench
 from jointvos.cli.check_mask import check_mask
 from jointvos.cli.evaluate import evaluate
@@ -53,6 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(no_args_is_help=True)(segment)
+app.command(no_args_is_help=True)(batch)
 app.command("check-mask", no_args_is_help=True)(check_mask)
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(train)

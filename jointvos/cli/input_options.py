@@ -42,7 +42,7 @@ AllowNetwork = Annotated[
 
 
 @dataclass(frozen=True)
-class InputOptions:
+class FollowOptions:
     """What is followed, and in which part of the input."""
 
     mask: Annotated[
@@ -61,8 +61,8 @@ class InputOptions:
         typer.Option(
             "--box",
             metavar="X,Y,W,H[=ID]",
-            help="Box in the first frame to cut an object from (GrabCut), instead of a mask. The "
-            "mask is saved as NAME_first_mask.png. Can be repeated.",
+            help="Box in the first frame to cut an object from (GrabCut), instead of a mask. Can "
+            "be repeated.",
         ),
     ] = None
     objects: Annotated[
@@ -107,4 +107,10 @@ class InputOptions:
         ),
     ] = None
     raw: Raw = None
+
+
+@dataclass(frozen=True)
+class InputOptions(FollowOptions):
+    """With inputs that are no files."""
+
     allow_network: AllowNetwork = False

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -125,6 +125,21 @@ class SessionOptions:
         spec = SessionSpec(**asdict(self))
         spec.check()
         return spec
+
+
+@dataclass(frozen=True)
+class SegmentSession(SessionOptions):
+    """With what is done where a shot ends."""
+
+    cuts: Annotated[
+        Literal["off", "pause", "reset"],
+        typer.Option(
+            "--cuts",
+            help="At the first frame of a new shot: look for the objects everywhere and learn "
+            "nothing before they are seen again (pause), forget also what was learned but not"
+            " given (reset), or nothing special (off).",
+        ),
+    ] = "pause"
 
 
 @dataclass(frozen=True)

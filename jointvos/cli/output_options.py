@@ -1,6 +1,6 @@
 """Options of `segment` that say what is written."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OutputOptions:
-    """What is written, and in which form."""
+class StdoutOptions:
+    """The output that needs no option of its own, and what goes to stdout."""
 
     output: Annotated[
         Path | None,
@@ -26,6 +26,29 @@ class OutputOptions:
             help="A folder means --png, a video file --overlay, and - the overlay on stdout.",
         ),
     ] = None
+    stream: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Format of a video on stdout: nut (default), y4m, mkv or raw. y4m and raw carry "
+            "no timestamps.",
+        ),
+    ] = None
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a line of JSON per frame: index, time, and area, box, center, mean "
+            "probability and lost of each object. Writes no files unless you name them.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Which files are written, and in which form; they are fields of `Outputs`."""
+
     png: Annotated[
         Path | None,
         typer.Option(
@@ -111,15 +134,6 @@ class OutputOptions:
             "one per object with a list over all frames, as in YouTube-VIS.",
         ),
     ] = None
-    stream: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="Format of a video on stdout: nut (default), y4m, mkv or raw. y4m and raw carry "
-            "no timestamps.",
-        ),
-    ] = None
     background: Annotated[
         str | None,
         typer.Option(
@@ -153,31 +167,25 @@ class OutputOptions:
             help="Overlay quality (CRF); lower is better. Default for h264: 18.",
         ),
     ] = None
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="Print a line of JSON per frame: index, time, and area, box, center, mean "
-            "probability and lost of each object. Writes no files unless you name them.",
-        ),
-    ] = False
     overwrite: Annotated[
         bool,
         typer.Option("-f", "--overwrite", help="Overwrite existing outputs."),
     ] = False
 
-    def outputs(self, source: Path) -> "Outputs":
-        """All outputs; the default ones where nothing is asked for.
+    def outputs(self) -> "Outputs":
+        """The same for the library."""
+        from jointvos.runs import Outputs
+
+        return Outputs(**asdict(self))
+
+    def outputs_of(self, source: Path, stdout: StdoutOptions) -> "Outputs":
+        """All outputs for one video; the default ones where nothing is asked for.
 
         Raises:
             ConfigError: -o is neither a folder nor a film, or names what is named already.
         """
-        from jointvos.runs import Outputs
-
-        values = asdict(self)
-        del values["output"], values["as_json"]
-        outputs = with_output(Outputs(**values), self.output)
-        return outputs if outputs.paths() or self.as_json else with_defaults(outputs, source)
+        outputs = replace(with_output(self.outputs(), stdout.output), stream=stdout.stream)
+        return outputs if outputs.paths() or stdout.as_json else with_defaults(outputs, source)
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,20 @@
 """`jointvos segment`: a video and a first mask in, masks and films out."""
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
-
-import typer
+from dataclasses import asdict
 
 from jointvos.cli.input_options import InputOptions, Source
-from jointvos.cli.options import MessageOptions, SessionOptions, grouped
-from jointvos.cli.output_options import OutputOptions, RefineOptions
+from jointvos.cli.options import MessageOptions, SegmentSession, grouped
+from jointvos.cli.output_options import OutputOptions, RefineOptions, StdoutOptions
 from jointvos.cli.outputs import check_stdout, default_name
 from jointvos.cli.run_options import RunOptions
 from jointvos.cli.segment_report import carry_out
-
-
-@dataclass(frozen=True)
-class SegmentSession(SessionOptions):
-    """With what is done where a shot ends."""
-
-    cuts: Annotated[
-        Literal["off", "pause", "reset"],
-        typer.Option(
-            "--cuts",
-            help="At the first frame of a new shot: look for the objects everywhere and learn "
-            "nothing before they are seen again (pause), forget also what was learned but not"
-            " given (reset), or nothing special (off).",
-        ),
-    ] = "pause"
 
 
 @grouped
 def segment(
     source: Source,
     inputs: InputOptions,
+    stdout: StdoutOptions,
     outputs: OutputOptions,
     refine: RefineOptions,
     session: SegmentSession,
@@ -41,7 +24,8 @@ def segment(
     """Follow objects through a video, given a mask of the first frame.
 
     Writes NAME_overlay.mp4 and the folder NAME_masks to the current folder unless you name
-    outputs. Memory use does not grow with the length of the video.
+    outputs; with --box also the first mask, NAME_first_mask.png. Memory use does not grow with the
+    length of the video. For many videos: jointvos batch.
     """
     reporter = messages.reporter()
     from jointvos.media import IdChange
@@ -54,7 +38,7 @@ def segment(
         boxes=inputs.box or (),
         objects=change.keep,
         remap=change.rename,
-        outputs=outputs.outputs(source),
+        outputs=outputs.outputs_of(source, stdout),
         session=session.spec(),
         refine=refine.refinement(),
         direction=inputs.direction,
@@ -65,5 +49,5 @@ def segment(
         first_mask=default_name(source, "_first_mask.png"),
         **asdict(run),
     )
-    check_stdout(job.outputs, outputs.as_json)
-    carry_out(job, reporter, outputs.as_json)
+    check_stdout(job.outputs, stdout.as_json)
+    carry_out(job, reporter, stdout.as_json)

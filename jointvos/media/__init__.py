@@ -16,7 +16,7 @@ from jointvos.media.overlay import draw_overlay
 from jointvos.media.palette import DAVIS_PALETTE, DISPLAY_COLOURS
 from jointvos.media.pipeline import FanOut, read_ahead
 from jointvos.media.png_writer import PngSequenceSink
-from jointvos.media.prompt_reading import mask_path, read_prompts
+from jointvos.media.prompt_reading import mask_in, mask_path, read_prompts
 from jointvos.media.prompts import MaskPrompts, Prompt
 from jointvos.media.records import object_record
 from jointvos.media.refine import Refinement
@@ -86,6 +86,7 @@ __all__ = [
     "examine_labels",
     "examine_mask",
     "foreground",
+    "mask_in",
     "mask_path",
     "object_record",
     "open_source",

@@ -88,6 +88,19 @@ def mask_path(text: str) -> Path:
     return _split(text)[2]
 
 
+def mask_in(folder: Path, text: str) -> str:
+    """The same mask, its path being relative to a folder.
+
+    Raises:
+        ConfigError: The place or the id has a wrong form.
+    """
+    if _is_there(str(folder / text)):
+        return str(folder / text)
+    place, object_id, path = _split(text)
+    before = "" if place is None else f"{place.text}="
+    return f"{before}{'' if object_id is None else f'{object_id}:'}{folder / path}"
+
+
 def _split(text: str) -> tuple[Bound | None, int | None, Path]:
     """A place, an id and a file; a file whose name looks like more than one is a file."""
     place, equals, file = text.partition("=")
