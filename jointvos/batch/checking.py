@@ -12,8 +12,7 @@ from typing import Any
 from jointvos.batch.tasks import Task
 from jointvos.errors import JointVOSError, OutputError, OutputExists
 from jointvos.media import open_source, read_prompts
-from jointvos.runs import Outputs, SegmentJob
-from jointvos.runs.resume_folder import ResumeFolder
+from jointvos.runs import Outputs
 
 _THREADS = 4
 """Opening a video is waiting for the disk as much as work."""
@@ -74,7 +73,7 @@ def check_tasks(tasks: Iterable[Task]) -> Iterator[Checked | tuple[Task, JointVO
 
 def _check(task: Task, empty: Path) -> Checked:
     job = task.job
-    _check_places(job)
+    _check_places(task)
     # All but the places, for folders of outputs need not be there before they are written to.
     elsewhere = moved(job.outputs, empty)
     replace(job, outputs=elsewhere).check()
@@ -92,10 +91,10 @@ def _check(task: Task, empty: Path) -> Checked:
     return Checked(task, info.frame_count, len(prompts.ids), info.width, info.height)
 
 
-def _check_places(job: SegmentJob) -> None:
+def _check_places(task: Task) -> None:
+    job = task.job
     files = job.outputs.files()
-    ours = job.outputs.overwrite
-    ours = ours or ResumeFolder(files, Path(job.source)).named() == [f.absolute() for f in files]
+    ours = job.outputs.overwrite or task.interrupted.named() == [f.absolute() for f in files]
     for path in files:
         if not ours and os.path.lexists(path):
             raise OutputExists(

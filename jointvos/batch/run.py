@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,6 @@ from jointvos.batch.workers import Workers
 from jointvos.checkpoints.lock import alone
 from jointvos.errors import ConfigError, JointVOSError, OutputError, os_errors_as
 from jointvos.runs import SegmentJob
-from jointvos.runs.resume_folder import ResumeFolder
 
 _LOCK = ".batch.lock"
 
@@ -164,7 +163,7 @@ class Batch(Iterator[BatchEvent]):
             if verdict == "done":
                 skipped += 1
                 if not self._dry:
-                    self._forget_interrupted(task)
+                    task.forget()
             elif entry is not None:
                 self._failed.append(entry)
             yield self._looked(task, verdict, reason)
@@ -278,13 +277,6 @@ class Batch(Iterator[BatchEvent]):
     ) -> Looked:
         outputs = _outputs(task, self.folder)
         return Looked(task.name, verdict, reason, frames, objects, outputs)
-
-    def _forget_interrupted(self, task: Task) -> None:
-        """Take away what a run that died behind its record had no time for."""
-        folder = ResumeFolder(task.job.outputs.files(), Path(task.job.source))
-        if folder.exists:
-            with suppress(JointVOSError):
-                folder.discard()
 
 
 def _begins(found: Sequence[Checked], seconds: float | None = None) -> Begins:

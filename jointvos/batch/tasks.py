@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jointvos.batch.rows import OUTPUTS, PLAIN, Row
-from jointvos.errors import ConfigError
+from jointvos.errors import ConfigError, JointVOSError
 from jointvos.media import IdChange, mask_in, mask_path
 from jointvos.runs import Outputs, SegmentJob
+from jointvos.runs.resume_folder import ResumeFolder
 from jointvos.whole_file import shortened
 
 NAME = "{name}"
@@ -29,6 +31,19 @@ class Task:
     name: str
     place: str
     job: SegmentJob
+
+    @property
+    def interrupted(self) -> ResumeFolder:
+        """Where it goes on from."""
+        return ResumeFolder(self.job.outputs.files(), Path(self.job.source))
+
+    def forget(self) -> None:
+        """Take away what an interrupted run has left, as far as possible."""
+        with suppress(JointVOSError, OSError):
+            if self.interrupted.exists:
+                self.interrupted.discard()
+            else:  # or what was being taken away
+                self.interrupted.remove()
 
 
 def make_tasks(rows: Sequence[Row], template: SegmentJob, folder: Path) -> list[Task]:

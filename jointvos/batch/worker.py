@@ -7,11 +7,10 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import TypeAlias
 
 from jointvos.batch.record import ObjectSummary
@@ -36,7 +35,6 @@ from jointvos.runs import (
     SessionSpec,
     segment_video,
 )
-from jointvos.runs.resume_folder import ResumeFolder
 
 _SAY_EVERY_S = 0.25
 _MOST_NOTES = 20
@@ -56,10 +54,8 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """The model is loaded."""
-
-    model: str
+class Free:
+    """The model is loaded, and nothing is left of the task before: the worker takes another."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ class Outcome:
         return self.exit_code not in (0, *hopeless)
 
 
-Said: TypeAlias = Ready | Unfit | Underway | Outcome
+Said: TypeAlias = Free | Unfit | Underway | Outcome
 
 STOP, RECORDED = "stop", "recorded"
 """What a worker is told besides its tasks."""
@@ -126,15 +122,16 @@ def work(link: Connection, setup: Setup) -> None:
             _share_cores(setup.threads)
         notes: list[str] = []
         model = setup.session.load(say=notes.append)
-        link.send(Ready(f"model {model.name}, preset {model.preset}, on {model.device}"))
     except JointVOSError as error:
         link.send(Unfit(error))
         return
+    link.send(Free())
     while isinstance(task := link.recv(), Task):
         try:
             _Attempt(task, model, link).carry_out()
         except _Stopped:
             return
+        link.send(Free())
 
 
 def _end_with_parent() -> None:
@@ -158,6 +155,7 @@ class _Attempt:
 
     def __init__(self, task: Task, model: LoadedModel, link: Connection) -> None:
         session = replace(task.job.session, device=model.spec.device)
+        self._task = task
         self._job = replace(task.job, session=session)
         self._model, self._link = model, link
         self._frames, self._begin = 0, time.monotonic()
@@ -188,8 +186,7 @@ class _Attempt:
         if self._reported:  # it is done; only what it would have gone on from is still there
             return
         if not outcome.may_pass:
-            with suppress(JointVOSError):
-                self._resume_folder().discard()
+            self._task.forget()
         self._report(outcome)
 
     def _segment(self) -> None:
@@ -199,7 +196,7 @@ class _Attempt:
         try:
             self._follow(run)
         except OtherRun:
-            self._resume_folder().discard()
+            self._task.forget()
             self._follow(segment_video(run.job, self._model))
 
     def _follow(self, run: SegmentRun) -> None:
@@ -245,9 +242,6 @@ class _Attempt:
             notes=tuple(self._notes[:_MOST_NOTES]),
             traceback=trace,
         )
-
-    def _resume_folder(self) -> ResumeFolder:
-        return ResumeFolder(self._job.outputs.files(), Path(self._job.source))
 
 
 @contextmanager

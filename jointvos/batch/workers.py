@@ -1,5 +1,6 @@
 """The worker processes: who does what, and what happens when one dies."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -12,8 +13,8 @@ from jointvos.batch.tasks import Task
 from jointvos.batch.worker import (
     RECORDED,
     STOP,
+    Free,
     Outcome,
-    Ready,
     Said,
     Setup,
     Underway,
@@ -23,14 +24,19 @@ from jointvos.batch.worker import (
 from jointvos.errors import DeviceError
 from jointvos.runs import SessionSpec
 
-_CONTEXT = get_context("spawn")  # CUDA and OpenMP do not survive a fork
+# Workers must not be forked from a process that computes: OpenMP and CUDA do not survive that. On
+# Linux they are forked from one that has everything imported and never computes.
+_CONTEXT = get_context("forkserver" if sys.platform == "linux" else "spawn")
+_CONTEXT.set_forkserver_preload(
+    ["jointvos.batch.worker", "jointvos.checkpoints.load", "jointvos.inference"]
+)
 _LOOK_EVERY_S = 0.2
 _FALSE_STARTS = 3
 """How many workers in a row may die before one has loaded the model."""
 
 
 class _Worker:
-    """A process, the connection with it, and what it does."""
+    """A process, the connection with it, what it does, and what it has just ended."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -38,8 +44,9 @@ class _Worker:
         self.process = _CONTEXT.Process(target=work, args=(theirs, setup), daemon=True)
         self.process.start()
         theirs.close()
-        self.ready = False
+        self.loaded = self.free = False
         self.task: Task | None = None
+        self.leaving: Task | None = None
 
     def tell(self, what: Task | str) -> None:
         """Send it something; if it has died, that is seen when it is listened to."""
@@ -53,11 +60,7 @@ class _Worker:
 
 
 class Workers:
-    """Processes that take tasks from one queue; a context manager that ends them at once.
-
-    Attributes:
-        model: What the workers say of the model, once one of them has loaded it.
-    """
+    """Processes that take tasks from one queue; a context manager that ends them at once."""
 
     def __init__(
         self,
@@ -83,7 +86,6 @@ class Workers:
         self._attempts: dict[str, int] = {}
         self._false_starts = 0
         self._stopping = False
-        self.model: str | None = None
 
     def __enter__(self) -> "Workers":
         return self
@@ -100,8 +102,7 @@ class Workers:
         """Do all tasks, in that order as far as they begin.
 
         Yields:
-            A task, and how far it is; None when it has ended. In between, at least a few times a
-            second, nothing new of an earlier one.
+            A task, and how far it is; None when it is no longer being done.
 
         Raises:
             JointVOSError: The workers cannot load the model.
@@ -110,15 +111,15 @@ class Workers:
         for setup in self._setups[: len(queue)]:
             self._workers.append(_Worker(setup))
         told_to_stop = False
-        while queue or any(worker.task for worker in self._workers):
+        while queue or any(worker.loaded and not worker.free for worker in self._workers):
             if self._stopping and not told_to_stop:
                 told_to_stop = True
                 queue.clear()
                 for worker in self._workers:
                     worker.tell(STOP)
             for worker in self._workers:
-                if queue and worker.ready and worker.task is None:
-                    worker.task = queue.popleft()
+                if queue and worker.free:
+                    worker.task, worker.free = queue.popleft(), False
                     self._attempts[worker.task.name] = self._attempts.get(worker.task.name, 0) + 1
                     yield worker.task, Underway(0, None)
                     worker.tell(worker.task)
@@ -136,8 +137,9 @@ class Workers:
             yield from self._replace(worker, queue)
             return
         match said:
-            case Ready(model):
-                worker.ready, self.model, self._false_starts = True, model, 0
+            case Free():
+                worker.loaded, worker.free, worker.leaving = True, True, None
+                self._false_starts = 0
             case Unfit(error):
                 raise error
             case Underway() if worker.task is not None:
@@ -147,6 +149,7 @@ class Workers:
                 again = said.may_pass and self._may_try_again(task)
                 if not again:
                     self._record(task, said, self._attempts.pop(task.name))
+                    worker.leaving = task
                 worker.tell(RECORDED)
                 yield task, None
                 if again:
@@ -157,13 +160,15 @@ class Workers:
         self._workers.remove(dead)
         dead.kill()
         died = _how_it_died(dead.process.exitcode)
-        if not dead.ready:
+        if not dead.loaded:
             self._false_starts += 1
             if self._false_starts == _FALSE_STARTS:
                 raise DeviceError(
                     f"workers end while they load the model ({died}); with too little memory, give "
                     "fewer --jobs"
                 )
+        if dead.leaving is not None:
+            dead.leaving.forget()
         if (task := dead.task) is not None:
             if not self._stopping:
                 if self._may_try_again(task):
