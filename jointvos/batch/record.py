@@ -124,12 +124,20 @@ class Record:
                 if append:
                     self._file.truncate(end)
         except OSError as error:
+            self.close()
             raise self._failure(error) from error
+        except OutputError:
+            self.close()
+            raise
 
     def __enter__(self) -> "Record":
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 

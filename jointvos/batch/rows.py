@@ -97,10 +97,9 @@ def _rows(source: Path) -> Iterator[Row]:
     elif source.suffix.lower() in (".jsonl", ".ndjson"):
         with source.open(encoding="utf-8-sig") as file:
             yield from _from_json(file, str(source), source.parent)
-    elif source.exists():
-        raise ConfigError(f"{source}: a list is a .csv or .jsonl file, or a folder")
     else:
-        raise ConfigError(f"{source} is not there")
+        source.stat()  # a name that is mistyped may lack its ending as well
+        raise ConfigError(f"{source}: a list is a .csv or .jsonl file, or a folder")
 
 
 def _from_table(file: Iterable[str], source: Path) -> Iterator[Row]:
