@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jointvos.checkpoints import load_model
     from jointvos.inference import VideoSegmenter
-    from jointvos.media import Refinement
+    from jointvos.masks import Refinement
     from jointvos.runs import (
         Event,
         Finished,
@@ -33,7 +33,7 @@ HOMES = {
     "Opened": "runs",
     "Outputs": "runs",
     "Progress": "runs",
-    "Refinement": "media",
+    "Refinement": "masks",
     "SegmentJob": "runs",
     "SegmentedFrame": "runs",
     "SessionSpec": "runs",

@@ -11,7 +11,8 @@ from typing import Any
 
 from jointvos.batch.tasks import Task
 from jointvos.errors import JointVOSError, OutputError, OutputExists
-from jointvos.media import open_source, read_prompts
+from jointvos.masks import read_prompts
+from jointvos.media.reading import open_source
 from jointvos.runs import Outputs
 
 _THREADS = 4

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jointvos.checkpoints import find_weights
 from jointvos.errors import WeightsError, os_errors_as
-from jointvos.media import mask_path
+from jointvos.masks import mask_path
 from jointvos.runs import SegmentJob, SessionSpec
 from jointvos.runs.fingerprint import digest, in_words, of_source
 

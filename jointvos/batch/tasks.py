@@ -9,10 +9,10 @@ from typing import Any
 
 from jointvos.batch.rows import OUTPUTS, PLAIN, Row
 from jointvos.errors import ConfigError, JointVOSError
-from jointvos.media import IdChange, mask_in, mask_path
+from jointvos.files.whole_file import shortened
+from jointvos.masks import IdChange, mask_in, mask_path
 from jointvos.runs import Outputs, SegmentJob
 from jointvos.runs.resume_folder import ResumeFolder
-from jointvos.whole_file import shortened
 
 NAME = "{name}"
 """In a path of an output: what the video is called."""

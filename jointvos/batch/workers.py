@@ -26,7 +26,7 @@ from jointvos.runs import SessionSpec
 
 # Workers must not be forked from a process that computes: OpenMP and CUDA do not survive that. On
 # Linux they are forked from one that has everything imported and never computes.
-_CONTEXT = get_context("forkserver" if sys.platform == "linux" else "spawn")
+_CONTEXT = get_context("forkserver") if sys.platform == "linux" else get_context("spawn")
 _CONTEXT.set_forkserver_preload(
     ["jointvos.batch.worker", "jointvos.checkpoints.load", "jointvos.inference"]
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 from jointvos.checkpoints.locate import SUFFIX, bundled
 from jointvos.checkpoints.registry import BUNDLED, KNOWN
 from jointvos.errors import IncompatibleWeights, OutputError, WeightsError
-from jointvos.whole_file import whole_file
+from jointvos.files.whole_file import whole_file
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jointvos.checkpoints.content import SAFETENSORS, kind_of, listing, refuse
 from jointvos.errors import IncompatibleWeights
-from jointvos.whole_file import whole_file
+from jointvos.files.whole_file import whole_file
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

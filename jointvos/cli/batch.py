@@ -4,84 +4,75 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jointvos.cli.batch_report import carry_out, look
+from jointvos.cli.batch_report import carry_out, look_at
 from jointvos.cli.console import INTERRUPTED, TERMINATED
-from jointvos.cli.input_options import FollowOptions
-from jointvos.cli.options import MessageOptions, SegmentSession, grouped
-from jointvos.cli.output_options import OutputOptions, RefineOptions
+from jointvos.cli.groups import OptionGroup, grouped
+from jointvos.cli.input_options import FrameOptions, ObjectOptions
+from jointvos.cli.options import MessageOptions, SessionDevice, session_spec
+from jointvos.cli.output_options import LookOptions, OutputOptions
+from jointvos.cli.segment import SegmentTracking
 
 if TYPE_CHECKING:
     from jointvos.batch import Batch
 
 
-@grouped
-def batch(
-    videos: Annotated[
-        Path,
-        typer.Argument(
-            metavar="LIST",
-            help="A .csv or .jsonl file with a row per video (columns: video, mask or box, and "
-            "optionally out, start, end, objects, remap, direction, raw, preset, and outputs such "
-            "as png), a folder where NAME.png or NAME_mask.png lies beside NAME.mp4, or - for "
-            "JSON Lines on stdin.",
-        ),
-    ],
-    out: Annotated[
-        Path,
+@dataclass(frozen=True)
+class BatchOptions(OptionGroup):
+    """How the videos are carried out."""
+
+    title = "Batch"
+    example = "--jobs 2 --dry-run"
+
+    dry_run: Annotated[
+        bool,
         typer.Option(
-            "-o",
-            "--out",
-            metavar="DIR",
-            help="Folder for all outputs and for the record, batch.jsonl. Paths of outputs are "
-            "relative to it and contain {name}, such as --png masks/{name}.",
+            "-n",
+            "--dry-run",
+            help="Check every row; print what would be done and about how long it would take.",
         ),
-    ],
-    inputs: FollowOptions,
-    outputs: OutputOptions,
-    refine: RefineOptions,
-    session: SegmentSession,
-    messages: MessageOptions,
+    ] = False
     jobs: Annotated[
         int | None,
         typer.Option(
             "-j",
             "--jobs",
             metavar="N",
-            help="Number of worker processes; on the CPU they share the cores. Default: one per "
-            "GPU, or 1 on the CPU.",
+            help="Worker processes; on the CPU they share the cores. Default: one per GPU, or 1 "
+            "on the CPU.",
         ),
-    ] = None,
+    ] = None
     gpus: Annotated[
         str | None,
         typer.Option(
             "--gpus",
             metavar="all|N",
-            help="Use all GPUs or the first N; with a larger --jobs, several videos share a GPU. "
-            "Default: all, if there are any.",
+            help="Use all GPUs (default if there are any) or the first N. With more jobs than "
+            "GPUs, videos share a GPU.",
         ),
-    ] = None,
+    ] = None
     retry: Annotated[
         int,
         typer.Option(
             "--retry",
             metavar="N",
             min=0,
-            help="Try a video up to N more times if its worker dies, or if it fails for a reason "
-            "other than its options, video or mask.",
+            help="Try a video again up to N times if its worker dies, or if it fails for a "
+            "reason other than its options, video or mask.",
         ),
-    ] = 1,
+    ] = 1
     no_retry: Annotated[
         bool,
         typer.Option(
-            "--no-retry", help="Try nothing again, including what failed in an earlier run."
+            "--no-retry", help="Try nothing again, not even what failed in an earlier run."
         ),
-    ] = False,
+    ] = False
     checkpoint_every: Annotated[
         int,
         typer.Option(
@@ -90,64 +81,84 @@ def batch(
             min=1,
             help="Save a checkpoint of each video every N frames.",
         ),
-    ] = 50,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "-n",
-            "--dry-run",
-            help="Check every row, and print what would be done and about how long it takes.",
-        ),
-    ] = False,
+    ] = 50
     as_json: Annotated[
         bool,
-        typer.Option(
-            "--json", help="Print a line of JSON per video: its line of the record as it ends."
-        ),
-    ] = False,
-) -> None:
-    """Segment many videos.
+        typer.Option("--json", help="Print a line of JSON per video as it ends."),
+    ] = False
 
-    Options hold for every row that does not say otherwise; without outputs, each video gets
-    NAME_overlay.mp4 and the folder NAME_masks. The same command again skips what is done,
-    continues what was interrupted, and tries again what failed. Exits with 9 if any video failed.
+
+@grouped
+def batch(
+    videos: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LIST",
+            help="A .csv or .jsonl file with a row per video, a folder with a mask beside each "
+            "video (a.mp4 and a.png), or - for JSON Lines on stdin.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="Folder for the outputs and the record (batch.jsonl).",
+        ),
+    ],
+    batch: BatchOptions,
+    objects: ObjectOptions,
+    outputs: OutputOptions,
+    frames: FrameOptions,
+    look: LookOptions,
+    tracking: SegmentTracking,
+    device: SessionDevice,
+    messages: MessageOptions,
+) -> None:
+    """Segment many videos, each with its own mask.
+
+    Columns of LIST: video, mask or box, and optionally out (the name of its outputs), objects,
+    remap, start, end, direction, raw, preset, and outputs such as png. Options hold for all rows
+    that do not say otherwise. Paths of outputs are relative to DIR and contain {name}, such as
+    --png masks/{name}; without any, each video gets NAME_overlay.mp4 and NAME_masks/.
+
+    The same command again skips what is done, continues what was interrupted, and tries again what
+    failed. Exits with 9 if any video failed.
     """
     reporter = messages.reporter()
     from jointvos.batch import Batch, read_rows
-    from jointvos.media import IdChange
+    from jointvos.masks import IdChange
     from jointvos.runs import SegmentJob
 
-    change = IdChange.parse(inputs.objects, inputs.remap)
+    change = IdChange.parse(objects.objects, objects.remap)
     template = SegmentJob(
         "",
-        masks=inputs.mask or (),
-        boxes=inputs.box or (),
+        masks=objects.mask or (),
+        boxes=objects.box or (),
         objects=change.keep,
         remap=change.rename,
-        outputs=outputs.outputs(),
-        session=session.spec(),
-        refine=refine.refinement(),
-        direction=inputs.direction,
-        start=inputs.start,
-        end=inputs.end,
-        raw=inputs.raw,
-        checkpoint_every=checkpoint_every,
+        outputs=outputs.outputs(look),
+        session=session_spec(tracking, device),
+        refine=look.refinement(),
+        checkpoint_every=batch.checkpoint_every,
+        **asdict(frames),
     )
     with Batch(
         read_rows(videos),
         out,
         template,
-        jobs=jobs,
-        gpus=gpus,
-        retries=0 if no_retry else retry,
-        retry_failed=not no_retry,
-        dry=dry_run,
+        jobs=batch.jobs,
+        gpus=batch.gpus,
+        retries=0 if batch.no_retry else batch.retry,
+        retry_failed=not batch.no_retry,
+        dry=batch.dry_run,
     ) as work:
-        if dry_run:
-            look(work, reporter, as_json)
+        if batch.dry_run:
+            look_at(work, reporter, batch.as_json)
             return
         with _stopped_by_signals(work):
-            carry_out(work, reporter, as_json)
+            carry_out(work, reporter, batch.as_json)
 
 
 @contextmanager
@@ -155,7 +166,7 @@ def _stopped_by_signals(work: "Batch") -> Iterator[None]:
     """Let the first signal stop the batch, and another one end it at once.
 
     Raises:
-        Exit: The batch was stopped, with the code of the signal.
+        SystemExit: The batch was stopped; the code is that of the first signal.
     """
     codes = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
     received: list[int] = []
@@ -170,9 +181,9 @@ def _stopped_by_signals(work: "Batch") -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        sys.exit(received[0] if received else INTERRUPTED)
+        sys.exit(received[0])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     if received:
-        raise typer.Exit(received[0])
+        sys.exit(received[0])

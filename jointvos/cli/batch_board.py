@@ -3,13 +3,12 @@
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
-
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from jointvos.cli.console import PLAIN_INTERVAL_S, duration, stderr
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Board:
@@ -33,6 +32,8 @@ class Board:
         if quiet:
             return nullcontext()
         if sys.stderr.isatty():
+            from rich.live import Live
+
             return Live(get_renderable=self._table, console=stderr(), transient=True)
         self._plain = True
         return nullcontext()
@@ -68,7 +69,10 @@ class Board:
             parts.append(f"about {duration((self._frames - done) / rate)} left")
         return ", ".join(parts)
 
-    def _table(self) -> Table:
+    def _table(self) -> "Table":
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
         table = Table.grid(padding=(0, 2))
         for name, (done, total) in self._running.items():
             bar = ProgressBar(total=total or 1, completed=done if total else 0, width=30)

@@ -29,7 +29,7 @@ _NAMED = 20
 """Failed videos that are named at the end; all of them are in the record."""
 
 
-def look(batch: "Batch", reporter: Reporter, as_json: bool) -> None:
+def look_at(batch: "Batch", reporter: Reporter, as_json: bool) -> None:
     """A dry run: what would be done, on stdout, and how long that takes.
 
     Raises:
@@ -113,7 +113,9 @@ def _plan(begins: "Begins", batch: "Batch", verdicts: Counter[str]) -> str:
         if verdicts[verdict]
     ]
     line = f"{plural(begins.videos, 'video')} to do ({plural(begins.frames, 'frame')})"
-    line = f"{', '.join([line, *before])}; {plural(len(batch.places), 'worker')}: {where}"
+    line = ", ".join([line, *before])
+    if begins.videos:
+        line = f"{line}; {plural(len(batch.places), 'worker')}: {where}"
     return line if begins.seconds is None else f"{line}; about {duration(begins.seconds)}"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jointvos.errors import ConfigError
-from jointvos.whole_file import whole_file
+from jointvos.files.whole_file import whole_file
 
 if TYPE_CHECKING:
     from jointvos.evaluation.benchmark import Cell, Measured

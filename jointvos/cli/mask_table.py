@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jointvos.media import MaskCheck, MaskedObject
+    from jointvos.masks import MaskCheck, MaskedObject
 
 HEADER = f"{'id':>5}  {'colour':7}  {'area':>9}  {'share':>7}  box (x,y width x height)"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jointvos.errors import ConfigError, OutputExists
-from jointvos.whole_file import shortened
+from jointvos.files.whole_file import shortened
 
 if TYPE_CHECKING:
     from jointvos.runs import Outputs
@@ -23,7 +23,7 @@ def with_output(outputs: "Outputs", output: Path | None) -> "Outputs":
     Raises:
         ConfigError: It is neither, or that is named already.
     """
-    from jointvos.media import STDOUT
+    from jointvos.media.writing import STDOUT
 
     if output is None:
         return outputs
@@ -63,7 +63,7 @@ def check_stdout(outputs: "Outputs", as_json: bool) -> None:
     Raises:
         ConfigError: A film and JSON would both go there, or a film to the terminal.
     """
-    from jointvos.media import STDOUT
+    from jointvos.media.writing import STDOUT
 
     piped = [name for name, path in outputs.paths().items() if path == STDOUT]
     if not piped:
@@ -85,14 +85,14 @@ def hinting_at_overwrite() -> Iterator[None]:
 
 
 def _is_film(path: Path) -> bool:
-    from jointvos.media import FILM_FORMATS
+    from jointvos.media.writing import VIDEO_FORMATS
     from jointvos.runs.outputs import is_folder
 
-    if path.suffix.lower() in FILM_FORMATS:
+    if path.suffix.lower() in VIDEO_FORMATS:
         return True
     if not is_folder(path):
         raise ConfigError(
-            f"-o {path}: expected a folder or a film ({', '.join(sorted(FILM_FORMATS))}); "
+            f"-o {path}: expected a folder or a film ({', '.join(sorted(VIDEO_FORMATS))}); "
             "use --png for a folder whose name has a dot"
         )
     return False

@@ -12,7 +12,7 @@ from jointvos.cli.outputs import hinting_at_overwrite
 from jointvos.wording import plural
 
 if TYPE_CHECKING:
-    from jointvos.media import MaskPrompts
+    from jointvos.masks import MaskPrompts
     from jointvos.runs import SegmentedFrame, SegmentJob, SegmentRun
     from jointvos.types import VideoInfo
 
@@ -101,7 +101,7 @@ def _describe(
     info: "VideoInfo", masks: "MaskPrompts", job: "SegmentJob", reporter: Reporter
 ) -> None:
     """What is read, what is in the masks, and what is most likely not meant so."""
-    from jointvos.media import examine_labels
+    from jointvos.masks import examine_labels
 
     count = "" if info.frame_count is None else f", about {info.frame_count} frames"
     size = f"{info.width}x{info.height}"
@@ -122,7 +122,7 @@ def _describe(
 
 
 def _json_line(event: "SegmentedFrame") -> str:
-    from jointvos.media import object_record
+    from jointvos.media.writing import object_record
 
     frame, result = event.frame, event.result
     objects = [{"id": state.id, **object_record(state)} for state in result.objects]

@@ -11,8 +11,8 @@ from PIL import Image as PILImage
 
 from jointvos.datasets import VOSDataset, VOSSequence, predicted_files, read_labels
 from jointvos.evaluation.result import EvaluationResult, SequenceResult
-from jointvos.media import DISPLAY_COLOURS, draw_overlay
-from jointvos.media.overlay import colour_labels
+from jointvos.masks import DISPLAY_COLOURS, draw_overlay
+from jointvos.masks.overlay import colour_labels
 from jointvos.types import Image, LabelMap
 
 LINES = ("#2f6fde", "#d9480f", "#2b8a3e", "#9c36b5", "#b08900", "#0b7285", "#c2255c", "#5f3dc4")

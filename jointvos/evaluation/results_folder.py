@@ -30,10 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointvos.errors import OutputError, OutputExists
-from jointvos.media import write_mask_png
-from jointvos.media.png_mark import is_marked
+from jointvos.files.png import is_marked
+from jointvos.files.whole_file import hidden_beside, whole_file
+from jointvos.masks import write_mask_png
 from jointvos.types import LabelMap
-from jointvos.whole_file import hidden_beside, whole_file
 
 MASKS = "Annotations"
 MANIFEST = "manifest"

@@ -9,8 +9,8 @@ import numpy as np
 from jointvos.datasets import VOSDataset, VOSSequence, predicted_files, read_labels, read_size
 from jointvos.datasets.listing import first_of
 from jointvos.errors import DatasetError, OutputError, SequenceIncomplete
+from jointvos.files.whole_file import whole_file
 from jointvos.types import VOID
-from jointvos.whole_file import whole_file
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every file in the zip, so that the same masks make the same zip."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jointvos.errors import EncodeError
-from jointvos.media.sinks import TwoPhaseSink
+from jointvos.files.staged import TwoPhaseSink
 from jointvos.media.worker import Answer, Worker
 from jointvos.types import Frame, FrameResult
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from jointvos.media import MaskPrompts
+from jointvos.masks import MaskPrompts
 from jointvos.types import Frame, FrameResult, VideoInfo
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import jointvos
 from jointvos.config import to_dict
 from jointvos.errors import ConfigError, OtherRun
-from jointvos.media import MaskPrompts
+from jointvos.masks import MaskPrompts
 from jointvos.runs.job import SegmentJob
 from jointvos.runs.session import LoadedModel
 

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from jointvos.errors import ConfigError
-from jointvos.media import STDOUT, Box, IdChange, MaskFile, Refinement, mask_path
+from jointvos.masks import (
+    Box,
+    IdChange,
+    MaskFile,
+    Refinement,
+    mask_path,
+)
+from jointvos.media.writing import STDOUT
 from jointvos.runs.outputs import Outputs
 from jointvos.runs.session import SessionSpec
 from jointvos.runs.tracing import check_trace

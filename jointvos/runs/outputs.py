@@ -7,9 +7,27 @@ from fractions import Fraction
 from itertools import combinations, permutations
 from pathlib import Path
 
-from jointvos import media
 from jointvos.errors import ConfigError, OutputError
-from jointvos.media import STDOUT, Background, Kind, Picture, TwoPhaseSink
+from jointvos.files.staged import TwoPhaseSink
+from jointvos.masks import Background, as_grey, cut_out, draw_overlay, foreground, read_background
+from jointvos.media.writing import (
+    STDOUT,
+    AlphaFolderSink,
+    AlphaVideoSink,
+    CompositeSink,
+    CropSink,
+    Kind,
+    MaskVideoSink,
+    OverlaySink,
+    Pixels,
+    PngSequenceSink,
+    ProbabilityFolderSink,
+    ProbabilityVideoSink,
+    StatsSink,
+    StreamSink,
+    coco_sink,
+    draw_composite,
+)
 from jointvos.types import VOID, Frame, FrameResult, VideoInfo
 
 PATHS = ("png", "overlay", "mask_video", "alpha", "soft", "crop", "stats", "coco")
@@ -131,47 +149,47 @@ class Outputs:
         overwrite, sound = self.overwrite, self.audio == "copy"
         wide = max(ids, default=0) >= VOID
         if path := paths.get("png"):
-            yield media.PngSequenceSink(path, overwrite=overwrite, source=source, wide=wide)
+            yield PngSequenceSink(path, overwrite=overwrite, source=source, wide=wide)
         if path := paths.get("overlay"):
             yield self._overlay(info, path)
         if path := paths.get("mask_video"):
             if path == STDOUT:
                 yield self._stream(info, "grey16" if wide else "grey")
             else:
-                yield media.MaskVideoSink(path, info, overwrite=overwrite, wide=wide)
+                yield MaskVideoSink(path, info, overwrite=overwrite, wide=wide)
         if path := paths.get("alpha"):
             if path == STDOUT:
                 yield self._stream(info, "rgba")
             elif is_folder(path):
-                yield media.AlphaFolderSink(path, overwrite=overwrite, source=source)
+                yield AlphaFolderSink(path, overwrite=overwrite, source=source)
             else:
-                yield media.AlphaFilmSink(path, info, overwrite=overwrite, sound=sound)
+                yield AlphaVideoSink(path, info, overwrite=overwrite, sound=sound)
         if path := paths.get("soft"):
             bits = self.soft_bits
             if is_folder(path):
-                yield media.SoftFolderSink(path, overwrite=overwrite, source=source, bits=bits)
+                yield ProbabilityFolderSink(path, overwrite=overwrite, source=source, bits=bits)
             else:
-                yield media.SoftFilmSink(path, info, overwrite=overwrite, bits=bits, ids=ids)
+                yield ProbabilityVideoSink(path, info, overwrite=overwrite, bits=bits, ids=ids)
         if path := paths.get("crop"):
-            yield media.CropSink(path, overwrite=overwrite, source=source)
+            yield CropSink(path, overwrite=overwrite, source=source)
         if path := paths.get("stats"):
-            yield media.StatsSink(path, info, overwrite=overwrite)
+            yield StatsSink(path, info, overwrite=overwrite)
         if path := paths.get("coco"):
             layout = self.coco_layout or "coco"
-            yield media.coco_sink(path, info, overwrite=overwrite, layout=layout)
+            yield coco_sink(path, info, overwrite=overwrite, layout=layout)
 
     def _overlay(self, info: VideoInfo, path: Path) -> TwoPhaseSink:
         behind = None
         if self.background is not None:
-            behind = media.read_background(self.background, info.width, info.height)
+            behind = read_background(self.background, info.width, info.height)
         if path == STDOUT:
             return self._stream(info, "rgb", behind)
         overwrite, sound = self.overwrite, self.audio == "copy"
         if behind is None:
-            return media.OverlaySink(
+            return OverlaySink(
                 path, info, overwrite=overwrite, sound=sound, encoder=self.encoder, crf=self.crf
             )
-        return media.CompositeSink(
+        return CompositeSink(
             *(path, info, behind),
             overwrite=overwrite,
             sound=sound,
@@ -182,18 +200,18 @@ class Outputs:
     def _stream(
         self, info: VideoInfo, kind: Kind, behind: Background | None = None
     ) -> TwoPhaseSink:
-        def picture(frame: Frame, result: FrameResult) -> Picture:
+        def picture(frame: Frame, result: FrameResult) -> Pixels:
             if kind in ("grey", "grey16"):
-                return media.as_grey(result.labels, kind == "grey16", STDOUT)
+                return as_grey(result.labels, kind == "grey16", STDOUT)
             if kind == "rgba":
-                return media.cut_out(frame.image, media.foreground(result))
+                return cut_out(frame.image, foreground(result))
             if behind is None:
-                return media.draw_overlay(frame.image, result.labels)
-            return media.draw_composite(frame, result, behind)
+                return draw_overlay(frame.image, result.labels)
+            return draw_composite(frame, result, behind)
 
         sound = self.audio == "copy" and kind in ("rgb", "rgba")
         format = self.stream or "nut"
-        return media.StreamSink(info, picture, kind=kind, format=format, sound=sound)
+        return StreamSink(info, picture, kind=kind, format=format, sound=sound)
 
 
 def _real(path: Path) -> Path:

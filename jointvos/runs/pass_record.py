@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jointvos.errors import OutputError
-from jointvos.media import Journal
+from jointvos.files.whole_file import whole_file
+from jointvos.runs.journal import Journal
 from jointvos.types import FrameResult
-from jointvos.whole_file import whole_file
 
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter

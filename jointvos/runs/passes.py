@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from jointvos.errors import OutputError
-from jointvos.media import FrameSpool, MaskPrompts
+from jointvos.masks import MaskPrompts
 from jointvos.runs.events import Progress
+from jointvos.runs.frame_cache import FrameCache
 from jointvos.runs.job import Direction
 from jointvos.runs.pass_record import PassRecord
 from jointvos.types import Frame, FrameResult
@@ -84,10 +85,10 @@ class Passes:
                         record.append(result, session)
                 yield frame, _fitting(frame, result)
 
-    def _spooled(self, frames: Iterator[CutFrame]) -> tuple[FrameSpool, list[bool]]:
+    def _spooled(self, frames: Iterator[CutFrame]) -> tuple[FrameCache, list[bool]]:
         """Take the frames up to the mask to begin with, and whether they begin new shots."""
         assert self.folder is not None
-        spool, cuts = FrameSpool(self.folder), list[bool]()
+        spool, cuts = FrameCache(self.folder), list[bool]()
         for frame, cut in frames:
             masks = self.prompts.at(frame)
             spool.append(frame)
@@ -99,7 +100,7 @@ class Passes:
         return spool, cuts
 
     def _go_back(
-        self, spool: FrameSpool, cuts: list[bool], record: PassRecord
+        self, spool: FrameCache, cuts: list[bool], record: PassRecord
     ) -> Iterator[Progress]:
         """Segment the frames from the last to the first."""
         session = self.make_session()

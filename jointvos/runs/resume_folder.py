@@ -10,9 +10,10 @@ from typing import Any
 
 from jointvos.checkpoints.lock import alone
 from jointvos.errors import ConfigError, JointVOSError, OutputError
-from jointvos.media import STDOUT, StagedSink
+from jointvos.files.staged import StagedSink
+from jointvos.files.whole_file import hidden_beside, whole_file
+from jointvos.media.writing import STDOUT
 from jointvos.runs.fingerprint import Fingerprint, require_same
-from jointvos.whole_file import hidden_beside, whole_file
 
 _RUN = "run.json"
 

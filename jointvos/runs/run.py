@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from jointvos.config import to_dict
 from jointvos.errors import OutputError
-from jointvos.media import (
-    CutDetector,
-    FanOut,
-    MaskPrompts,
-    StagedSink,
-    TwoPhaseSink,
-    open_source,
-    read_ahead,
-    read_prompts,
-    with_cuts,
-)
+from jointvos.files.staged import StagedSink, TwoPhaseSink
+from jointvos.masks import MaskPrompts, read_prompts
+from jointvos.media import FanOut, read_ahead
+from jointvos.media.reading import CutDetector, open_source, with_cuts
 from jointvos.runs.events import (
     Event,
     Finished,

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from jointvos.errors import OutputError, OutputExists
-from jointvos.whole_file import whole_file
+from jointvos.files.whole_file import whole_file
 
 if TYPE_CHECKING:
     from torch.profiler import profile
 
-    from jointvos.media import TwoPhaseSink
+    from jointvos.files.staged import TwoPhaseSink
     from jointvos.types import Frame, FrameResult
 
 Item = TypeVar("Item")

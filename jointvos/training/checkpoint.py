@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from jointvos.errors import OutputError, TrainingError
-from jointvos.whole_file import whole_file
+from jointvos.files.whole_file import whole_file
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -17,13 +17,13 @@ from threading import Event
 import torch
 
 from jointvos.errors import NonFiniteLoss
+from jointvos.files.whole_file import whole_file
 from jointvos.model import JointNet
 from jointvos.training.checkpoint import save_checkpoint
 from jointvos.training.pictures.contact_sheet import draw_strip
 from jointvos.training.run import Run, StepReport
 from jointvos.training.train_config import counted, recipe_text
 from jointvos.training.validation import Validation
-from jointvos.whole_file import whole_file
 
 LOG = [field.name for field in fields(StepReport)]
 Save = Callable[[JointNet, Path], None]

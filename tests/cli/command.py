@@ -33,7 +33,7 @@ Image.init()
 # The process that is forked may import, but never compute: OpenMP does not survive a fork.
 CONTEXT.set_forkserver_preload(
     [
-        *("jointvos.cli.app", "jointvos.checkpoints.load", "jointvos.inference", "jointvos.media"),
+        *("jointvos.cli.app", "jointvos.checkpoints.load", "jointvos.inference", "jointvos.runs"),
         *("jointvos.evaluation", "jointvos.training", "torchvision"),
         # What is loaded when it is needed, and what every child loads that pytest has started.
         *(name for name in sys.modules if name.startswith("PIL.")),
@@ -217,8 +217,8 @@ def _become_the_command(
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     from jointvos.__main__ import main
+    from jointvos.files.staged import StagedSink
     from jointvos.inference import VideoSegmenter
-    from jointvos.media import StagedSink
 
     shrink()
     if pause_s:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from jointvos.checkpoints import save_model
 from jointvos.config import ModelConfig
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 from jointvos.model import JointNet
 
 SIZE = (96, 128)  # height, width

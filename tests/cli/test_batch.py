@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from command import Ended, Run
 
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 
 CLIPS = ("a", "b", "c")
 FRAMES = 40

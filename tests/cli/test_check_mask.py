@@ -16,7 +16,7 @@ from jointvos.errors import (
     TooManyObjects,
     UnclearBackground,
 )
-from jointvos.media import DAVIS_PALETTE, write_mask_png
+from jointvos.masks import DAVIS_PALETTE, write_mask_png
 
 SQUARES = np.zeros((96, 128), dtype=np.uint8)
 SQUARES[30:60, 20:50], SQUARES[10:40, 70:110] = 1, 2

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from jointvos.cli.app import app
 from jointvos.config import INFERENCE
 from jointvos.errors import ConfigError, MaskError, OutputExists
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 
 FRAMES = 4
 ONE = np.zeros((96, 128), dtype=np.uint8)

@@ -13,7 +13,7 @@ from PIL import Image
 from jointvos.checkpoints import save_model
 from jointvos.checkpoints.official import convert_official
 from jointvos.config import MODELS
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 from jointvos.model import JointNet
 
 REFERENCE = Path(__file__).parents[1] / "reference"

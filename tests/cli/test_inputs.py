@@ -8,7 +8,7 @@ from films import BROKEN, FILMS
 from folders import BROKEN_FOLDERS, FOLDERS
 from mask_files import BROKEN_MASKS
 
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 
 OUTPUTS = ("-q", "--json", "-o", "out")
 

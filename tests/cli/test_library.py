@@ -26,7 +26,7 @@ from jointvos import (
 )
 from jointvos.config import INFERENCE
 from jointvos.errors import ConfigError, EmptyMaskError, OutputExists
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 from jointvos.runs.fingerprint import digest, of_model
 
 FRAMES = 12

@@ -11,7 +11,7 @@ from PIL import Image
 
 from jointvos.cli.outputs import check_stdout, with_defaults, with_output
 from jointvos.errors import ConfigError, JointVOSError, OutputError, OutputExists
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 from jointvos.runs import Outputs
 
 FRAMES = 12

@@ -16,7 +16,7 @@ import pytest
 from command import Ended, Run
 from PIL import Image
 
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 
 FRAMES = 12
 OUTPUTS = {

@@ -13,8 +13,9 @@ import pytest
 from command import Ended, Run
 
 from jointvos.errors import ConfigError, OutputError
-from jointvos.media import Journal, write_mask_png
+from jointvos.masks import write_mask_png
 from jointvos.runs.fingerprint import require_same
+from jointvos.runs.journal import Journal
 from jointvos.runs.resume_folder import ResumeFolder
 
 FRAMES = 12

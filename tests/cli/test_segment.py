@@ -13,7 +13,7 @@ import pytest
 from command import Ended
 from PIL import Image
 
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 
 FRAMES = 12
 

@@ -5,7 +5,7 @@ import pytest
 
 import jointvos
 
-HEAVY = ("torch", "av", "cv2", "numpy")
+HEAVY = ("torch", "av", "cv2", "numpy", "pydantic", "rich")
 PROBE = """
 import sys
 sys.argv = ["jointvos", *{arguments!r}]

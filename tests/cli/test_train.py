@@ -8,7 +8,7 @@ import tomli_w
 from PIL import Image
 
 from jointvos.checkpoints import load_model
-from jointvos.media import write_mask_png
+from jointvos.masks import write_mask_png
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from jointvos.media.scheduling import scheduling_kept
+from jointvos.media.writing.scheduling import scheduling_kept
 
 
 def scene(index: int, width: int = 64, height: int = 48) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from jointvos.errors import MediaError
-from jointvos.media import open_source
+from jointvos.media.reading import open_source
 
 MEMORY = 4 << 30
 

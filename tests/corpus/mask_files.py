@@ -10,7 +10,7 @@ import numpy as np
 from clips import Clip, make
 from PIL import Image
 
-from jointvos.media import DAVIS_PALETTE
+from jointvos.masks import DAVIS_PALETTE
 
 WIDTH, HEIGHT = 64, 48
 IDS = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)

@@ -11,7 +11,7 @@ from clips import index_of
 from films import BROKEN, CUT_STREAMS, FILMS, STREAMS, Film, pieces
 
 from jointvos.errors import MediaDecodeError, MediaError, MediaOpenError
-from jointvos.media import open_source
+from jointvos.media.reading import open_source
 from jointvos.types import Frame
 
 

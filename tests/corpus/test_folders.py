@@ -4,7 +4,7 @@ from folders import BROKEN_FOLDERS, FOLDERS
 from test_films import colour_error
 
 from jointvos.errors import MediaError
-from jointvos.media import open_source
+from jointvos.media.reading import open_source
 
 
 @pytest.mark.parametrize("linked", [False, True], ids=["folder", "symlink"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from films import FILMS
 
-from jointvos.media import open_source
+from jointvos.media.reading import open_source
 
 SEED = int(os.environ.get("JOINTVOS_FUZZ_SEED", "0")) or secrets.randbelow(1 << 31) + 1
 COUNT = int(os.environ.get("JOINTVOS_FUZZ_COUNT", "2000"))

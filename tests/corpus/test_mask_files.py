@@ -6,7 +6,7 @@ import pytest
 from mask_files import BROKEN_MASKS, HEIGHT, IDS, MASKS, ODD_PALETTES, WIDTH
 
 from jointvos.errors import MaskError
-from jointvos.media import check_mask, read_mask
+from jointvos.masks import check_mask, read_mask
 from jointvos.types import VideoInfo
 
 INFO = VideoInfo(Path("clip.mp4"), WIDTH, HEIGHT, Fraction(24), Fraction(1, 24))

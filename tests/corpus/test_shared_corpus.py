@@ -14,7 +14,8 @@ import pytest
 from test_films import as_stdin
 
 from jointvos.errors import JointVOSError, MaskError, MediaError
-from jointvos.media import check_mask, open_source, read_mask
+from jointvos.masks import check_mask, read_mask
+from jointvos.media.reading import open_source
 from jointvos.types import VideoInfo, object_ids
 
 ROOT = Path(os.environ.get("JOINTVOS_CORPUS", "nowhere"))

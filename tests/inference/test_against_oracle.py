@@ -11,7 +11,8 @@ from oracle import Oracle
 from jointvos import VideoSegmenter, load_model
 from jointvos.config import INFERENCE, InferenceConfig
 from jointvos.inference.object_tracker import ObjectTracker
-from jointvos.media import open_source, read_mask
+from jointvos.masks import read_mask
+from jointvos.media.reading import open_source
 from jointvos.model import JointNet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

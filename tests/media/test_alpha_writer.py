@@ -8,7 +8,9 @@ from PIL import Image
 from soft_scene import info, results
 
 from jointvos.errors import ConfigError, EncodeError
-from jointvos.media import AlphaFilmSink, AlphaFolderSink, VideoReader, alpha_writer, foreground
+from jointvos.masks import foreground
+from jointvos.media.reading import VideoReader
+from jointvos.media.writing import AlphaFolderSink, AlphaVideoSink, alpha_writer
 from jointvos.types import FrameResult
 
 
@@ -39,7 +41,7 @@ def rgba(path: Path) -> list[np.ndarray]:
 @pytest.mark.parametrize("size", [(64, 48), (53, 39)], ids=["even", "odd"])
 def test_the_alpha_of_a_film_comes_back(tmp_path, suffix, codec, most, size):
     given = list(results(6, *size))
-    write(AlphaFilmSink(tmp_path / f"a{suffix}", info(*size)), given)
+    write(AlphaVideoSink(tmp_path / f"a{suffix}", info(*size)), given)
     with av.open(str(tmp_path / f"a{suffix}")) as film:
         stream = film.streams.video[0]
         assert stream.codec.canonical_name == codec
@@ -56,7 +58,7 @@ def test_the_alpha_of_a_film_comes_back(tmp_path, suffix, codec, most, size):
 def test_alpha_is_straight(tmp_path):
     # where nothing is seen the colours are still those of the picture, not black
     given = list(results(2))
-    write(AlphaFilmSink(tmp_path / "a.mov", info()), given)
+    write(AlphaVideoSink(tmp_path / "a.mov", info()), given)
     frame, result = given[0]
     outside = foreground(result) < 0.01
     assert outside.mean() > 0.3
@@ -78,7 +80,7 @@ def test_alpha_as_pictures_is_exact(tmp_path):
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mkv", ".avi", ".gif", ".txt", ""])
 def test_files_without_transparency_are_refused(tmp_path, suffix):
     with pytest.raises(ConfigError, match=r"use \.mov \(ProRes 4444\), \.webm \(VP9\) or a folder"):
-        AlphaFilmSink(tmp_path / f"a{suffix}", info())
+        AlphaVideoSink(tmp_path / f"a{suffix}", info())
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_a_film_that_lost_its_alpha_does_not_appear(tmp_path, monkeypatch, suffi
     formats = dict(alpha_writer.ALPHA_FORMATS)
     formats[suffix] = replace(formats[suffix], pixels=pixels)
     monkeypatch.setattr(alpha_writer, "ALPHA_FORMATS", formats)
-    sink = AlphaFilmSink(tmp_path / f"a{suffix}", info())
+    sink = AlphaVideoSink(tmp_path / f"a{suffix}", info())
     with pytest.raises(EncodeError, match="without its transparency"):
         write(sink, results(3))
     sink.abort()
@@ -98,7 +100,7 @@ def test_a_film_that_lost_its_alpha_does_not_appear(tmp_path, monkeypatch, suffi
 def test_sound_is_copied(make_clip, tmp_path):
     with VideoReader(make_clip(sound_s=0.5, frames=6)) as source:
         for sound in (True, False):
-            sink = AlphaFilmSink(tmp_path / f"{sound}.mov", source.info, sound=sound)
+            sink = AlphaVideoSink(tmp_path / f"{sound}.mov", source.info, sound=sound)
             for frame, (_, result) in zip(source, results(6), strict=True):
                 sink.write(frame, result)
             sink.finish()
@@ -109,6 +111,6 @@ def test_sound_is_copied(make_clip, tmp_path):
 def test_results_without_probabilities_are_refused(tmp_path):
     frame, result = next(results(1))
     bare = FrameResult(result.index, result.labels, result.objects)
-    sink = AlphaFilmSink(tmp_path / "a.mov", info())
+    sink = AlphaVideoSink(tmp_path / "a.mov", info())
     with pytest.raises(ConfigError, match="probabilities=True"):
         sink.write(frame, bare)

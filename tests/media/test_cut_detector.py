@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from jointvos.media import CutDetector, VideoReader, with_cuts
+from jointvos.media.reading import CutDetector, VideoReader, with_cuts
 from jointvos.types import Frame, Image
 
 HEIGHT, WIDTH = 180, 320

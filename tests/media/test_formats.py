@@ -6,8 +6,9 @@ from PIL import Image
 from soft_scene import info, results
 
 from jointvos.errors import ConfigError, EncodeError, MediaOpenError
-from jointvos.media import CompositeSink, OverlaySink, foreground, read_background
-from jointvos.media.formats import choose_format
+from jointvos.masks import foreground, read_background
+from jointvos.media.writing import CompositeSink, OverlaySink
+from jointvos.media.writing.formats import choose_format
 from jointvos.types import FrameResult
 
 

@@ -6,7 +6,7 @@ from clips import index_of, scene
 from PIL import Image
 
 from jointvos.errors import ConfigError, MediaDecodeError, MediaError, MediaOpenError
-from jointvos.media import open_source
+from jointvos.media.reading import open_source
 
 
 def fill(folder, names, size=(64, 48)):

@@ -9,7 +9,10 @@ import pytest
 from clips import index_of
 
 from jointvos.errors import EncodeError, MediaDecodeError
-from jointvos.media import FanOut, PngSequenceSink, StagedFile, VideoReader, read_ahead
+from jointvos.files.staged import StagedFile
+from jointvos.media import FanOut, read_ahead
+from jointvos.media.reading import VideoReader
+from jointvos.media.writing import PngSequenceSink
 from jointvos.types import Frame, FrameResult, VideoInfo
 
 IMAGE = np.zeros((8, 8, 3), dtype=np.uint8)

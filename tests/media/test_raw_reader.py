@@ -7,7 +7,7 @@ import pytest
 from clips import index_of, scene
 
 from jointvos.errors import ConfigError, MediaDecodeError, MediaOpenError
-from jointvos.media import open_source
+from jointvos.media.reading import open_source
 
 PIXELS = b"".join(scene(i).tobytes() for i in range(5))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jointvos.media import OverlaySink
-from jointvos.media.scheduling import TASKS
+from jointvos.media.writing import OverlaySink
+from jointvos.media.writing.scheduling import TASKS
 from jointvos.types import Frame, FrameResult, VideoInfo
 
 SIZE = (64, 96)

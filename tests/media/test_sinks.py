@@ -13,25 +13,22 @@ from clips import index_of
 from PIL import Image
 
 from jointvos.errors import ConfigError, EncodeError, OutputError, OutputExists
-from jointvos.media import (
-    DAVIS_PALETTE,
-    AlphaFilmSink,
+from jointvos.files.staged_folder import StagedFolder
+from jointvos.masks import DAVIS_PALETTE, draw_overlay, write_mask_png
+from jointvos.media import FanOut
+from jointvos.media.reading import VideoReader, open_source
+from jointvos.media.writing import (
     AlphaFolderSink,
+    AlphaVideoSink,
     CocoSink,
     CropSink,
-    FanOut,
     MaskVideoSink,
     OverlaySink,
     PngSequenceSink,
-    SoftFilmSink,
-    SoftFolderSink,
+    ProbabilityFolderSink,
+    ProbabilityVideoSink,
     StatsSink,
-    VideoReader,
-    draw_overlay,
-    open_source,
-    write_mask_png,
 )
-from jointvos.media.folders import StagedFolder
 from jointvos.types import Frame, FrameResult, ObjectState, VideoInfo
 
 
@@ -136,7 +133,7 @@ def test_film_and_frames_tell_the_same_colours(make_clip, tmp_path, suffix, enco
     path = tmp_path / f"o{suffix}"
     with VideoReader(make_clip(frames=2, tags=source)) as film:
         if encoder == "alpha":
-            copy(film, AlphaFilmSink(path, film.info))
+            copy(film, AlphaVideoSink(path, film.info))
         else:
             copy(film, OverlaySink(path, film.info, encoder=encoder))
     with av.open(str(path)) as container:
@@ -340,10 +337,14 @@ SINKS = [
     pytest.param(lambda path, **kw: OverlaySink(path.with_suffix(".mp4"), ODD, **kw), id="overlay"),
     pytest.param(lambda path, **kw: MaskVideoSink(path.with_suffix(".mkv"), ODD, **kw), id="masks"),
     pytest.param(PngSequenceSink, id="png"),
-    pytest.param(lambda path, **kw: AlphaFilmSink(path.with_suffix(".mov"), ODD, **kw), id="alpha"),
+    pytest.param(
+        lambda path, **kw: AlphaVideoSink(path.with_suffix(".mov"), ODD, **kw), id="alpha"
+    ),
     pytest.param(AlphaFolderSink, id="alpha png"),
-    pytest.param(lambda path, **kw: SoftFilmSink(path.with_suffix(".mkv"), ODD, **kw), id="soft"),
-    pytest.param(SoftFolderSink, id="soft png"),
+    pytest.param(
+        lambda path, **kw: ProbabilityVideoSink(path.with_suffix(".mkv"), ODD, **kw), id="soft"
+    ),
+    pytest.param(ProbabilityFolderSink, id="soft png"),
     pytest.param(CropSink, id="crop"),
     pytest.param(lambda path, **kw: StatsSink(path.with_suffix(".jsonl"), ODD, **kw), id="stats"),
     pytest.param(lambda path, **kw: CocoSink(path.with_suffix(".json"), ODD, **kw), id="coco"),
@@ -490,7 +491,8 @@ from pathlib import Path
 sys.path = {paths!r}
 from test_sinks import ODD, labelled
 from jointvos.errors import EncodeError
-from jointvos.media import FanOut, MaskVideoSink, OverlaySink, PngSequenceSink
+from jointvos.media import FanOut
+from jointvos.media.writing import MaskVideoSink, OverlaySink, PngSequenceSink
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 folder = Path({folder!r})
 sink = {{"overlay": OverlaySink, "masks": MaskVideoSink}}[{kind!r}](folder / {name!r}, ODD)

@@ -11,7 +11,9 @@ import pytest
 from soft_scene import info, results
 
 from jointvos.errors import ConfigError
-from jointvos.media import StreamSink, VideoReader, cut_out, foreground
+from jointvos.masks import cut_out, foreground
+from jointvos.media.reading import VideoReader
+from jointvos.media.writing import StreamSink
 
 KINDS = {
     "rgb": lambda frame, result: frame.image,

@@ -6,9 +6,10 @@ import pytest
 from clips import Clip, make
 
 from jointvos.errors import ConfigError, MediaError
-from jointvos.media import VideoReader, open_source, read_ahead
-from jointvos.media.completeness import Completeness, file_cut_short
-from jointvos.media.streams import PipeStream
+from jointvos.media import read_ahead
+from jointvos.media.reading import VideoReader, open_source
+from jointvos.media.reading.completeness import Completeness, file_cut_short
+from jointvos.media.reading.streams import PipeStream
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -6,8 +6,13 @@ import pytest
 from soft_scene import info, result_of, results
 
 from jointvos.errors import ConfigError, EncodeError
-from jointvos.media import CocoSink, StatsSink, YtvisSink, coco_sink
-from jointvos.media.rle import compressed_rle
+from jointvos.masks.rle import compressed_rle
+from jointvos.media.writing import (
+    CocoSink,
+    StatsSink,
+    YtvisSink,
+    coco_sink,
+)
 from jointvos.types import Frame
 
 # pycocotools and numpy of different ages

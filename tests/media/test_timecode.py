@@ -8,8 +8,9 @@ import pytest
 from clips import Clip, make
 from soft_scene import result_of
 
-from jointvos.media import AlphaFilmSink, MaskVideoSink, OverlaySink, open_source
-from jointvos.media.timecode import Timecode
+from jointvos.media.reading import open_source
+from jointvos.media.writing import AlphaVideoSink, MaskVideoSink, OverlaySink
+from jointvos.media.writing.timecode import Timecode
 
 RATES = {
     "25": Fraction(25),
@@ -128,7 +129,7 @@ def test_films_carry_the_timecode_of_their_first_frame(
     clip = filmed(tmp_path, name, RATES[rate], timecode)
     for output, sink_type, count in [
         ("o.mov", OverlaySink, 2),
-        ("a.mov", AlphaFilmSink, 2),
+        ("a.mov", AlphaVideoSink, 2),
         ("o.mp4", OverlaySink, 2),
         ("o.mkv", OverlaySink, 1),
         ("m.mkv", MaskVideoSink, 1),

@@ -15,8 +15,8 @@ from jointvos.errors import (
     MediaOpenError,
     UnsupportedMediaError,
 )
-from jointvos.media import VideoReader, open_source
-from jointvos.media.ranges import FrameRange
+from jointvos.frame_range import FrameRange
+from jointvos.media.reading import VideoReader, open_source
 
 
 def indices(frames):
@@ -263,7 +263,7 @@ def test_what_is_no_film_is_refused_in_one_line(tmp_path, make_clip, kind, error
 
 def test_nothing_sets_the_log_level_of_the_codec_library():
     # With a level, damaged input and codec threads wait for each other for ever.
-    code = "import av.logging, jointvos.media; print(av.logging.get_level())"
+    code = "import av.logging, jointvos.media.reading; print(av.logging.get_level())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "None"
 

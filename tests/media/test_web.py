@@ -12,7 +12,7 @@ import pytest
 from clips import Clip, index_of, make
 
 from jointvos.errors import ConfigError, MediaError, MediaOpenError
-from jointvos.media import open_source, web_stream
+from jointvos.media.reading import open_source, web_stream
 from jointvos.web import Patience
 
 GOES_TO = {"file": "file:///etc/hostname", "ftp": "ftp://x/y", "round": "/to/round"}

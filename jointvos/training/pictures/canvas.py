@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from jointvos.files.whole_file import whole_file
 from jointvos.types import Image
-from jointvos.whole_file import whole_file
 
 Colour: TypeAlias = tuple[int, int, int]
 """RGB."""

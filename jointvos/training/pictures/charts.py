@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from jointvos.whole_file import whole_file
+from jointvos.files.whole_file import whole_file
 
 Column = NDArray[np.float64]
 

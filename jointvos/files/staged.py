@@ -1,0 +1,148 @@
+"""What all outputs have in common: they are built under a hidden name and appear when complete."""
+
+import os
+import secrets
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from jointvos.errors import EncodeError, OutputError, OutputExists, os_errors_as
+from jointvos.files.whole_file import hidden_beside
+from jointvos.types import Frame, FrameResult, FrameSink
+
+_LONGEST_SUFFIX = 16
+"""Characters of a suffix that a hidden name keeps."""
+
+
+class TwoPhaseSink(FrameSink, Protocol):
+    """A sink whose `finish` is `close`, which may fail, and then `commit`, which hardly can.
+
+    So several outputs can be closed first and then put in place together.
+    """
+
+    def close(self) -> None: ...
+    def commit(self) -> None: ...
+
+
+class StagedSink(ABC):
+    """Builds `path` under a temporary name beside it.
+
+    Attributes:
+        path: Where the output will stand.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Check that the output can be written, before any work is done.
+
+        Args:
+            path: Where the output will stand.
+            overwrite: Whether it may replace what is there; that stays until `commit`.
+            source: The input, which is never overwritten.
+
+        Raises:
+            OutputExists: There is something already and `overwrite` is off.
+            OutputError: The folder is missing or not writable, the name is too long, or the output
+                is the input.
+        """
+        self.path = path
+        self._overwrite = overwrite
+        with os_errors_as(OutputError):
+            self._check_place(path, source)
+            self._refuse_existing()
+        suffix = path.suffix[:_LONGEST_SUFFIX]
+        self._staging = hidden_beside(path, f".{secrets.token_hex(4)}{suffix}")
+        self._wrote = False
+
+    @staticmethod
+    def _check_place(path: Path, source: Path | None) -> None:
+        folder = path.parent
+        if not folder.is_dir():
+            raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"{path}: the folder {folder} is not writable")
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long would be noticed at the very end
+        if source is not None and _is_same(path, source):
+            raise OutputError(f"{path} is the input; choose another name for the output")
+
+    @property
+    def staging(self) -> Path:
+        """Where the output is until it is complete."""
+        return self._staging
+
+    @abstractmethod
+    def write(self, frame: Frame, result: FrameResult) -> None:
+        """Add one frame.
+
+        Raises:
+            EncodeError: It cannot be encoded or stored.
+        """
+
+    def close(self) -> None:
+        """Complete the output under its temporary name.
+
+        Raises:
+            EncodeError: It cannot be completed, or not one frame was written.
+        """
+        if not self._wrote:
+            raise EncodeError(f"{self.path}: there was no frame to write")
+        self._complete()
+
+    def commit(self) -> None:
+        """Give the output its name.
+
+        Raises:
+            OutputExists: Something has come to stand there meanwhile and `overwrite` is off.
+            OutputError: It cannot be renamed.
+        """
+        self._refuse_existing()
+        try:
+            self._put_in_place()
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be put in place: {error.strerror}") from error
+
+    def finish(self) -> None:
+        """Complete the output and give it its name.
+
+        Raises:
+            OutputError: That cannot be done.
+        """
+        self.close()
+        self.commit()
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Leave nothing behind; does nothing after `commit`."""
+
+    @abstractmethod
+    def _complete(self) -> None: ...
+
+    @abstractmethod
+    def _put_in_place(self) -> None: ...
+
+    @abstractmethod
+    def _refuse_existing(self) -> None: ...
+
+
+def _is_same(path: Path, source: Path) -> bool:
+    try:
+        return path.samefile(source)
+    except OSError:  # one of them is not there, or the source is no path at all
+        return False
+
+
+class StagedFile(StagedSink):
+    """A sink that makes one file."""
+
+    def _put_in_place(self) -> None:
+        self._staging.replace(self.path)
+
+    def _refuse_existing(self) -> None:
+        if not os.path.lexists(self.path):
+            return
+        # Devices such as /dev/null would be replaced by a file.
+        if not self.path.is_file() and not self.path.is_symlink():
+            raise OutputError(f"{self.path} is not a regular file; choose another name")
+        if not self._overwrite:
+            raise OutputExists(f"{self.path} exists; choose another name or allow overwriting")

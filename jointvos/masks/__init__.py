@@ -1,0 +1,40 @@
+"""Masks of object IDs: reading, checking, mending and drawing them, and prompts made of them."""
+
+from jointvos.masks.alpha import Background, cut_out, foreground, read_background
+from jointvos.masks.boxes import Box, cut_box
+from jointvos.masks.check import MaskCheck, MaskedObject, examine_labels, examine_mask
+from jointvos.masks.id_change import IdChange
+from jointvos.masks.mask_file import MaskFile, as_grey, check_mask, read_mask, write_mask_png
+from jointvos.masks.overlay import draw_overlay
+from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLOURS
+from jointvos.masks.prompt_reading import mask_in, mask_path, read_prompts
+from jointvos.masks.prompts import MaskPrompts, Prompt
+from jointvos.masks.refine import Refinement
+
+__all__ = [
+    "DAVIS_PALETTE",
+    "DISPLAY_COLOURS",
+    "Background",
+    "Box",
+    "IdChange",
+    "MaskCheck",
+    "MaskFile",
+    "MaskPrompts",
+    "MaskedObject",
+    "Prompt",
+    "Refinement",
+    "as_grey",
+    "check_mask",
+    "cut_box",
+    "cut_out",
+    "draw_overlay",
+    "examine_labels",
+    "examine_mask",
+    "foreground",
+    "mask_in",
+    "mask_path",
+    "read_background",
+    "read_mask",
+    "read_prompts",
+    "write_mask_png",
+]

@@ -1,0 +1,121 @@
+"""What becomes of probabilities: soft masks, pictures with transparency, other backgrounds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageColor, ImageOps
+
+from jointvos.errors import ConfigError, MediaOpenError, os_errors_as
+from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
+from jointvos.types import FrameResult, Image
+
+Soft: TypeAlias = NDArray[np.float32]
+
+Background: TypeAlias = Callable[[Image, Soft], Image]
+"""From a frame and the objects' probability, float32 [Hv,Wv], to what is shown behind them."""
+
+
+def object_probabilities(result: FrameResult) -> Soft:
+    """Probability of every object of `result.objects`, float32 [O,Hv,Wv].
+
+    Raises:
+        ConfigError: The result carries none.
+    """
+    if result.probabilities is None:
+        raise ConfigError(
+            "the result carries no probabilities; make the session with "
+            "VideoSegmenter(probabilities=True)"
+        )
+    return result.probabilities[1:]
+
+
+def foreground(result: FrameResult) -> Soft:
+    """Probability that a pixel belongs to any object, float32 [Hv,Wv].
+
+    Raises:
+        ConfigError: The result carries no probabilities.
+    """
+    objects = object_probabilities(result)
+    any_object: Soft = np.clip(objects.sum(axis=0, dtype=np.float32), 0, 1)
+    return any_object
+
+
+def to_8_bit(soft: Soft) -> NDArray[np.uint8]:
+    """0 to 1 as 0 to 255, rounded."""
+    values: NDArray[np.uint8] = np.rint(soft * np.float32(255)).astype(np.uint8)
+    return values
+
+
+def to_16_bit(soft: Soft) -> NDArray[np.uint16]:
+    """0 to 1 as 0 to 65535, rounded."""
+    values: NDArray[np.uint16] = np.rint(soft * np.float32(65535)).astype(np.uint16)
+    return values
+
+
+def cut_out(image: Image, soft: Soft) -> NDArray[np.uint8]:
+    """The picture with straight alpha, RGBA uint8 [H,W,4]; its colours are not changed."""
+    return np.dstack([image, to_8_bit(soft)])
+
+
+def cut_out_16_bit(image: Image, soft: Soft) -> NDArray[np.uint16]:
+    """The picture with straight alpha, RGBA uint16 [H,W,4]; its colours are not changed."""
+    return np.dstack([image.astype(np.uint16) * 257, to_16_bit(soft)])
+
+
+def composite(image: Image, soft: Soft, behind: Image) -> Image:
+    """The objects of a picture before another one, RGB uint8 [Hv,Wv,3]."""
+    weight = soft[..., None]
+    mixed = behind + weight * (image.astype(np.float32) - behind)
+    return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+
+
+def read_background(text: str, width: int, height: int) -> Background:
+    """What to show behind the objects: "blur", a colour ("green", "#00ff00") or a picture.
+
+    A picture is scaled to fill the frame, and what is too much at two sides is cut off.
+
+    Raises:
+        ConfigError: It is none of them.
+        MediaOpenError: The picture is damaged.
+    """
+    if text == "blur":
+        return _blurred
+    try:
+        colour = ImageColor.getrgb(text)[:3]
+        still = np.full((height, width, 3), colour, dtype=np.uint8)
+    except ValueError:
+        still = _picture(Path(text), width, height)
+    return lambda image, soft: still
+
+
+def _picture(path: Path, width: int, height: int) -> Image:
+    with os_errors_as(MediaOpenError):
+        is_file = path.is_file()
+    if not is_file:
+        raise ConfigError(
+            f"background {str(path)!r}: expected blur, a colour such as green or #00ff00, "
+            "or a picture"
+        )
+    try:
+        with open_image(path) as picture:
+            shown = ImageOps.fit(
+                upright(picture).convert("RGB"), (width, height), PillowImage.Resampling.BICUBIC
+            )
+            return np.asarray(shown, dtype=np.uint8)
+    except IMAGE_ERRORS as error:
+        raise MediaOpenError(f"background {path}: {image_reason(error)}") from error
+
+
+def _blurred(image: Image, soft: Soft) -> Image:
+    """The frame out of focus; the objects' own colours do not run into it."""
+    sigma = max(1.0, min(image.shape[:2]) / 40)
+    weight = 1 - soft + np.float32(1e-3)
+    seen = cv2.GaussianBlur(image.astype(np.float32) * weight[..., None], (0, 0), sigma)
+    known = cv2.GaussianBlur(weight, (0, 0), sigma)
+    blurred: Image = np.rint(np.clip(seen / known[..., None], 0, 255)).astype(np.uint8)
+    return blurred

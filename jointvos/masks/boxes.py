@@ -1,0 +1,113 @@
+"""First masks from boxes: what stands out in a box from the picture around it (GrabCut)."""
+
+import re
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from jointvos.errors import ConfigError, MaskError
+from jointvos.masks.id_change import parse_id
+from jointvos.types import Image, VideoInfo
+
+_FORM = re.compile(r"([0-9]+),([0-9]+),([0-9]+),([0-9]+)(?:=(.*))?")
+_LEAST_SIDE = 8
+_LONGEST_SIDE = 640
+_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle around an object in the first frame, in pixels of the upright picture.
+
+    Attributes:
+        x: First column.
+        y: First row.
+        width: Columns.
+        height: Rows.
+        id: The object's id; None for the next free one.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    id: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Box":
+        """Read "x,y,w,h" or "x,y,w,h=id".
+
+        Raises:
+            ConfigError: It has another form, or is smaller than 8x8.
+        """
+        match = _FORM.fullmatch(text.replace(" ", ""))
+        if match is None:
+            raise ConfigError(f"--box is {text!r}, expected x,y,width,height or x,y,w,h=id")
+        x, y, width, height = (int(number) for number in match.groups()[:4])
+        if min(width, height) < _LEAST_SIDE:
+            raise ConfigError(
+                f"--box {text} is {width}x{height}, expected at least {_LEAST_SIDE}x{_LEAST_SIDE}"
+            )
+        return cls(x, y, width, height, None if match[5] is None else parse_id(match[5], "--box"))
+
+    def __str__(self) -> str:
+        return f"{self.x},{self.y},{self.width},{self.height}"
+
+    def check(self, info: VideoInfo) -> None:
+        """Compare with the size of the video.
+
+        Raises:
+            MaskError: The box is not inside, or leaves nothing around it.
+        """
+        if self.x + self.width > info.width or self.y + self.height > info.height:
+            raise MaskError(
+                f"--box {self} reaches to {self.x + self.width},{self.y + self.height}, but "
+                f"{info.path} is {info.width}x{info.height}; keep the box inside"
+            )
+        if (self.width, self.height) == (info.width, info.height):
+            raise MaskError(
+                f"--box {self} covers the whole picture; leave some background around the object"
+            )
+
+
+def cut_box(image: Image, box: Box) -> NDArray[np.bool_]:
+    """The pixels of the object in a box, bool [Hv,Wv]; the same every time.
+
+    Only the surroundings of the box are looked at, scaled down if they are large.
+
+    Raises:
+        MaskError: Nothing in the box stands out.
+    """
+    height, width = image.shape[:2]
+    margin = max(16, max(box.width, box.height) // 2)
+    left, top = max(0, box.x - margin), max(0, box.y - margin)
+    part = image[top : box.y + box.height + margin, left : box.x + box.width + margin]
+    scale = min(1.0, _LONGEST_SIDE / max(part.shape[:2]))
+    size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
+    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    inside = [box.x - left, box.y - top, box.width, box.height]
+    found = _grab_cut(small, [round(value * scale) for value in inside])
+    cut = cv2.resize(found.astype(np.float32), part.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    mask = np.zeros((height, width), dtype=np.bool_)
+    mask[top : top + part.shape[0], left : left + part.shape[1]] = cut > 0.5
+    if mask.sum() < 0.01 * box.width * box.height:
+        raise MaskError(
+            f"--box {box}: nothing in it stands out from what is around it; paint a mask instead"
+        )
+    return mask
+
+
+def _grab_cut(image: Image, inside: list[int]) -> NDArray[np.bool_]:
+    """What GrabCut takes for the object, without specks."""
+    cv2.setRNGSeed(0)  # its colour clusters start at random
+    state: NDArray[np.uint8] = np.zeros(image.shape[:2], dtype=np.uint8)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(image, state, inside, *models, _ROUNDS, cv2.GC_INIT_WITH_RECT)
+    found = (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8))
+    areas = stats[:, cv2.CC_STAT_AREA]
+    large = areas >= 0.05 * areas[1:].max(initial=0)
+    large[0] = False
+    return np.asarray(large[parts])

@@ -1,0 +1,308 @@
+"""Reading, checking and writing masks.
+
+What the ids are:
+
+========================  ===================================================================
+palette picture           the indices, 255 is void; the colours do not matter, but if index 0
+                          is not black and another one is, nobody knows what is background
+grey, 1 bit, 16 bit       the values, 255 is void unless there are larger ones; but only 0 and
+                          the maximum: one object, also if the values between are just a
+                          smoothed edge
+RGB in DAVIS colours      the ids of these colours
+other RGB                 grey as above; else one object per colour, ids by falling 0xRRGGBB
+RGBA, grey with alpha     visible DAVIS colours; else what is more than half opaque, one object.
+                          An alpha channel that is the same everywhere is ignored.
+========================  ===================================================================
+"""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from jointvos.errors import (
+    EmptyMaskError,
+    EncodeError,
+    MaskError,
+    MaskReadError,
+    MaskSizeMismatch,
+    TooManyObjects,
+    os_errors_as,
+)
+from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
+from jointvos.files.png import mark
+from jointvos.files.staged import StagedFile
+from jointvos.masks.palette import DAVIS_PALETTE
+from jointvos.masks.palette_order import refuse_order
+from jointvos.types import VOID, Frame, FrameResult, LabelMap, VideoInfo, object_ids, object_pixels
+
+_log = logging.getLogger("jointvos.masks")
+
+LOSSY = ("JPEG", "MPO", "WEBP")
+"""Kinds of pictures that change colours; lossless WebP counts as one, for its header is alike."""
+
+_NOISE = 16
+_SOFT = 8
+_WIDEST = 65535
+_BINARY = ({0, 255}, {255})
+_DAVIS_KEYS = DAVIS_PALETTE.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+_Keys = NDArray[np.uint32]
+
+
+def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
+    """Ids per pixel, [H,W], as they are in the file: uint8, or uint16 if there are larger ones.
+
+    Args:
+        path: A picture; its kind is found by content.
+        info: The video the mask is for; if given, sizes are compared before decoding.
+
+    Raises:
+        MaskReadError: The file is missing, damaged or no picture.
+        MaskSizeMismatch: Its size is not the video's.
+        TooManyObjects: It holds ids above 65535, or soft edges that look like many objects.
+        UnclearBackground: Its palette shows the background at another index than 0.
+    """
+    with os_errors_as(MaskReadError):
+        if path.is_dir():
+            raise MaskReadError(f"{path} is a folder; expected a picture")
+    try:
+        with open_image(path) as picture:
+            if info is not None:
+                # EXIF may still swap the sides.
+                _check_size(picture.size, path, info, or_swapped=picture.format == "JPEG")
+            return _labels(upright(picture), picture.format in LOSSY, path)
+    except MaskError:
+        raise
+    except IMAGE_ERRORS as error:
+        raise MaskReadError(f"{path}: {image_reason(error)}") from error
+
+
+def check_mask(mask: LabelMap, path: Path, info: VideoInfo) -> None:
+    """Refuse a mask that does not fit the video or selects nothing.
+
+    Raises:
+        MaskSizeMismatch: Its size is not the video's.
+        EmptyMaskError: It holds no object.
+    """
+    _check_size((mask.shape[1], mask.shape[0]), path, info)
+    if not object_pixels(mask).any():
+        found = "background and void (255)" if np.any(mask == VOID) else "background (0)"
+        raise EmptyMaskError(
+            f"{path} selects nothing: it holds only {found}; objects have the ids 1 to 254"
+        )
+
+
+def write_mask_png(path: Path, labels: LabelMap) -> None:
+    """Write ids as a PNG that says who wrote it: uint8 [H,W] in DAVIS colours, uint16 in grey.
+
+    Raises:
+        EncodeError: The file cannot be written.
+    """
+    picture = PillowImage.fromarray(labels)
+    if labels.dtype == np.uint8:
+        picture.putpalette(DAVIS_PALETTE.tobytes())
+    try:
+        picture.save(path, "PNG", compress_level=1, pnginfo=mark())
+    except OSError as error:
+        raise EncodeError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+class MaskFile(StagedFile):
+    """A PNG with the ids of one frame, as `write_mask_png` makes it."""
+
+    def save(self, labels: LabelMap) -> None:
+        """Write the ids, [Hv,Wv], and give the file its name.
+
+        Raises:
+            OutputError: That cannot be done; nothing is left behind then.
+        """
+        try:
+            self._wrote = True
+            write_mask_png(self._staging, labels)
+            self.finish()
+        finally:
+            self.abort()
+
+    def write(self, frame: Frame, result: FrameResult) -> None:
+        """Take the ids of a frame.
+
+        Raises:
+            EncodeError: They cannot be stored.
+        """
+        self._wrote = True
+        write_mask_png(self._staging, result.labels)
+
+    def abort(self) -> None:
+        """Leave nothing behind; does nothing after `commit`."""
+        self._staging.unlink(missing_ok=True)
+
+    def _complete(self) -> None:
+        """The file is complete when it is written."""
+
+
+def as_grey(labels: LabelMap, wide: bool, path: Path) -> LabelMap:
+    """Ids as grey values for an output whose depth is settled: uint8, or uint16 if `wide`.
+
+    Raises:
+        EncodeError: It has 8 bit and there is an id above 254, which it cannot hold.
+    """
+    if wide:
+        return labels.astype(np.uint16)
+    if labels.dtype != np.uint8:
+        raise EncodeError(f"{path} has 8 bit, which do not hold the id {labels.max()}")
+    return labels
+
+
+def ids_of(picture: PillowImage.Image, path: Path) -> LabelMap:
+    """What `read_mask` makes of a picture that is decoded already and lossless.
+
+    Raises:
+        TooManyObjects: It holds more ids than there can be, or soft edges.
+    """
+    return _labels(picture, False, path)
+
+
+def _check_size(
+    size: tuple[int, int], path: Path, info: VideoInfo, or_swapped: bool = False
+) -> None:
+    width, height = size
+    wanted = (info.width, info.height)
+    if size == wanted or (or_swapped and size[::-1] == wanted):
+        return
+    hint = "scale it without smoothing (nearest neighbour)"
+    if size[::-1] == wanted:
+        hint = "its sides are swapped; turn the mask by 90 degrees"
+    raise MaskSizeMismatch(
+        f"{path} is {width}x{height} but {info.path} is {info.width}x{info.height}; {hint}"
+    )
+
+
+def _labels(picture: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
+    mode = picture.mode
+    if mode in ("P", "PA"):
+        indices = np.array(picture if mode == "P" else picture.getchannel(0), dtype=np.uint8)
+        refuse_order(picture, indices, path)
+        _refuse_soft_edges(indices, lossy, path)
+        return indices
+    if mode == "1":
+        return np.array(picture).astype(np.uint8)
+    if mode.startswith("I"):
+        return _from_wide_grey(np.asarray(picture), path)
+    if mode == "L":
+        return _from_grey(np.asarray(picture), lossy, path)
+    if mode in ("LA", "RGBA"):
+        alpha = np.asarray(picture.getchannel("A"))
+        if alpha.min() != alpha.max():
+            return _from_cut_out(np.asarray(picture.convert("RGB")), alpha > 127)
+        return _labels(picture.convert(mode[:-1]), lossy, path)
+    if mode in ("RGB", "CMYK", "YCbCr"):
+        return _from_colours(np.asarray(picture.convert("RGB")), lossy, path)
+    raise MaskReadError(f"{path}: pictures of mode {mode} are not supported, use a palette PNG")
+
+
+def _from_wide_grey(values: NDArray[np.integer], path: Path) -> LabelMap:
+    low, top = int(values.min()), int(values.max())
+    if low < 0 or top > _WIDEST:
+        raise TooManyObjects(f"{path} holds the id {low if low < 0 else top}; expected 0 to 65535")
+    if top <= VOID:
+        return _from_grey(values.astype(np.uint8), False, path)
+    ids = values.astype(np.uint16)
+    if top == _WIDEST:
+        between = np.unique(ids[(ids > 0) & (ids < top)]).size
+        if not between:
+            return (ids > 0).astype(np.uint8)
+        if between >= _SOFT and set(np.flatnonzero(_solid(ids))) in ({0, top}, {top}):
+            _warn_of_cut(path)
+            return (ids > top // 2).astype(np.uint8)
+    _refuse_soft_edges(ids, False, path)
+    return ids
+
+
+def _from_grey(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
+    counts = np.bincount(values.ravel(), minlength=256)
+    if counts[255] and not counts[1:255].any():
+        return (values > 127).astype(np.uint8)
+    noisy = counts[:_NOISE].sum() + counts[-_NOISE:].sum()
+    # A lossy file cannot carry ids; in others, values just below 255 tell noise from ids.
+    if lossy:
+        cut = noisy >= 0.95 * values.size and bool(counts[-_NOISE:].any())
+    elif noisy == values.size:
+        cut = bool(counts[-_NOISE:-1].any())
+    else:
+        cut = noisy >= 0.9 * values.size and set(np.flatnonzero(_solid(values))) in _BINARY
+    if cut:
+        _warn_of_cut(path)
+        return (values > 127).astype(np.uint8)
+    _refuse_soft_edges(values, lossy, path)
+    return values.copy()
+
+
+def _warn_of_cut(path: Path) -> None:
+    _log.warning("%s is black and white but not cleanly so; it is cut at mid-grey", path)
+
+
+def _from_colours(colours: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap:
+    keys = _keys(colours)
+    if (ids := _davis_ids(keys)) is not None:
+        return ids
+    if np.array_equal(colours[..., 0], colours[..., 1]) and np.array_equal(
+        colours[..., 1], colours[..., 2]
+    ):
+        return _from_grey(colours[..., 0], lossy, path)
+    found, indices = np.unique(keys, return_inverse=True)
+    if len(found) > 254:
+        raise _too_soft(path, len(found), lossy)
+    order = [int(key) for key in found[::-1] if key]  # black is background
+    table = np.array([order.index(int(k)) + 1 if k else 0 for k in found], dtype=np.uint8)
+    ids = table[indices.reshape(keys.shape)]
+    _refuse_soft_edges(ids, lossy, path)
+    names = ", ".join(f"#{key:06x} is object {id}" for id, key in enumerate(order[:8], start=1))
+    _log.warning("%s is not in DAVIS colours; %s", path, names)
+    return ids
+
+
+def _from_cut_out(colours: NDArray[np.uint8], visible: NDArray[np.bool_]) -> LabelMap:
+    keys = np.where(visible, _keys(colours), np.uint32(0))
+    ids = _davis_ids(keys)
+    return ids if ids is not None and ids.any() else visible.astype(np.uint8)
+
+
+def _keys(colours: NDArray[np.uint8]) -> _Keys:
+    """0xRRGGBB per pixel, uint32 [H,W]."""
+    red, green, blue = (colours[..., channel].astype(np.uint32) for channel in range(3))
+    return (red << 16 | green << 8 | blue).astype(np.uint32, copy=False)
+
+
+def _davis_ids(keys: _Keys) -> LabelMap | None:
+    """Ids of DAVIS colours, None if there is any other colour."""
+    order = np.argsort(_DAVIS_KEYS)
+    at = np.minimum(np.searchsorted(_DAVIS_KEYS, keys, sorter=order), 255)
+    ids = order[at]
+    return ids.astype(np.uint8) if np.array_equal(_DAVIS_KEYS[ids], keys) else None
+
+
+def _solid(values: LabelMap) -> NDArray[np.bool_]:
+    """Which of all values fill a 3x3 block somewhere; the steps of a smoothed edge do not."""
+    kernel = np.ones((3, 3), dtype=np.uint8)
+    inside = cv2.erode(values, kernel) == cv2.dilate(values, kernel)
+    return np.bincount(values[inside], minlength=np.iinfo(values.dtype).max + 1) > 0
+
+
+def _refuse_soft_edges(ids: LabelMap, lossy: bool, path: Path) -> None:
+    """Refuse many ids of which most are not solid."""
+    solid = _solid(ids)
+    objects = object_ids(ids)
+    soft = len(objects) - int(solid[objects].sum())
+    if soft >= _SOFT and 2 * soft > len(objects):
+        raise _too_soft(path, len(objects), lossy)
+
+
+def _too_soft(path: Path, count: int, lossy: bool) -> TooManyObjects:
+    cause = "smoothed edges or JPEG" if lossy else "smoothed edges"
+    return TooManyObjects(
+        f"{path} seems to hold {count} objects, most likely because of {cause}; "
+        "save it as PNG without anti-aliasing, one value per object"
+    )

@@ -1,0 +1,111 @@
+"""What the colours of a palette say about its indices: programs order palettes as they like."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from jointvos.errors import UnclearBackground
+from jointvos.masks.palette import DAVIS_PALETTE
+from jointvos.types import VOID, LabelMap
+
+Looks: TypeAlias = dict[int, int | None]
+"""Colour of each index that occurs, and of 0, as 0xRRGGBB; None where it is transparent."""
+
+_NEARLY_BLACK = 16
+_DAVIS_IDS = {(r << 16 | g << 8 | b): i for i, (r, g, b) in enumerate(DAVIS_PALETTE.tolist())}
+
+
+def looks_of(picture: PillowImage.Image, indices: LabelMap) -> Looks:
+    """How the indices of a picture of mode P look, void aside; {} if its palette lacks some."""
+    palette = picture.getpalette() or []
+    red, green, blue = (palette[channel::3] for channel in range(3))
+    keys = [r << 16 | g << 8 | b for r, g, b in zip(red, green, blue, strict=True)]
+    given = picture.info.get("transparency", b"")
+    clear = {given} if isinstance(given, int) else {i for i, a in enumerate(given) if a < 128}
+    present = {0, *np.unique(indices).tolist()} - {VOID}
+    if max(present) >= len(keys):
+        return {}
+    return {i: None if i in clear else keys[i] for i in sorted(present)}
+
+
+def refuse_order(picture: PillowImage.Image, indices: LabelMap, path: Path) -> None:
+    """Refuse indices whose background is certainly not 0, going by the palette.
+
+    Raises:
+        UnclearBackground: Index 0 is of another colour than black, and a later one is black; or
+            index 0 can be seen, and a later one is transparent.
+    """
+    looks = looks_of(picture, indices)
+    background = _background(looks)
+    if background and 0 not in background:
+        names = f"index {background[0]}"
+        if len(background) > 1:
+            names += f" (like {len(background) - 1} more)"
+        share = np.isin(indices, background).mean()
+        raise UnclearBackground(
+            f"{path}: {names} of its palette is {_name(looks[background[0]])} "
+            f"({100 * share:.2f} % of the mask) and index 0, which counts as background, is "
+            f"{_name(looks[0])}; number the palette so that the background is 0"
+        )
+
+
+def palette_doubt(looks: Looks) -> str | None:
+    """What is hardly meant although the indices can be used; None if nothing is."""
+    background = _background(looks)
+    objects = {i: key for i, key in looks.items() if i and key is not None}
+    if later := [i for i in background if i]:
+        return f"index {later[0]} of its palette is {_name(looks[later[0]])} like index 0"
+    if set(objects.values()) <= _DAVIS_IDS.keys() - {0}:
+        pairs = [(i, _DAVIS_IDS[key]) for i, key in objects.items()]
+        wrong = [f"{i} has that of {shown}" for i, shown in pairs if i != shown]
+        if wrong:
+            return f"its colours are DAVIS colours, but of other ids: {', '.join(wrong[:4])}"
+    if objects and all(_is_web_safe(i, key) for i, key in objects.items()):
+        return f"its ids {', '.join(map(str, objects))} are places in a web palette"
+    for key in objects.values():
+        same = [k for k in objects if objects[k] == key]
+        if len(same) > 1 and key:
+            return f"its ids {' and '.join(map(str, same))} have the same colour, {_name(key)}"
+    return None
+
+
+def ids_by_colours(looks: Looks) -> dict[int, int]:
+    """The id for each index, going by the colours: as in an RGB picture, one per colour.
+
+    What looks like background becomes 0; DAVIS colours are their ids; others are numbered by
+    falling 0xRRGGBB.
+    """
+    background = _background(looks)
+    objects = {i: key for i, key in looks.items() if key is not None and i not in background}
+    if set(objects.values()) <= _DAVIS_IDS.keys() - {0}:
+        ids = _DAVIS_IDS
+    else:
+        ids = {key: n for n, key in enumerate(sorted(set(objects.values()), reverse=True), start=1)}
+    return {i: ids[objects[i]] if i in objects else 0 for i in looks}
+
+
+def _background(looks: Looks) -> list[int]:
+    """Indices that look like background: transparent, else black, else nearly; [] if all do."""
+    clear = [i for i, key in looks.items() if key is None]
+    black = [i for i, key in looks.items() if key == 0]
+    nearly = [i for i, key in looks.items() if key is not None and _is_black(key)]
+    found = clear or black or nearly
+    return found if len(found) < len(looks) else []
+
+
+def _is_black(key: int) -> bool:
+    return max(key >> 16, key >> 8 & 255, key & 255) < _NEARLY_BLACK
+
+
+def _is_web_safe(index: int, key: int) -> bool:
+    """Whether Pillow's web palette has that colour there: steps of 51 behind ten blacks."""
+    steps = [(key >> shift & 255) / 51 for shift in (16, 8, 0)]
+    return index >= 10 and index == 10 + steps[0] + 6 * steps[1] + 36 * steps[2]
+
+
+def _name(key: int | None) -> str:
+    if key is None:
+        return "transparent"
+    return "black" if _is_black(key) else f"#{key:06x}"

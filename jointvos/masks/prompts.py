@@ -1,0 +1,221 @@
+"""The masks that a user gives, and the frames they are for."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from jointvos.errors import MaskError
+from jointvos.frame_range import Bound, FrameRange
+from jointvos.masks.boxes import Box, cut_box
+from jointvos.types import VOID, Frame, LabelMap, VideoInfo, label_type, object_ids
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A mask and the frame it is for.
+
+    Attributes:
+        path: The file.
+        place: When; None for the first frame of the range.
+        ids: The objects in it.
+    """
+
+    path: Path
+    place: Bound | None
+    ids: tuple[int, ...]
+    _shape: tuple[int, ...]
+    _wide: bool
+    _packed: bytes
+
+    @classmethod
+    def of(cls, labels: LabelMap, path: Path, place: Bound | None = None) -> "Prompt":
+        """Keep a label map, [Hv,Wv], small."""
+        packed = zlib.compress(labels.tobytes(), 1)
+        wide = labels.dtype != np.uint8
+        return cls(path, place, tuple(object_ids(labels)), labels.shape, wide, packed)
+
+    def __str__(self) -> str:
+        return f"{self.path}" if self.place is None else f"{self.place.text}={self.path}"
+
+    @property
+    def labels(self) -> LabelMap:
+        """The ids per pixel, [Hv,Wv]."""
+        dtype = np.dtype(np.uint16 if self._wide else np.uint8)
+        labels: LabelMap = np.frombuffer(zlib.decompress(self._packed), dtype).reshape(self._shape)
+        return labels
+
+
+class MaskPrompts:
+    """All masks of a run, given out when their frames come by.
+
+    Frames are placed in rising order, the first one being the first of the range; after that
+    they may be asked for again in any order.
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[Prompt],
+        info: VideoInfo,
+        frames: FrameRange | None = None,
+        boxes: Sequence[Box] = (),
+    ) -> None:
+        """Take over masks that were read; see `prompt_reading.read_prompts`."""
+        self._waiting = list(prompts)
+        self._all = tuple(prompts)
+        self._info = info
+        self._start = (frames or FrameRange()).start
+        self._boxes = tuple(boxes)
+        self._placed: dict[int, list[Prompt]] = {}
+        self._last: int | None = None
+        self._elapsed: Fraction | None = None
+
+    @property
+    def given(self) -> tuple[Prompt, ...]:
+        """All masks, as they were given."""
+        return self._all
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """Boxes in the first frame, which become masks when it comes by; all have ids."""
+        return self._boxes
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Every id that is given in some frame, rising."""
+        ids = {i for prompt in self._all for i in prompt.ids}
+        return tuple(sorted(ids | {box.id for box in self._boxes if box.id is not None}))
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are ids above 254, so that label maps become uint16."""
+        return label_type(self.ids) is np.uint16
+
+    @property
+    def first(self) -> LabelMap | None:
+        """What is given for the first frame of the range, as far as it is known by now."""
+        return merge(self.in_first) if self.in_first else None
+
+    @property
+    def in_first(self) -> tuple[Prompt, ...]:
+        """The masks that are certainly for the first frame of the range."""
+        start = self._start or Bound("0", frame=0)
+        return tuple(p for p in self._all if p.place is None or p.place.same_as(start))
+
+    def at(self, frame: Frame) -> LabelMap | None:
+        """What is given for a frame, [Hv,Wv], or None.
+
+        Raises:
+            MaskError: Two masks for the frame hold the same id, or nothing stands out in a box.
+        """
+        self.place(frame)
+        due = self._placed.get(frame.index)
+        return merge(due) if due else None
+
+    def place(self, frame: Frame) -> None:
+        """Find out what is for this frame; does nothing for frames up to the last one placed.
+
+        Raises:
+            MaskError: Nothing stands out in a box, or a mask is for a frame before the first.
+        """
+        if self._last is not None and frame.index <= self._last:
+            return
+        if self._last is None:
+            self._refuse_early(frame.index)
+        elapsed = (frame.pts - self._info.first_pts) * self._info.time_base
+        due = [prompt for prompt in self._waiting if self._is_for(prompt, frame, elapsed)]
+        self._waiting = [prompt for prompt in self._waiting if prompt not in due]
+        if self._last is None:
+            # Small objects are before large ones, and what was painted is before both.
+            boxes = sorted(self._boxes, key=lambda box: -box.width * box.height)
+            due = [_of_box(frame, box) for box in boxes] + due
+        if due:
+            self._placed[frame.index] = due
+        self._last, self._elapsed = frame.index, elapsed
+
+    def _refuse_early(self, first: int) -> None:
+        for prompt in self._waiting:
+            if prompt.place and prompt.place.frame is not None and prompt.place.frame < first:
+                raise MaskError(f"--mask {prompt}: the range begins later, with frame {first}")
+
+    def missed(self) -> tuple[Prompt, ...]:
+        """The masks whose frames have not come by."""
+        return tuple(self._waiting)
+
+    def require_all_met(self) -> None:
+        """To be called behind the last frame.
+
+        Raises:
+            MaskError: A mask was for a frame that did not come.
+        """
+        if self._waiting:
+            last = "no frame" if self._last is None else f"frame {self._last}"
+            names = ", ".join(map(str, self._waiting[:3]))
+            more = f" and {len(self._waiting) - 3} more" if len(self._waiting) > 3 else ""
+            raise MaskError(
+                f"no frame for the mask {names}{more}: {self._info.path} was read up to {last}"
+            )
+
+    def _is_for(self, prompt: Prompt, frame: Frame, elapsed: Fraction) -> bool:
+        if prompt.place is None:
+            return self._last is None
+        if prompt.place.frame is not None:
+            return frame.index == prompt.place.frame
+        seconds = prompt.place.seconds
+        assert seconds is not None
+        if elapsed < seconds or self._elapsed is not None:
+            return self._elapsed is not None and self._elapsed < seconds <= elapsed
+        # The first frame of a range is the first at or after a time only if that is in the range.
+        if self._start is not None and self._start.seconds is not None:
+            return seconds >= self._start.seconds
+        return elapsed - seconds < 1 / self._info.frame_rate
+
+
+def merge(prompts: Sequence[Prompt]) -> LabelMap:
+    """Several masks for one frame as one; where two have objects, the later one covers.
+
+    Raises:
+        MaskError: Two hold the same id.
+    """
+    if len(prompts) == 1:
+        return prompts[0].labels
+    refuse_shared(prompts)
+    dtype = label_type(i for prompt in prompts for i in prompt.ids)
+    merged: LabelMap = np.zeros(prompts[0].labels.shape, dtype=dtype)
+    for prompt in prompts:
+        labels = prompt.labels
+        shown = np.isin(labels, prompt.ids)
+        if labels.dtype == dtype == np.uint8:
+            merged[(labels == VOID) & (merged == 0)] = VOID
+        merged[shown] = labels[shown]
+    return merged
+
+
+def _of_box(frame: Frame, box: Box) -> Prompt:
+    assert box.id is not None
+    labels: LabelMap = np.zeros(frame.image.shape[:2], dtype=label_type([box.id]))
+    labels[cut_box(frame.image, box)] = box.id
+    return Prompt.of(labels, Path(f"--box {box}"))
+
+
+def refuse_shared(prompts: Sequence[Prompt]) -> None:
+    """Refuse an id that two masks for one frame hold.
+
+    Raises:
+        MaskError: There is one.
+    """
+    seen: dict[int, Prompt] = {}
+    for prompt in prompts:
+        for i in prompt.ids:
+            if i in seen:
+                place = "" if prompt.place is None else f"{prompt.place.text}="
+                free = max(other for each in prompts for other in each.ids) + 1
+                raise MaskError(
+                    f"{seen[i].path} and {prompt.path} are for one frame and both hold the id "
+                    f"{i}; if they are two objects, give one another id: "
+                    f"--mask {place}{free}:{prompt.path}"
+                )
+            seen[i] = prompt

@@ -1,0 +1,164 @@
+"""Opening films safely; the one place that knows what the codec library raises."""
+
+import os
+import stat
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError
+from jointvos.files.images import IMAGE_ERRORS, open_image
+from jointvos.media.reading.streams import ByteStream
+
+# Codec threads and Python logging can wait for each other for ever on damaged input, so nothing
+# in jointvos may call av.logging.set_level with a number.
+
+AV_ERRORS = (av.FFmpegError, OSError, ValueError, IndexError, EOFError, MemoryError)
+"""Whatever PyAV raises for input that is damaged or strange."""
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are taken for a decompression bomb."""
+
+# Playlists and scripts (HLS, DASH, ffconcat, SDP) can name other files and hosts; they are left
+# out, whatever the suffix of the file that holds them.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,gif,apng,"
+    "yuv4mpegpipe,nut,h264,hevc,obu,ivf,ogg,asf,mxf"
+)
+_SOUND = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")  # MP3, FLAC, AAC
+_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in a few words."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def open_input(path: Path) -> av.container.InputContainer:
+    """Open a file and nothing but that file.
+
+    Raises:
+        MediaOpenError: It is missing, a folder, unreadable, or no film.
+        UnsupportedMediaError: No decoder for it is built in.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise MediaOpenError(f"{path}: {reason(error)}") from None
+    if stat.S_ISDIR(mode):
+        raise MediaOpenError(f"{path} is a folder, expected a video file")
+    try:
+        # With "file:" before it, a name such as "a:b.mp4" is no protocol.
+        return av.open("file:" + os.fspath(path), "r", options=_OPTIONS, metadata_errors="replace")
+    except AV_ERRORS as error:
+        if kind := _kind_of(path):
+            raise UnsupportedMediaError(f"{path} {kind}") from error
+        raise open_error(path, error) from error
+
+
+def _kind_of(path: Path) -> str | None:
+    """What a file is that is no film, if it is something that people take for one."""
+    with suppress(*IMAGE_ERRORS), open_image(path) as picture:
+        if picture.format != "GIF":  # that would be a film, so it is damaged
+            return "is a picture, no video; for a sequence of pictures give their folder"
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(12)
+        if head.startswith(_SOUND) or (head[:4], head[8:]) == (b"RIFF", b"WAVE"):
+            return "has no video stream; it holds audio"
+    return None
+
+
+def open_stream(stream: ByteStream) -> av.container.InputContainer:
+    """Open a film that arrives byte by byte, and nothing else.
+
+    Raises:
+        MediaError: The stream failed.
+        MediaOpenError: It is no film, or one that can only be read from a file.
+        UnsupportedMediaError: No decoder for it is built in.
+    """
+    try:
+        return av.open(stream, "r", options=_OPTIONS, metadata_errors="replace")
+    except AV_ERRORS as error:
+        stream.check()
+        refusal = open_error(stream.name, error)
+        raise type(refusal)(f"{refusal}{stream.hint()}") from error
+
+
+def open_error(path: Path | str, error: BaseException) -> MediaError:
+    """The error for a film that could not be opened."""
+    if isinstance(error, av.error.DecoderNotFoundError | av.error.PatchWelcomeError):
+        return UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
+    if isinstance(error, av.error.InvalidDataError):
+        return MediaOpenError(f"{path}: not a video, or damaged beyond reading")
+    if isinstance(error, av.error.ArgumentError):  # what is not among _FORMATS
+        return MediaOpenError(f"{path}: not a kind of video that is read; playlists never are")
+    return MediaOpenError(f"{path}: cannot be opened as a video ({reason(error)})")
+
+
+def choose_stream(container: av.container.InputContainer, path: Path) -> VideoStream:
+    """The video stream to read: no cover picture; the default one, then the largest.
+
+    Raises:
+        UnsupportedMediaError: There is none, or its pictures are too large.
+    """
+    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not films:
+        kinds = sorted({stream.type for stream in container.streams})
+        raise UnsupportedMediaError(
+            f"{path} has no video stream; it holds {', '.join(kinds) or 'no stream at all'}"
+        )
+    # The codec context is None when the library knows no decoder or the index is damaged.
+    films = [stream for stream in films if stream.codec_context is not None]
+    if not films:
+        raise UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
+    film = max(films, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+    if film.width * film.height > MAX_PIXELS:
+        raise UnsupportedMediaError(
+            f"{path} claims to be {film.width}x{film.height}, expected at most {MAX_PIXELS} pixels"
+        )
+    return film
+
+
+def stream_duration(
+    container: av.container.InputContainer, film: VideoStream, first_s: float
+) -> float | None:
+    """Seconds that the film should last by its container's index, None when that says nothing.
+
+    The container's own duration is no help when there is sound, which may be longer.
+    """
+    alone = container.duration / av.time_base if container.duration else None
+    if len(container.streams) > 1:
+        alone = None
+    if container.format.name in ("mpegts", "mpeg"):  # guessed from the end of the file
+        return None
+    if "matroska" in container.format.name:  # says when streams end, not how long they are
+        end = _seconds(film.metadata.get("DURATION", "")) or alone
+        return None if end is None else end - first_s
+    if film.duration and film.time_base:
+        return float(film.duration * film.time_base)
+    return alone
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds of "00:00:02.500000000"."""
+    try:
+        hours, minutes, seconds = (float(part) for part in text.split(":"))
+    except ValueError:
+        return None
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def frame_rate(film: VideoStream) -> Fraction:
+    """Nominal frames per second: the container's guess unless the mean contradicts it."""
+    mean, guess = film.average_rate, film.guessed_rate
+    rates = [rate for rate in (guess, mean) if rate is not None and 0 < rate <= 1000]
+    if len(rates) == 2 and abs(rates[0] - rates[1]) > rates[1] / 10:
+        return Fraction(rates[1])
+    return Fraction(rates[0]) if rates else Fraction(25)

@@ -1,0 +1,315 @@
+"""A video file as a stream of upright RGB frames; damage is never passed over."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from av import VideoFrame
+from av.codec.context import ThreadType
+from av.packet import Packet
+from av.sidedata.sidedata import SideData
+from av.video.reformatter import ColorTrc, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from jointvos.errors import MediaDecodeError, MediaOpenError
+from jointvos.files.orientation import Orientation
+from jointvos.frame_range import FrameRange
+from jointvos.media.reading.completeness import file_cut_short
+from jointvos.media.reading.containers import (
+    AV_ERRORS,
+    choose_stream,
+    frame_rate,
+    open_input,
+    open_stream,
+    reason,
+    stream_duration,
+)
+from jointvos.media.reading.streams import ByteStream
+from jointvos.types import Frame, VideoInfo
+
+_log = logging.getLogger("jointvos.media")
+
+# Without these, swscale rounds down, so that films come out darker by one grey level.
+_EXACTLY = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+class VideoReader:
+    """Frames of a video file in display order, with the times of the file.
+
+    Attributes:
+        info: What is known before the frames are read; the first one is decoded for it.
+    """
+
+    def __init__(
+        self, path: Path, frames: FrameRange | None = None, stream: ByteStream | None = None
+    ) -> None:
+        """Open the file and decode its first frame.
+
+        Args:
+            path: The file, or what to call the stream.
+            frames: The part that is wanted.
+            stream: What to read instead of a file; it can be read only once, and is closed at last.
+
+        Raises:
+            MediaOpenError: The file is missing, unreadable or no video.
+            UnsupportedMediaError: It holds no video stream, or one without a decoder.
+            MediaDecodeError: Not even the first frame can be decoded.
+            ConfigError: The range begins far behind the last frame.
+        """
+        self._path = path
+        self._stream = stream
+        self._name = str(path) if stream is None else stream.name
+        self._range = frames or FrameRange()
+        self._used = False
+        self._decoding = threading.Lock()
+        try:
+            self._open()
+        except BaseException:
+            if stream is not None:
+                stream.close()
+            raise
+        self.info = self._describe()
+        self._refuse_late_start()
+        if self._first.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67):
+            _log.warning("%s is HDR; its tones are not mapped and will look flat", self._name)
+
+    @property
+    def orientation(self) -> Orientation:
+        """How the pictures of the file are turned to stand upright."""
+        return self._orientation
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, unless another thread is still waiting for its next frame."""
+        if self._decoding.acquire(timeout=5):
+            try:
+                self._container.close()
+                if self._stream is not None:
+                    self._stream.close()
+            finally:
+                self._decoding.release()
+
+    def stop(self) -> None:
+        """Let a thread that waits for the next frame of a stream wait no longer."""
+        if self._stream is not None:
+            self._stream.stop()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode; the file is opened anew from the second time on.
+
+        Raises:
+            MediaOpenError: A stream is read a second time.
+            MediaDecodeError: After the good frames, if the file is damaged or ends early.
+            ConfigError: No frame lies in the range.
+        """
+        if self._used:
+            if self._stream is not None:
+                raise MediaOpenError(f"{self._name} is a stream, which can be read only once")
+            self.close()
+            self._open()
+        self._used = True
+        width, height = self._first.width, self._first.height
+        reformatter = VideoReformatter()
+        clock = _Clock(self.info.time_base, self.info.frame_rate)
+        rescaled, nothing = False, True
+        for index, picture in enumerate(chain([self._first], self._pictures)):
+            pts = clock.tick(picture.pts)
+            if self._range.ended(index, clock.elapsed):
+                break
+            if not self._range.started(index, clock.elapsed):
+                continue
+            if not rescaled and (picture.width, picture.height) != (width, height):
+                rescaled = True
+                _log.warning(
+                    "%s: frame %d is %dx%d; it and later ones are scaled to %dx%d like the first",
+                    *(self._name, index, picture.width, picture.height, width, height),
+                )
+            try:
+                # Colours are converted by the matrix and range that the frame is tagged with.
+                rgb = reformatter.reformat(
+                    picture, width, height, "rgb24", interpolation=_EXACTLY, threads=1
+                )
+            except AV_ERRORS as error:
+                raise self._damaged(index, reason(error)) from error
+            nothing = False
+            yield Frame(
+                index=index,
+                pts=pts,
+                time_s=float(pts * self.info.time_base),
+                image=self._orientation.upright(np.asarray(rgb.to_ndarray(), dtype=np.uint8)),
+                name=f"{index:05d}",
+            )
+        if nothing:
+            ended = self._range.ended(index, clock.elapsed)
+            raise self._range.nothing_in(self._path, None if ended else index + 1)
+
+    def _open(self) -> None:
+        if self._stream is None:
+            self._container = open_input(self._path)
+        else:
+            self._container = open_stream(self._stream)
+        self._film = choose_stream(self._container, self._path)
+        # With threads per slice, PyAV's default, is_corrupt would never be set.
+        self._film.thread_type = ThreadType.AUTO
+        self._rate = frame_rate(self._film)
+        self._time_base = self._film.time_base or 1 / self._rate
+        self._first_s = 0.0
+        self._cut_short = False
+        self._pictures = self._decode()
+        self._first = next(self._pictures)
+        self._first_s = float((self._first.pts or 0) * self._time_base)
+        self._orientation = _orientation(self._first)
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """Pictures as long as they are good; raises behind them if there should be more."""
+        clock = _Clock(self._time_base, self._rate)
+        pictures = self._raw_pictures()
+        count = 0
+        while True:
+            try:
+                with self._decoding:
+                    picture = next(pictures, None)
+            except AV_ERRORS as error:
+                self._check_stream()
+                raise self._damaged(count, reason(error)) from error
+            if picture is None:
+                break
+            if picture.is_corrupt:
+                raise self._damaged(count, f"frame {count} is damaged")
+            clock.tick(picture.pts)
+            count += 1
+            yield picture
+        self._check_stream()
+        if count == 0 or self._too_short(clock):
+            raise self._damaged(count, "the file ends early")
+
+    def _check_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.check()
+
+    def _raw_pictures(self) -> Iterator[VideoFrame]:
+        """What the decoder makes of the packets, but for a last one that is not complete."""
+        waiting: Packet[VideoStream] | None = None
+        for packet in self._container.demux(self._film):
+            last = not packet.size  # empty, it tells the decoder to give what it holds back
+            if last and waiting is not None and waiting.is_corrupt:
+                self._cut_short, waiting = True, None
+            if waiting is not None:
+                yield from waiting.decode()
+            waiting = packet
+        if waiting is not None:
+            yield from waiting.decode()
+
+    def _bytes_end_early(self) -> bool:
+        if self._stream is not None:
+            return self._stream.cut_short
+        try:
+            return self._path.is_file() and file_cut_short(self._path)
+        except OSError as error:
+            raise MediaDecodeError(f"{self._name}: {reason(error)}") from error
+
+    def _too_short(self, clock: "_Clock") -> bool:
+        """Whether there should be more behind the last frame."""
+        if self._cut_short or self._bytes_end_early():
+            return True
+        expected = stream_duration(self._container, self._film, self._first_s)
+        if expected is None:
+            return False
+        frame_s = 1 / float(self._film.average_rate or self._rate)
+        return float(clock.elapsed) + frame_s < expected - max(2 * frame_s, 0.1)
+
+    def _damaged(self, count: int, why: str) -> MediaDecodeError:
+        expected = self._expected_count()
+        total = "an unknown number of" if expected is None else f"about {expected}"
+        hint = self._stream.hint() if self._stream is not None and count == 0 else ""
+        return MediaDecodeError(
+            f"{self._name}: read {count} of {total} frames, then {why}; "
+            f"the file is truncated or damaged{hint}"
+        )
+
+    def _expected_count(self) -> int | None:
+        """The container's own count, unless an edit list hides frames from view."""
+        duration = stream_duration(self._container, self._film, self._first_s)
+        rate = self._film.average_rate or self._rate
+        counts = [self._film.frames, round(duration * float(rate)) if duration else 0]
+        return min((count for count in counts if count > 0), default=None)
+
+    def _refuse_late_start(self) -> None:
+        """See at once what else would be seen behind the last frame only."""
+        start, count = self._range.start, self._expected_count()
+        if start is None or start.frame is None or count is None:
+            return
+        if start.frame > 1.1 * count + 10:  # the count is an estimate
+            self.close()
+            raise self._range.nothing_in(self._path, count)
+
+    def _describe(self) -> VideoInfo:
+        width, height = self._first.width, self._first.height
+        aspect = self._film.sample_aspect_ratio or Fraction(1)
+        if self._orientation.swaps_sides:
+            width, height, aspect = height, width, 1 / aspect
+        return VideoInfo(
+            path=self._path,
+            width=width,
+            height=height,
+            frame_rate=self._rate,
+            time_base=self._time_base,
+            frame_count=self._range.count(self._expected_count(), self._rate),
+            sample_aspect_ratio=aspect,
+            # Sound is copied by reading the file once more, which a pipe does not allow.
+            has_audio=bool(self._container.streams.audio) and self._path.is_file(),
+            colour_tags=(
+                int(self._first.colorspace),
+                int(self._first.color_primaries),
+                int(self._first.color_trc),
+            ),
+            first_pts=self._first.pts or 0,
+        )
+
+
+class _Clock:
+    """Makes the times of frames strictly increasing and fills in those that are missing."""
+
+    def __init__(self, time_base: Fraction, rate: Fraction) -> None:
+        self._time_base = time_base
+        self._step = max(1, round(1 / (rate * time_base)))
+        self._shift = 0
+        self._last: int | None = None
+        self.first = 0
+
+    @property
+    def elapsed(self) -> Fraction:
+        """Seconds from the first frame to the latest."""
+        last = self.first if self._last is None else self._last
+        return (last - self.first) * self._time_base
+
+    def tick(self, pts: int | None) -> int:
+        """The time to use for the next frame."""
+        if self._last is None:
+            self.first = self._last = pts or 0
+            return self._last
+        if pts is None:
+            time = self._last + self._step
+        else:
+            time = pts + self._shift
+            if self._last - time > 1 / self._time_base:  # the clock was set back: go on from here
+                self._shift += self._last + self._step - time
+                time = self._last + self._step
+        self._last = max(time, self._last + 1)
+        return self._last
+
+
+def _orientation(picture: VideoFrame) -> Orientation:
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
+        return Orientation()
+    return Orientation.from_display_matrix(bytes(matrix))

@@ -1,0 +1,46 @@
+"""From frames and results to videos, image folders and text files."""
+
+from jointvos.media.writing.alpha_writer import AlphaFolderSink, AlphaVideoSink
+from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink
+from jointvos.media.writing.encoder import STDOUT, Pixels
+from jointvos.media.writing.formats import ALPHA_FORMATS, ENCODERS, STREAM_FORMATS, VIDEO_FORMATS
+from jointvos.media.writing.png_writer import PngSequenceSink
+from jointvos.media.writing.probability_writer import (
+    CropSink,
+    ProbabilityFolderSink,
+    ProbabilityVideoSink,
+)
+from jointvos.media.writing.stream_writer import Kind, StreamSink
+from jointvos.media.writing.text_writer import StatsSink, object_record
+from jointvos.media.writing.video_writer import (
+    CompositeSink,
+    MaskVideoSink,
+    OverlaySink,
+    draw_composite,
+)
+
+__all__ = [
+    "ALPHA_FORMATS",
+    "ENCODERS",
+    "STDOUT",
+    "STREAM_FORMATS",
+    "VIDEO_FORMATS",
+    "AlphaFolderSink",
+    "AlphaVideoSink",
+    "CocoSink",
+    "CompositeSink",
+    "CropSink",
+    "Kind",
+    "MaskVideoSink",
+    "OverlaySink",
+    "Pixels",
+    "PngSequenceSink",
+    "ProbabilityFolderSink",
+    "ProbabilityVideoSink",
+    "StatsSink",
+    "StreamSink",
+    "YtvisSink",
+    "coco_sink",
+    "draw_composite",
+    "object_record",
+]

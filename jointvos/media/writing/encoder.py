@@ -1,0 +1,260 @@
+"""Coding pictures into a film with the times, shape, sound and tags of its source."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import av
+import av.container
+import numpy as np
+from av import VideoFrame
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from jointvos.errors import EncodeError
+from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.media.writing.formats import VideoFormat
+from jointvos.media.writing.passthrough import Companions
+from jointvos.media.writing.scheduling import scheduling_kept
+from jointvos.types import Frame, VideoInfo
+
+_log = logging.getLogger("jointvos.media")
+
+STDOUT = Path("-")
+
+# Numbers of H.273, the last two the same for matrix, primaries and transfer.
+_RGB, _UNSPECIFIED = 0, 2
+_BT709, _SMPTE170M = 1, 6
+_MATRICES = {_BT709: Colorspace.ITU709, 5: Colorspace.SMPTE170M, _SMPTE170M: Colorspace.SMPTE170M}
+_UNKNOWN = (0, 2, 3)
+_TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
+_NOT_YUV = ("gray", "gray16le", "rgb24", "rgba", "bgr0", "bgra")
+_PICTURES = {
+    (np.uint8, 1): "gray",
+    (np.uint16, 1): "gray16le",
+    (np.uint8, 3): "rgb24",
+    (np.uint8, 4): "rgba",
+    (np.uint16, 4): "rgba64le",
+}
+
+# Microseconds that the muxer waits for a subtitle before it writes the pictures it holds.
+_SOON = {"max_interleave_delta": "1000000"}
+
+Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
+"""What is coded: RGB uint8 [Hv,Wv,3], RGBA or grey of 8 or 16 bit [Hv,Wv,4] or [Hv,Wv]."""
+
+
+@dataclass(frozen=True)
+class _Colours:
+    """What the numbers of pixels mean, in those of H.273; without it players guess."""
+
+    matrix: int
+    primaries: int
+    transfer: int
+    range: ColorRange
+
+    def tag(self, what: VideoCodecContext | VideoFrame) -> None:
+        """Say so of a film or of a frame."""
+        what.colorspace, what.color_primaries = self.matrix, self.primaries
+        what.color_trc, what.color_range = self.transfer, self.range
+
+
+class VideoEncoder:
+    """One film being written; the file is made with the first picture."""
+
+    def __init__(
+        self,
+        path: Path,
+        name: Path,
+        info: VideoInfo,
+        format: VideoFormat,
+        *,
+        sound: bool = False,
+        subtitles: bool = False,
+    ) -> None:
+        """Remember what to do.
+
+        Args:
+            path: The file to make; "-" is stdout.
+            name: What messages call it.
+            info: The source: size, rate, time base and shape of pixels are taken from it.
+            format: Container and codec.
+            sound: Whether the sound of the source is copied.
+            subtitles: Whether its subtitles are copied; title, date, chapters and so on always are.
+        """
+        self._path, self._name = path, name
+        self._info, self._format = info, format
+        self._with_sound, self._with_subtitles = sound and info.has_audio, subtitles
+        self._container: av.container.OutputContainer | None = None
+        self._companions: Companions | None = None
+        self._reformatter = VideoReformatter()
+        self._step = max(1, round(1 / (info.frame_rate * info.time_base)))
+        self._shift = 0
+        self._last = 0
+        self._given = self._coded = 0
+
+    def write(self, picture: Pixels, frame: Frame) -> None:
+        """Encode a picture at the time of a frame.
+
+        If the first frame is not the source's first, or before 0, the film starts at 0.
+
+        Raises:
+            EncodeError: The encoder or the disk refuses.
+            BrokenPipeError: The film goes to stdout, and nobody reads it any more.
+        """
+        try:
+            if self._container is None:
+                self._open(frame)
+                with scheduling_kept():
+                    self._stream.codec_context.open(strict=False)
+            coded = self._convert(picture)
+            coded.pts, coded.time_base = frame.pts - self._shift, self._info.time_base
+            coded.duration = self._step
+            if not self._format.keeps_times:
+                coded.pts, coded.time_base = self._given, 1 / self._info.frame_rate
+                coded.duration = 1
+            self._mux(coded)
+            self._given += 1
+            self._last = frame.pts
+            if self._companions is not None:
+                self._companions.copy_until(frame.pts * self._info.time_base)
+        except AV_ERRORS as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Write what the encoder holds back, the rest of sound and subtitles, and the index.
+
+        Raises:
+            EncodeError: The encoder or the disk refuses, or a frame was lost.
+            BrokenPipeError: The film goes to stdout, and nobody reads it any more.
+        """
+        if self._container is None:
+            return
+        try:
+            self._mux(None)
+            if self._companions is not None:
+                self._companions.finish((self._last + self._step) * self._info.time_base)
+                self._companions.close()
+            self._container.close()
+        except AV_ERRORS as error:
+            raise self._failure(error) from error
+        if self._coded != self._given:
+            raise EncodeError(
+                f"{self._name}: the encoder made {self._coded} of {self._given} frames"
+            )
+
+    def abort(self) -> None:
+        """Let go of the file, whatever state it is in."""
+        if self._companions is not None:
+            self._companions.close()
+        if self._container is not None:
+            # The disk may be full, so that even closing fails; nobody wants the file any more.
+            with suppress(*AV_ERRORS):
+                self._container.close()
+
+    def _open(self, first: Frame) -> None:
+        info, format = self._info, self._format
+        self._container = av.open(
+            "pipe:1" if self._path == STDOUT else "file:" + str(self._path),
+            "w",
+            format=format.container,
+            container_options={**format.container_options, **_SOON},
+        )
+        stream = self._container.add_stream(
+            format.codec, rate=info.frame_rate, options=dict(format.options)
+        )
+        assert isinstance(stream, VideoStream)
+        self._stream = stream
+        context = self._stream.codec_context
+        context.width, context.height = info.width, info.height
+        context.pix_fmt = format.pixel_format(info.width, info.height)
+        if format.container in ("mp4", "mov") and format.codec in ("libx265", "hevc_nvenc"):
+            context.codec_tag = "hvc1"  # without which Apple's players show nothing
+        if context.pix_fmt == "yuva420p":
+            stream.metadata["alpha_mode"] = "1"
+        time_base = info.time_base if format.keeps_times else 1 / info.frame_rate
+        context.time_base = stream.time_base = time_base
+        if info.sample_aspect_ratio != 1:
+            context.sample_aspect_ratio = info.sample_aspect_ratio
+            if format.codec not in _TELL_SHAPE:  # only the picture's own header can say it
+                _log.warning(
+                    "%s: the pixels of the source are %s times as wide as high, which this format "
+                    "does not keep; players will show the film too narrow or too wide",
+                    *(self._name, info.sample_aspect_ratio),
+                )
+        self._colours = self._chosen_colours(context.pix_fmt)
+        self._colours.tag(context)
+        self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
+        # They are copied by reading the film once more, which a pipe does not allow.
+        if info.is_video and info.path.is_file() and format.keeps_times:
+            start = first.pts * info.time_base
+            end = None
+            if info.frame_count is not None:  # both are estimates, so there is a margin
+                end = start + info.frame_count / info.frame_rate * Fraction(11, 10)
+            shift = self._shift * info.time_base
+            self._companions = Companions(
+                info.path,
+                self._container,
+                stream,
+                start=start,
+                end=end,
+                shift=shift,
+                skipped=(first.pts - info.first_pts) * info.time_base,
+                sound=self._with_sound,
+                subtitles=self._with_subtitles,
+            )
+
+    def _chosen_colours(self, pixels: str) -> "_Colours":
+        """How `_convert` turns RGB into what is coded; as in the source if it can."""
+        matrix, primaries, transfer = self._info.colour_tags
+        if pixels.startswith("gray"):  # ids and probabilities have no colour
+            return _Colours(_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, ColorRange.JPEG)
+        if pixels in _NOT_YUV:
+            known = matrix in _MATRICES  # if not, it may be HDR, which an overlay is no longer
+            rest = (primaries, transfer) if known else (_UNSPECIFIED, _UNSPECIFIED)
+            return _Colours(_RGB, *rest, ColorRange.JPEG)
+        if matrix not in _MATRICES:
+            matrix = primaries = transfer = _BT709 if self._info.height >= 720 else _SMPTE170M
+        return _Colours(
+            matrix,
+            matrix if primaries in _UNKNOWN else primaries,
+            matrix if transfer in _UNKNOWN else transfer,
+            ColorRange.MPEG,
+        )
+
+    def _convert(self, picture: Pixels) -> VideoFrame:
+        known = _PICTURES[picture.dtype.type, picture.shape[2] if picture.ndim == 3 else 1]
+        values: NDArray[Any] = np.require(picture, requirements="C")
+        frame = VideoFrame.from_ndarray(values, format=known)
+        pixels = self._stream.codec_context.pix_fmt
+        if pixels not in _NOT_YUV:
+            frame = self._reformatter.reformat(
+                frame,
+                format=pixels,
+                dst_colorspace=_MATRICES[self._colours.matrix],
+                dst_color_range=ColorRange.MPEG,
+                threads=1,
+            )
+        elif pixels != known:
+            frame = self._reformatter.reformat(frame, format=pixels, threads=1)
+        # Some encoders, as that of ProRes, write into every picture what its frame says.
+        self._colours.tag(frame)
+        return frame
+
+    def _mux(self, picture: VideoFrame | None) -> None:
+        assert self._container is not None
+        for packet in self._stream.encode(picture):
+            self._container.mux(packet)
+            self._coded += 1
+
+    def _failure(self, error: BaseException) -> BaseException:
+        if isinstance(error, EncodeError):
+            return error
+        if isinstance(error, BrokenPipeError) and self._path == STDOUT:
+            return BrokenPipeError(*error.args[:2])
+        return EncodeError(f"{self._name}: writing the film failed: {reason(error)}")

@@ -1,0 +1,190 @@
+"""Which codec goes into which file, and how it is set."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import av
+import av.codec
+import av.error
+
+from jointvos.errors import ConfigError
+from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.media.writing.scheduling import scheduling_kept
+
+# SVT-AV1 greets on stderr unless told that only errors (1) matter.
+os.environ.setdefault("SVT_LOG", "1")
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """A container with the codec that is used in it.
+
+    Attributes:
+        container: Name of the muxer.
+        codec: Name of the encoder.
+        options: Settings of the encoder.
+        container_options: Settings of the muxer.
+        pixels: Pixel format of the encoder; None for YUV with halved chroma where it can be.
+    """
+
+    container: str
+    codec: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    container_options: Mapping[str, str] = field(default_factory=dict)
+    pixels: str | None = None
+
+    @property
+    def keeps_times(self) -> bool:
+        """Whether frames may be unevenly spaced."""
+        return self.container not in ("yuv4mpegpipe", "rawvideo")
+
+    def pixel_format(self, width: int, height: int) -> str:
+        if self.pixels is not None:
+            return self.pixels
+        # These need even sides for halved chroma; full chroma keeps odd sizes as they are.
+        odd = width % 2 or height % 2
+        return "yuv444p" if odd and self.codec not in _ANY_SIZE else "yuv420p"
+
+
+_ANY_SIZE = ("libvpx-vp9", "libsvtav1")
+_H264 = {"crf": "18", "preset": "veryfast"}
+_VP9 = {"crf": "26", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"}
+_FRONT = {"movflags": "+faststart"}  # the index first, so that browsers can start at once
+_MP4 = VideoFormat("mp4", "libx264", _H264, _FRONT)
+
+VIDEO_FORMATS: Mapping[str, VideoFormat] = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": VideoFormat("mov", "libx264", _H264, _FRONT),
+    ".mkv": VideoFormat("matroska", "libx264", _H264),
+    ".webm": VideoFormat("webm", "libvpx-vp9", _VP9),
+}
+"""Formats for looking at, by suffix."""
+
+LOSSLESS_GREY = VideoFormat("matroska", "ffv1", {"level": "3"}, pixels="gray")
+"""Grey values that come back exactly."""
+
+ALPHA_FORMATS: Mapping[str, VideoFormat] = {
+    ".mov": VideoFormat(
+        "mov",
+        "prores_ks",
+        {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"},
+        _FRONT,
+        "yuva444p10le",
+    ),
+    # In older builds alternate reference frames and alpha exclude each other.
+    ".webm": VideoFormat(
+        "webm", "libvpx-vp9", {**_VP9, "crf": "20", "auto-alt-ref": "0"}, {}, "yuva420p"
+    ),
+}
+"""Films with transparency, by suffix."""
+
+# A reader at the other end of a pipe gets every picture as soon as it is there.
+_AT_ONCE = {"flush_packets": "1"}
+
+STREAM_FORMATS: Mapping[str, VideoFormat] = {
+    "y4m": VideoFormat("yuv4mpegpipe", "wrapped_avframe", {}, _AT_ONCE),
+    "nut": VideoFormat("nut", "rawvideo", {}, _AT_ONCE),
+    "mkv": VideoFormat("matroska", "ffv1", {"level": "3"}, _AT_ONCE),
+    "raw": VideoFormat("rawvideo", "rawvideo", {}, _AT_ONCE),
+}
+"""Lossless formats for a pipe, by name; y4m and raw know no times."""
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    codec: str
+    options: Mapping[str, str]
+    suffixes: tuple[str, ...]
+    quality: str | None = "crf"  # the option that --crf sets
+    pixels: str | None = None
+    highest: int = 51
+
+
+_MP4S = (".mp4", ".m4v", ".mov", ".mkv")
+_NVENC = {"preset": "p5", "rc": "vbr", "b": "0"}
+
+ENCODERS: Mapping[str, _Encoder] = {
+    "h264": _Encoder("libx264", _H264, _MP4S),
+    "h265": _Encoder(
+        "libx265",
+        # With B frames, x265 gives films of one or two frames random decoding times.
+        {"crf": "20", "preset": "fast", "x265-params": "log-level=none:bframes=0"},
+        _MP4S,
+    ),
+    "vp9": _Encoder("libvpx-vp9", _VP9, (".webm", ".mkv", ".mp4"), highest=63),
+    "av1": _Encoder(
+        "libsvtav1", {"crf": "30", "preset": "8"}, (".mp4", ".mkv", ".webm"), "crf", "yuv420p", 63
+    ),
+    "prores": _Encoder(
+        "prores_ks", {"profile": "hq", "vendor": "apl0"}, (".mov", ".mkv"), None, "yuv422p10le"
+    ),
+    "ffv1": _Encoder("ffv1", {"level": "3"}, (".mkv",), None, "bgr0"),
+    "h264_nvenc": _Encoder("h264_nvenc", {**_NVENC, "cq": "19"}, _MP4S, "cq"),
+    "hevc_nvenc": _Encoder("hevc_nvenc", {**_NVENC, "cq": "21"}, _MP4S, "cq"),
+}
+"""Encoders that can be asked for by name."""
+
+
+def choose_format(
+    path: Path, width: int, height: int, encoder: str | None = None, crf: int | None = None
+) -> VideoFormat:
+    """The format of a film for looking at; whether its encoder can be had is tried at once.
+
+    Args:
+        path: Where the film will stand; its suffix decides on the container.
+        width: Columns.
+        height: Rows.
+        encoder: One of `ENCODERS`; the container's usual one by default.
+        crf: Quality, lower is better; the encoder's usual value by default.
+
+    Raises:
+        ConfigError: Suffix, encoder and quality are unknown, do not fit, or cannot be had here.
+    """
+    usual = VIDEO_FORMATS.get(path.suffix.lower())
+    if usual is None:
+        raise ConfigError(
+            f"{path}: films can be written to files ending in {', '.join(VIDEO_FORMATS)}"
+        )
+    if encoder is None and crf is None:
+        return usual
+    if encoder is None:
+        encoder = next(name for name, kind in ENCODERS.items() if kind.codec == usual.codec)
+    kind = ENCODERS.get(encoder)
+    if kind is None:
+        raise ConfigError(f"no encoder {encoder!r}; expected {', '.join(ENCODERS)}")
+    if path.suffix.lower() not in kind.suffixes:
+        raise ConfigError(
+            f"{path}: {encoder} does not go into {path.suffix} files; "
+            f"use one of {', '.join(kind.suffixes)}"
+        )
+    options = dict(kind.options)
+    if crf is not None:
+        if kind.quality is None:
+            raise ConfigError(f"{encoder} has no crf; leave it out")
+        if not 0 <= crf <= kind.highest:
+            raise ConfigError(f"crf is {crf}, expected 0 to {kind.highest} for {encoder}")
+        options[kind.quality] = str(crf)
+    format = replace(usual, codec=kind.codec, options=options, pixels=kind.pixels)
+    _try(encoder, format, width, height)
+    return format
+
+
+def _try(encoder: str, format: VideoFormat, width: int, height: int) -> None:
+    """Open the encoder once, which tells whether its hardware is there."""
+    try:
+        context = av.codec.CodecContext.create(format.codec, "w")
+        context.width, context.height = width, height  # type: ignore[attr-defined]
+        context.pix_fmt = format.pixel_format(width, height)  # type: ignore[attr-defined]
+        context.framerate = 25  # type: ignore[attr-defined]
+        context.options = dict(format.options)
+        with scheduling_kept():
+            context.open()
+    except AV_ERRORS as error:
+        hint = "is there an NVIDIA GPU with its driver?" if "nvenc" in encoder else "choose another"
+        raise ConfigError(
+            f"the encoder {encoder} cannot be used here for {width}x{height} ({reason(error)}); "
+            f"{hint}"
+        ) from error

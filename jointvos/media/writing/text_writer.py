@@ -1,0 +1,151 @@
+"""Outputs that are text, and the statistics."""
+
+import csv
+import io
+import json
+from abc import abstractmethod
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from jointvos.errors import ConfigError, EncodeError
+from jointvos.files.staged import StagedFile
+from jointvos.types import Frame, FrameResult, ObjectState, VideoInfo
+
+Record: TypeAlias = dict[str, int | float | bool | list[int] | list[float] | None]
+
+
+class TextSink(StagedFile):
+    """A text file that grows frame by frame."""
+
+    def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
+        super().__init__(path, overwrite=overwrite, source=info.path)
+        self._info = info
+        self._file: IO[str] | None = None
+
+    def write(self, frame: Frame, result: FrameResult) -> None:
+        """Add one frame.
+
+        Raises:
+            EncodeError: The disk refuses.
+        """
+        try:
+            if self._file is None:
+                self._file = self._staging.open("x", encoding="utf-8", newline="")
+                self._wrote = True
+                self._file.write(self._head())
+            self._file.write(self._lines(frame, result))
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def abort(self) -> None:
+        """Leave nothing behind; does nothing after `commit`."""
+        self._drop()
+        self._staging.unlink(missing_ok=True)
+
+    def _complete(self) -> None:
+        assert self._file is not None
+        try:
+            self._finish(self._file)
+            self._file.close()
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _drop(self) -> None:
+        """Let go of the file; closing writes what is buffered, which a full disk refuses."""
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError:
+                self._file = None
+
+    def _failure(self, error: OSError) -> EncodeError:
+        return EncodeError(f"{self.path} cannot be written: {error.strerror or error}")
+
+    def _finish(self, file: IO[str]) -> None:
+        """Write what comes behind the last frame."""
+
+    def _head(self) -> str:
+        return ""
+
+    @abstractmethod
+    def _lines(self, frame: Frame, result: FrameResult) -> str: ...
+
+
+class StatsSink(TextSink):
+    """A line per frame and object: area, box, centre, mean probability, and whether it is lost.
+
+    A table in .csv, where nothing stands in the fields of a lost object, or JSON Lines in .jsonl.
+    """
+
+    def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
+        """Check that the file can be written; see `StagedSink`.
+
+        Raises:
+            ConfigError: The suffix is neither .csv nor .jsonl.
+            OutputError: It cannot be written there.
+        """
+        suffix = path.suffix.lower()
+        if suffix not in (".csv", ".jsonl"):
+            raise ConfigError(f"{path}: statistics go to files ending in .csv or .jsonl")
+        super().__init__(path, info, overwrite=overwrite)
+        self._as_table = suffix == ".csv"
+
+    def _head(self) -> str:
+        return ",".join(_COLUMNS) + "\n" if self._as_table else ""
+
+    def _lines(self, frame: Frame, result: FrameResult) -> str:
+        rows = records(frame, result)
+        if not self._as_table:
+            return "".join(json.dumps(row) + "\n" for row in rows)
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows(_row(row) for row in rows)
+        return table.getvalue()
+
+
+_COLUMNS = (
+    *("frame", "time", "object", "area", "x", "y", "width", "height"),
+    *("centre_x", "centre_y", "mean_probability", "lost", "paused", "cut"),
+)
+
+
+def _row(record: Record) -> list[object]:
+    box, centre = record["box"] or [None] * 4, record["centre"] or [None] * 2
+    assert isinstance(box, list)
+    assert isinstance(centre, list)
+    numbers = [record[key] for key in ("frame", "time", "object", "area")]
+    flags = [int(bool(record[key])) for key in ("lost", "paused", "cut")]
+    return [*numbers, *box, *centre, record["mean_probability"], *flags]
+
+
+def object_record(state: ObjectState) -> Record:
+    """One object, with rounded figures.
+
+    `lost` says that no pixel is left of it, `paused` that nothing is learned of it since a cut.
+    """
+    p = state.mean_probability
+    return {
+        "area": state.area,
+        "box": None if state.box is None else list(state.box),
+        "centre": None if state.centre is None else [round(c, 2) for c in state.centre],
+        "mean_probability": None if p is None else round(p, 4),
+        "lost": state.area == 0,
+        "paused": state.paused,
+    }
+
+
+def frame_record(frame: Frame) -> Record:
+    """Number and time of a frame."""
+    return {"frame": frame.index, "time": round(frame.time_s, 6)}
+
+
+def records(frame: Frame, result: FrameResult) -> list[Record]:
+    """One record for every object that is followed, in the order in which they appeared."""
+    return [
+        {
+            **frame_record(frame),
+            "cut": result.cut,
+            "object": state.id,
+            **object_record(state),
+        }
+        for state in result.objects
+    ]

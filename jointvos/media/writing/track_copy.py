@@ -1,0 +1,143 @@
+"""Copying the sound or the subtitles of a film, as they are coded, into another one."""
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from math import inf
+from pathlib import Path
+from typing import Literal
+
+import av.container
+from av.packet import Packet
+from av.stream import Stream
+
+from jointvos.errors import MediaError
+from jointvos.media.reading.containers import (
+    AV_ERRORS,
+    choose_stream,
+    open_input,
+    reason,
+    stream_duration,
+)
+
+_log = logging.getLogger("jointvos.media")
+
+
+class TrackCopy:
+    """All streams of a kind on their way from a film into an output, picture by picture."""
+
+    def __init__(
+        self,
+        source: Path,
+        output: av.container.OutputContainer,
+        kind: Literal["sound", "subtitles"],
+        start: Fraction,
+        shift: Fraction,
+    ) -> None:
+        """Open the film and add its streams of that kind to the output.
+
+        Args:
+            source: The film.
+            output: Not yet begun.
+            kind: Which streams.
+            start: Seconds in the film from which they are wanted.
+            shift: Seconds by which the output is earlier than the film.
+        """
+        self._source, self._kind = source, kind
+        self._output = output
+        self._start, self._shift = start, shift
+        # Matroska can tell times before 0 only for Opus; else it would delay the pictures.
+        self._from_zero = output.format.name in ("matroska", "webm")
+        self._container = open_input(source)
+        self._streams: dict[int, Stream] = {}
+        streams = self._container.streams
+        for stream in streams.audio if kind == "sound" else streams.subtitles:
+            codec = stream.codec if stream.codec_context else None
+            name = codec.canonical_name if codec else "unknown"
+            if codec and {name, codec.name} & output.supported_codecs:
+                copy = output.add_stream_from_template(stream)
+                copy.metadata.update(stream_tags(stream))
+                copy.disposition = stream.disposition
+                self._streams[stream.index] = copy
+            else:
+                does = "does not fit" if kind == "sound" else "do not fit"
+                _log.warning(
+                    "%s: %s %s %s into %s files and %s left out",
+                    *(source, name, kind, does, output.format.name),
+                    "is" if kind == "sound" else "are",
+                )
+        self._packets = self._read()
+        self._next = next(self._packets, None)
+
+    def copy_until(self, time_s: Fraction | float) -> None:
+        """Write what begins before a time of the film."""
+        while self._next is not None and _time(self._next) < time_s:
+            packet = self._next
+            self._clip(packet)
+            offset = round(self._shift / packet.time_base)
+            packet.stream = self._streams[packet.stream.index]
+            packet.pts = None if packet.pts is None else packet.pts - offset
+            packet.dts = None if packet.dts is None else packet.dts - offset
+            self._output.mux(packet)
+            self._next = next(self._packets, None)
+
+    def finish(self, end_s: Fraction) -> None:
+        """Write the rest: up to where the pictures end or, if that is the film's end, all."""
+        self.copy_until(inf if end_s >= self._film_end() else end_s)
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _clip(self, packet: "Packet[Stream]") -> None:
+        """Let a subtitle that is on view already begin where the output begins."""
+        if packet.pts is None or not self._shift or _time(packet) >= self._start:
+            return
+        first = -int(-self._start / packet.time_base // 1)
+        packet.duration = (packet.duration or 0) - (first - packet.pts)
+        packet.pts = packet.dts = first
+
+    def _film_end(self) -> float:
+        """Seconds at which the film's pictures are as good as over."""
+        try:
+            film = choose_stream(self._container, self._source)
+        except MediaError:
+            return inf
+        first = float((film.start_time or 0) * film.time_base) if film.time_base else 0.0
+        duration = stream_duration(self._container, film, first)
+        return inf if duration is None else first + duration - 0.1
+
+    def _read(self) -> "Iterator[Packet[Stream]]":
+        if not self._streams:
+            return
+        packets = self._container.demux(*(self._container.streams[i] for i in self._streams))
+        while True:
+            try:
+                packet = next(packets, None)
+            except AV_ERRORS as error:
+                _log.warning("%s: the %s ends early (%s)", self._source, self._kind, reason(error))
+                return
+            if packet is None:
+                return
+            # The last packet of each stream is empty, it only tells decoders to end.
+            if packet.dts is None or (self._shift and self._is_over(packet)):
+                continue
+            codec = packet.stream.codec_context.codec.canonical_name
+            too_early = self._kind == "sound" and codec != "opus" and _time(packet) < self._shift
+            if self._from_zero and too_early:
+                continue
+            yield packet
+
+    def _is_over(self, packet: "Packet[Stream]") -> bool:
+        """Whether a packet is not wanted, as it lies before the start."""
+        lasts = (packet.duration or 0) * packet.time_base if self._kind == "subtitles" else 0
+        return _time(packet) < self._start and _time(packet) + lasts <= self._start
+
+
+def stream_tags(stream: Stream) -> dict[str, str]:
+    """Language and title of a stream, as metadata."""
+    return {key: stream.metadata[key] for key in ("language", "title") if key in stream.metadata}
+
+
+def _time(packet: "Packet[Stream]") -> Fraction:
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    return (ticks or 0) * packet.time_base

@@ -1,0 +1,320 @@
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from jointvos.errors import (
+    EmptyMaskError,
+    MaskReadError,
+    MaskSizeMismatch,
+    TooManyObjects,
+    UnclearBackground,
+)
+from jointvos.files.orientation import Orientation
+from jointvos.masks import DAVIS_PALETTE, examine_mask, write_mask_png
+from jointvos.types import VideoInfo
+
+INFO = VideoInfo(Path("clip.mp4"), 320, 240, Fraction(25), Fraction(1, 25))
+ROWS, COLUMNS = np.mgrid[:240, :320]
+
+
+def discs() -> np.ndarray:
+    """Discs with the ids 1 and 2, which touch, and a bar with the id 3, uint8 [240,320]."""
+    labels = np.zeros((240, 320), dtype=np.uint8)
+    labels[np.hypot(COLUMNS - 90, ROWS - 100) < 45] = 1
+    labels[np.hypot(COLUMNS - 170, ROWS - 110) < 40] = 2
+    labels[180:200, 60:300] = 3
+    return labels
+
+
+IDS = discs()
+PURE = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)], dtype=np.uint8)
+
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+PHOTO = np.asarray(Image.fromarray(PHOTO).resize((320, 240), Image.Resampling.BICUBIC))
+
+
+def jpeg(pixels: np.ndarray) -> Image.Image:
+    data = BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG")
+    return Image.open(data)
+
+
+def agreement(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The least overlap of any id, intersection over union."""
+    assert set(np.unique(found)) == set(np.unique(wanted))
+    pairs = [(found == i, wanted == i) for i in np.unique(wanted)[1:]]
+    return min((a & b).sum() / (a | b).sum() for a, b in pairs)
+
+
+def soft(picture: Image.Image) -> Image.Image:
+    return picture.filter(ImageFilter.GaussianBlur(1.2))
+
+
+def test_objects_are_listed(tmp_path):
+    labels = IDS
+    write_mask_png(tmp_path / "m.png", labels)
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert check.refused is None
+    assert check.doubts == ()
+    assert check.mended is None
+    assert [each.id for each in check.objects] == np.unique(labels)[1:].tolist()
+    for each in check.objects:
+        mask = labels == each.id
+        ys, xs = np.nonzero(mask)
+        assert each.area == mask.sum()
+        size = (np.ptp(xs) + 1, np.ptp(ys) + 1)
+        assert each.box == (xs.min(), ys.min(), *size)
+    assert [each.colour for each in check.objects] == [(128, 0, 0), (0, 128, 0), (128, 128, 0)]
+
+
+@pytest.mark.parametrize(
+    ("picture", "format", "least"),
+    [
+        pytest.param(soft(Image.fromarray(IDS * 60)), "PNG", 0.93, id="soft grey ids"),
+        pytest.param(soft(Image.fromarray(PURE[IDS])), "PNG", 0.93, id="soft colours"),
+        pytest.param(soft(Image.fromarray(DAVIS_PALETTE[IDS])), "PNG", 0.93, id="soft DAVIS"),
+        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", 0.93, id="JPEG of colours"),
+        pytest.param(Image.fromarray(DAVIS_PALETTE[IDS]), "JPEG", 0.93, id="JPEG of DAVIS"),
+    ],
+)
+def test_phantom_objects_are_refused_and_mended(tmp_path, picture, format, least):
+    picture.save(tmp_path / "m", format)
+    check = examine_mask(tmp_path / "m", INFO)
+    assert isinstance(check.refused, TooManyObjects)
+    assert check.objects == ()
+    assert "soft edges" in check.mending
+    mended = check.mended
+    if mended.max() > 3:  # grey ids stay what they are
+        assert set(np.unique(mended)) == {0, 60, 120, 180}
+        mended = mended // 60
+    assert agreement(mended, IDS) > least
+
+
+@pytest.mark.parametrize(
+    "shape", [(120, 160), (480, 640), (121, 160)], ids=["half", "double", "half and a row"]
+)
+def test_scaled_masks_are_scaled_back(tmp_path, shape):
+    size = (shape[1], shape[0])
+    Image.fromarray(IDS).resize(size, Image.Resampling.NEAREST).save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert isinstance(check.refused, MaskSizeMismatch)
+    assert check.mending == f"scaled from {shape[1]}x{shape[0]} without smoothing"
+    assert agreement(check.mended, IDS) > 0.9
+
+
+def test_a_soft_mask_of_another_size_is_cut_and_scaled(tmp_path):
+    soft(Image.fromarray(PURE[IDS]).resize((640, 480), Image.Resampling.BICUBIC)).save(
+        tmp_path / "m.png"
+    )
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert "soft edges" in check.mending
+    assert "scaled from 640x480" in check.mending
+    assert agreement(check.mended, IDS) > 0.9
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_mask_of_the_stored_picture_is_turned_like_the_video(tmp_path, turns):
+    write_mask_png(tmp_path / "m.png", np.ascontiguousarray(np.rot90(IDS, -turns)))
+    check = examine_mask(tmp_path / "m.png", INFO, Orientation(False, turns))
+    assert isinstance(check.refused, MaskSizeMismatch)
+    assert check.mending == "turned as the video is turned for showing"
+    assert np.array_equal(check.mended, IDS)
+
+
+def test_nobody_knows_how_to_turn_it_if_the_video_is_not(tmp_path):
+    write_mask_png(tmp_path / "m.png", np.ascontiguousarray(np.rot90(IDS)))
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert isinstance(check.refused, MaskSizeMismatch)
+    assert check.mended is None
+
+
+@pytest.mark.parametrize(
+    "present", [(1, 2, 3), (1,), (1, 3), (1, 2, 3, 4, 5, 6, 7), (1, 2, 255)], ids=str
+)
+def test_palettes_that_became_grey_are_known_by_their_values(tmp_path, present):
+    labels = np.zeros((240, 320), dtype=np.uint8)
+    for k, i in enumerate(present):
+        labels[20:200, 10 + 40 * k : 40 + 40 * k] = i
+    Image.fromarray(DAVIS_PALETTE[labels]).convert("L").save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert check.refused is None
+    assert "turned into grey: 38 would be 1" in check.doubts[0].replace(" 15 would be 4,", "")
+    assert np.array_equal(check.mended, labels)
+
+
+@pytest.mark.parametrize("values", [(1, 2, 3), (50, 100, 150), (38, 75, 100), (14, 60)], ids=str)
+def test_other_ids_are_not_taken_for_converted_ones(tmp_path, values):
+    labels = np.zeros((240, 320), dtype=np.uint8)
+    for k, i in enumerate(values):
+        labels[20:200, 10 + 40 * k : 40 + 40 * k] = i
+    Image.fromarray(labels).save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert check.doubts == ()
+    assert [each.id for each in check.objects] == list(values)
+
+
+def test_slips_of_the_brush_are_told(tmp_path):
+    labels = IDS.copy()
+    labels[3, 5:9] = 17
+    write_mask_png(tmp_path / "m.png", labels)
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert "17 (4 px)" in check.doubts[0]
+    assert np.array_equal(check.mended, IDS)
+
+
+def test_an_object_of_one_pixel_alone_is_fine(tmp_path):
+    write_mask_png(tmp_path / "m.png", (IDS * 0 + (ROWS + COLUMNS == 0)).astype(np.uint8))
+    assert examine_mask(tmp_path / "m.png", INFO).doubts == ()
+
+
+BLACK_AND_WHITE = Image.fromarray(np.where(IDS == 1, 255, 0).astype(np.uint8)).convert("RGB")
+IN_COLOURS = Image.fromarray(PURE[np.where(IDS == 3, 0, IDS)])
+CUT_OUT = IN_COLOURS.convert("RGBA")
+CUT_OUT.putalpha(Image.fromarray(((IDS == 1) | (IDS == 2)).astype(np.uint8) * 255))
+
+
+def with_palette(indices: np.ndarray, *colours: tuple[int, int, int]) -> Image.Image:
+    picture = Image.fromarray(indices.astype(np.uint8))
+    picture.putpalette([value for colour in colours for value in colour])
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "wanted"),
+    [
+        pytest.param(BLACK_AND_WHITE.quantize(2), IDS == 1, id="black and white"),
+        pytest.param(IN_COLOURS.quantize(3), IDS % 3, id="colours"),
+        pytest.param(
+            with_palette(3 - IDS, (128, 128, 0), (0, 128, 0), (128, 0, 0), (0, 0, 0)),
+            IDS,
+            id="DAVIS colours backwards",
+        ),
+        pytest.param(
+            soft(BLACK_AND_WHITE).quantize(64, Image.Quantize.MEDIANCUT), IDS == 1, id="soft edges"
+        ),
+    ],
+)
+def test_a_palette_whose_background_is_not_first_is_refused(tmp_path, picture, wanted):
+    picture.save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert isinstance(check.refused, UnclearBackground)
+    assert "of its palette is black" in str(check.refused)
+    assert check.mending.startswith("numbered by its colours")
+    assert agreement(check.mended, wanted.astype(np.uint8)) > 0.98
+
+
+def test_what_is_transparent_is_background(tmp_path):
+    indices = np.array([2, 0, 1, 2], dtype=np.uint8)[IDS]
+    picture = with_palette(indices, (255, 0, 0), (0, 0, 0), (255, 255, 255))
+    picture.save(tmp_path / "m.png", transparency=2)
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert "index 2 of its palette is transparent" in str(check.refused)
+    assert np.array_equal(check.mended, IDS % 3)  # black, which can be seen, is an object
+
+
+@pytest.mark.parametrize(
+    ("picture", "says", "wanted"),
+    [
+        pytest.param(IN_COLOURS.convert("P"), "15, 40 are places in a web", IDS % 3, id="web"),
+        pytest.param(
+            with_palette(IDS, (0, 0, 0), (0, 128, 0), (128, 0, 0), (128, 128, 0)),
+            "of other ids: 1 has that of 2, 2 has that of 1",
+            np.array([0, 2, 1, 3], dtype=np.uint8)[IDS],
+            id="DAVIS colours in another order",
+        ),
+        pytest.param(
+            with_palette(IDS, (0, 0, 0), (9, 90, 0), (90, 0, 0), (9, 90, 0)),
+            "1 and 3 have the same colour, #095a00",
+            np.array([0, 2, 1, 2], dtype=np.uint8)[IDS],
+            id="one colour twice",
+        ),
+        pytest.param(
+            with_palette(IDS, (0, 0, 0), (90, 9, 0), (9, 0, 90), (0, 0, 0)),
+            "index 3 of its palette is black like index 0",
+            IDS % 3,
+            id="black twice",
+        ),
+    ],
+)
+def test_palettes_that_are_hardly_meant_so_are_told(tmp_path, picture, says, wanted):
+    picture.save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert check.refused is None
+    assert says in check.doubts[0]
+    assert check.mending == "numbered by its colours"
+    assert np.array_equal(check.mended, wanted)
+
+
+@pytest.mark.parametrize(
+    "colours",
+    [
+        pytest.param([(0, 0, 0), (1, 2, 3), (255, 255, 255), (9, 9, 9)], id="black first"),
+        pytest.param([(9, 90, 200), (1, 200, 3), (255, 255, 255), (90, 9, 9)], id="no black"),
+        pytest.param([(0, 0, 0)] * 4, id="all black"),
+    ],
+)
+def test_other_palettes_do_not_matter(tmp_path, colours):
+    with_palette(IDS, *colours).save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert (check.refused, check.doubts) == (None, ())
+    assert np.array_equal(check.labels, IDS)
+
+
+def test_an_inverted_mask_is_told_and_turned_back(tmp_path):
+    inverted = np.where(IDS == 1, 0, 255).astype(np.uint8)
+    Image.fromarray(inverted).save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert "touches all four sides" in check.doubts[0]
+    assert check.mending == "inverted"
+    assert np.array_equal(check.mended, IDS == 1)
+
+
+CROSS = (np.abs(COLUMNS - 160) < 30) | (np.abs(ROWS - 120) < 30)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(np.ones_like(IDS), id="no background"),
+        pytest.param((np.abs(COLUMNS - 160) < 150).astype(np.uint8), id="not at all sides"),
+        pytest.param((IDS == 1) * 2 + (IDS != 1), id="two objects"),
+        pytest.param(
+            ((np.abs(COLUMNS - 160) < 30) | (np.abs(ROWS - 120) < 30)).astype(np.uint8),
+            id="a cross",
+        ),
+    ],
+)
+def test_large_objects_are_no_inverted_background(tmp_path, labels):
+    write_mask_png(tmp_path / "m.png", labels.astype(np.uint8))
+    assert examine_mask(tmp_path / "m.png", INFO).doubts == ()
+
+
+def test_void_alone_is_taken_for_the_object(tmp_path):
+    write_mask_png(tmp_path / "m.png", np.where(IDS == 1, 255, 0).astype(np.uint8))
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert isinstance(check.refused, EmptyMaskError)
+    assert np.array_equal(check.mended, IDS == 1)
+
+
+@pytest.mark.parametrize(
+    ("picture", "error"),
+    [
+        pytest.param(Image.new("L", (320, 240)), EmptyMaskError, id="empty"),
+        pytest.param(Image.new("L", (100, 100), 255), MaskSizeMismatch, id="another shape"),
+        pytest.param(None, MaskReadError, id="missing"),
+        pytest.param(Image.fromarray(PHOTO), TooManyObjects, id="photo"),
+        pytest.param(jpeg(PHOTO), TooManyObjects, id="photo in JPEG"),
+    ],
+)
+def test_what_nobody_can_mend(tmp_path, picture, error):
+    if picture is not None:
+        picture.save(tmp_path / "m.png", picture.format or "PNG")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert type(check.refused) is error
+    assert check.mended is None
+    assert check.mending == ""

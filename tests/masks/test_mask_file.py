@@ -1,0 +1,246 @@
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jointvos.errors import (
+    EmptyMaskError,
+    EncodeError,
+    MaskReadError,
+    MaskSizeMismatch,
+    TooManyObjects,
+)
+from jointvos.masks import (
+    DAVIS_PALETTE,
+    DISPLAY_COLOURS,
+    check_mask,
+    read_mask,
+    write_mask_png,
+)
+from jointvos.types import VideoInfo
+
+IDS = np.zeros((48, 64), dtype=np.uint8)
+IDS[8:20, 8:24], IDS[24:40, 8:24], IDS[10:30, 40:60] = 1, 2, 3
+ONE = (IDS == 1).astype(np.uint8)
+WITH_VOID = np.where(IDS == 3, 255, IDS).astype(np.uint8)
+INFO = VideoInfo(Path("clip.mp4"), 64, 48, Fraction(24), Fraction(1, 24))
+PURE = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)], dtype=np.uint8)
+
+
+def palette(ids, colours=DAVIS_PALETTE):
+    picture = Image.fromarray(ids)
+    picture.putpalette(colours.tobytes())
+    return picture
+
+
+def three(values):
+    return np.repeat(values[:, :, None], 3, axis=2)
+
+
+def with_alpha(colours, alpha):
+    return Image.fromarray(np.dstack([colours, alpha]))
+
+
+def grey_alpha(grey, alpha):
+    return Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)])
+
+
+FOREIGN = np.full((256, 3), 90, dtype=np.uint8)
+FOREIGN[0], FOREIGN[2] = 255, 200
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        pytest.param(palette(IDS), IDS, id="palette"),
+        pytest.param(palette(IDS, FOREIGN), IDS, id="palette of other, partly equal colours"),
+        pytest.param(palette(WITH_VOID), WITH_VOID, id="palette with void"),
+        pytest.param(palette(ONE * 255), ONE * 255, id="palette of 0 and void: no object"),
+        pytest.param(Image.fromarray(IDS), IDS, id="grey ids"),
+        pytest.param(Image.fromarray(ONE), ONE, id="grey 0 and 1"),
+        pytest.param(Image.fromarray(ONE * 255), ONE, id="grey 0 and 255"),
+        pytest.param(Image.fromarray(ONE * 0 + 255), ONE * 0 + 1, id="all white"),
+        pytest.param(Image.fromarray(WITH_VOID), WITH_VOID, id="grey ids with void"),
+        pytest.param(Image.fromarray(ONE * 255).convert("1"), ONE, id="one bit"),
+        pytest.param(Image.fromarray(IDS.astype(np.uint16) * 50), IDS * 50, id="16 bit"),
+        pytest.param(Image.fromarray(ONE.astype(np.uint16) * 65535), ONE, id="16 bit binary"),
+        pytest.param(Image.fromarray(DAVIS_PALETTE[IDS]), IDS, id="DAVIS colours"),
+        pytest.param(Image.fromarray(PURE[IDS]), IDS, id="other colours, falling"),
+        pytest.param(Image.fromarray(three(ONE * 255)), ONE, id="RGB 0 and 255"),
+        pytest.param(Image.fromarray(three(IDS)), IDS, id="RGB of grey ids"),
+        pytest.param(with_alpha(DAVIS_PALETTE[IDS], ONE * 0 + 255), IDS, id="opaque RGBA"),
+        pytest.param(with_alpha(three(IDS * 0 + 77), ONE * 255), ONE, id="cut-out"),
+        pytest.param(with_alpha(three(IDS * 0), ONE * 200), ONE, id="black cut-out"),
+        pytest.param(
+            with_alpha(DAVIS_PALETTE[np.where(IDS, IDS, 5)], (IDS > 0).astype(np.uint8) * 255),
+            IDS,
+            id="DAVIS colours on nothing",
+        ),
+        pytest.param(grey_alpha(ONE * 0 + 255, ONE * 255), ONE, id="LA"),
+    ],
+)
+def test_ids_are_those_of_the_file(tmp_path, picture, expected):
+    path = tmp_path / "mask.jpg"  # read by content
+    picture.save(path, "PNG")
+    mask = read_mask(path, INFO)
+    assert mask.dtype == np.uint8
+    assert np.array_equal(mask, expected)
+
+
+@pytest.mark.parametrize("factor", [200, 255, 20_000])
+def test_ids_above_255_are_not_wrapped(tmp_path, factor):
+    ids = IDS.astype(np.uint16) * factor
+    Image.fromarray(ids).save(tmp_path / "mask.png")
+    mask = read_mask(tmp_path / "mask.png", INFO)
+    assert mask.dtype == np.uint16
+    assert np.array_equal(mask, ids)
+    check_mask(mask, tmp_path / "mask.png", INFO)
+
+
+def test_smoothed_edges_in_16_bit(tmp_path, caplog):
+    steps = np.asarray(smooth(Image.fromarray(ONE * 255))).astype(np.uint16) * 257
+    Image.fromarray(steps).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), steps > 32767)
+    assert "cut at mid-grey" in caplog.text
+    steps = np.asarray(smooth(Image.fromarray(IDS * 50))).astype(np.uint16) * 99
+    Image.fromarray(steps).save(tmp_path / "mask.png")
+    with pytest.raises(TooManyObjects, match="smoothed edges"):
+        read_mask(tmp_path / "mask.png")
+
+
+def test_a_black_and_white_jpeg_is_cut_at_grey_and_told(tmp_path, caplog):
+    Image.fromarray(ONE * 255).save(tmp_path / "mask.jpg", quality=90)
+    mask = read_mask(tmp_path / "mask.jpg")
+    assert set(np.unique(mask)) == {0, 1}
+    assert np.count_nonzero(mask != ONE) <= 20
+    assert "cut at mid-grey" in caplog.text
+
+
+def test_near_black_and_white_is_cut_whatever_the_format(tmp_path):
+    noisy = (ONE * 240 + np.random.default_rng(0).integers(0, 15, ONE.shape)).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), ONE)
+
+
+def smooth(picture):
+    picture = picture.resize((640, 480), Image.Resampling.NEAREST)
+    return picture.rotate(10, Image.Resampling.BICUBIC).resize((320, 240), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_smoothed_edges_of_one_object_are_cut_at_grey_and_told(tmp_path, caplog, mode):
+    picture = smooth(Image.fromarray(ONE * 255))
+    assert len(np.unique(np.asarray(picture))) > 50
+    picture.convert(mode).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), np.asarray(picture) > 127)
+    assert "cut at mid-grey" in caplog.text
+
+
+def test_a_few_grey_steps_are_an_edge_too(tmp_path):
+    fine = Image.fromarray(ONE * 255).rotate(10, expand=False).resize((192, 144))
+    picture = fine.resize((96, 72), Image.Resampling.BOX)
+    picture.save(tmp_path / "mask.png")
+    assert set(np.unique(read_mask(tmp_path / "mask.png"))) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("picture", "format", "hint"),
+    [
+        pytest.param(smooth(Image.fromarray(IDS * 50)), "PNG", "smoothed edges;", id="grey ids"),
+        pytest.param(
+            smooth(Image.fromarray(WITH_VOID * 1)), "PNG", "smoothed edges;", id="ids with void"
+        ),
+        pytest.param(
+            smooth(palette(IDS).convert("RGB")), "PNG", "smoothed edges;", id="colours of ids"
+        ),
+        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", "edges or JPEG;", id="colours in JPEG"),
+        pytest.param(Image.fromarray(IDS.astype(np.int32) * 40_000), "TIFF", "120000", id="32 bit"),
+        pytest.param(Image.fromarray(IDS.astype(np.int32) - 1), "TIFF", "id -1", id="negative"),
+    ],
+)
+def test_too_many_objects(tmp_path, picture, format, hint):
+    picture.save(tmp_path / "mask", format)
+    with pytest.raises(TooManyObjects, match=hint):
+        read_mask(tmp_path / "mask")
+
+
+def test_many_solid_objects_are_welcome(tmp_path):
+    ids = (np.arange(120)[:, None] // 8 * 16 + np.arange(128)[None] // 8 + 1).astype(np.uint8)
+    write_mask_png(tmp_path / "mask.png", ids)
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), ids)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(None, "No such file", id="missing"),
+        pytest.param(b"", "not a picture", id="empty"),
+        pytest.param(b"text" * 99, "not a picture", id="text"),
+        pytest.param("half", "mask.png", id="cut"),
+    ],
+)
+def test_unreadable_masks(tmp_path, content, message):
+    path = tmp_path / "mask.png"
+    if content == "half":
+        noise = np.random.default_rng(0).integers(0, 9, (99, 99), dtype=np.uint8)
+        write_mask_png(path, noise)
+        content = path.read_bytes()[:1000]
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(MaskReadError, match=message):
+        read_mask(path)
+
+
+def test_a_folder_is_no_mask(tmp_path):
+    with pytest.raises(MaskReadError, match="is a folder; expected a picture"):
+        read_mask(tmp_path)
+
+
+def test_a_bomb_is_not_decoded(tmp_path):
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "mask.png")
+    with pytest.raises(MaskReadError, match="89 million"):
+        read_mask(tmp_path / "mask.png")
+
+
+@pytest.mark.parametrize(
+    ("size", "hint"), [((32, 24), "nearest neighbour"), ((48, 64), "turn the mask")]
+)
+def test_other_sizes_are_refused_before_and_after_decoding(tmp_path, size, hint):
+    path = tmp_path / "mask.png"
+    write_mask_png(path, np.ones(size[::-1], dtype=np.uint8))
+    message = rf"mask\.png is {size[0]}x{size[1]} but clip\.mp4 is 64x48; .*{hint}"
+    with pytest.raises(MaskSizeMismatch, match=message):
+        read_mask(path, INFO)
+    with pytest.raises(MaskSizeMismatch, match=message):
+        check_mask(read_mask(path), path, INFO)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [(IDS * 0, r"background \(0\)"), (ONE * 255, r"void \(255\)")],
+)
+def test_masks_that_select_nothing(mask, message):
+    with pytest.raises(EmptyMaskError, match=message):
+        check_mask(mask, Path("mask.png"), INFO)
+    check_mask(IDS, Path("mask.png"), INFO)
+
+
+def test_written_masks_are_palette_pictures(tmp_path):
+    ids = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    write_mask_png(tmp_path / "mask.png", ids)
+    with Image.open(tmp_path / "mask.png") as picture:
+        assert picture.mode == "P"
+        assert np.array_equal(np.asarray(picture), ids)
+        assert np.array_equal(np.asarray(picture.convert("RGB")), DAVIS_PALETTE[ids])
+    with pytest.raises(EncodeError, match="cannot be written"):
+        write_mask_png(tmp_path / "missing" / "mask.png", ids)
+
+
+def test_palettes():
+    assert DAVIS_PALETTE[:4].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    assert DAVIS_PALETTE[[8, 255]].tolist() == [[64, 0, 0], [224, 224, 192]]
+    assert len(np.unique(DAVIS_PALETTE, axis=0)) == 256
+    assert len(np.unique(DISPLAY_COLOURS[1:255], axis=0)) == 254
+    assert DISPLAY_COLOURS[1:255].max(axis=1).min() >= 200
