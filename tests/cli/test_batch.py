@@ -299,6 +299,7 @@ def test_what_is_wrong_for_all_videos_is_said_once(inputs, arguments, code, says
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("whom", ["driver", "worker"])
 def test_killed_twenty_times_at_any_moment(inputs, expected, whom):
