@@ -2,15 +2,15 @@
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from jointvos.batch.checking import Checked, moved
-from jointvos.batch.places import threads_of
+from jointvos.batch.places import share_cores, threads_of
+from jointvos.batch.processes import apart
 from jointvos.errors import JointVOSError
 from jointvos.runs import Opened, SegmentedFrame, segment_video
 
@@ -41,15 +41,20 @@ class Pace:
 
 def measure_pace(video: Checked, places: Sequence[str]) -> Pace | None:
     """Segment the first frames of a video as a worker would; None if that does not work."""
+    return apart(_measure, video, places)
+
+
+def _measure(video: Checked, places: Sequence[str]) -> Pace | None:
+    share_cores(threads_of(len(places)))
     job = video.task.job
-    with TemporaryDirectory(prefix="jointvos-") as folder, _threads(threads_of(len(places))):
+    times = []
+    with TemporaryDirectory(prefix="jointvos-") as folder:
         job = replace(
             job,
             outputs=moved(job.outputs, Path(folder)),
             session=replace(job.session, device=places[0]),
             resume=False,
         )
-        times = []
         try:
             model = job.session.load()
             with segment_video(job, model) as run:
@@ -66,16 +71,3 @@ def measure_pace(video: Checked, places: Sequence[str]) -> Pace | None:
     objects = max(1, video.objects)
     rest = statistics.median(taken[1:]) if taken[1:] else taken[0]
     return Pace(taken[0] / objects, rest / objects)
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -13,6 +13,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import TypeAlias
 
+from jointvos.batch.places import share_cores
 from jointvos.batch.record import ObjectSummary
 from jointvos.batch.summary import Summary
 from jointvos.batch.tasks import Task
@@ -118,8 +119,7 @@ def work(link: Connection, setup: Setup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        if setup.threads is not None:
-            _share_cores(setup.threads)
+        share_cores(setup.threads)
         notes: list[str] = []
         model = setup.session.load(say=notes.append)
     except JointVOSError as error:
@@ -140,14 +140,6 @@ def _end_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
-
-
-def _share_cores(threads: int) -> None:
-    import cv2
-    import torch
-
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
 
 
 class _Attempt:

@@ -1,14 +1,13 @@
 """The worker processes: who does what, and what happens when one dies."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 
 from jointvos.batch.places import threads_of
+from jointvos.batch.processes import CONTEXT
 from jointvos.batch.tasks import Task
 from jointvos.batch.worker import (
     RECORDED,
@@ -24,12 +23,6 @@ from jointvos.batch.worker import (
 from jointvos.errors import DeviceError
 from jointvos.runs import SessionSpec
 
-# Workers must not be forked from a process that computes: OpenMP and CUDA do not survive that. On
-# Linux they are forked from one that has everything imported and never computes.
-_CONTEXT = get_context("forkserver") if sys.platform == "linux" else get_context("spawn")
-_CONTEXT.set_forkserver_preload(
-    ["jointvos.batch.worker", "jointvos.checkpoints.load", "jointvos.inference"]
-)
 _LOOK_EVERY_S = 0.2
 _FALSE_STARTS = 3
 """How many workers in a row may die before one has loaded the model."""
@@ -40,8 +33,8 @@ class _Worker:
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
-        self.link, theirs = _CONTEXT.Pipe()
-        self.process = _CONTEXT.Process(target=work, args=(theirs, setup), daemon=True)
+        self.link, theirs = CONTEXT.Pipe()
+        self.process = CONTEXT.Process(target=work, args=(theirs, setup), daemon=True)
         self.process.start()
         theirs.close()
         self.loaded = self.free = False

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 
 from jointvos.batch.places import choose_places, threads_of
 from jointvos.batch.summary import Summary
@@ -27,12 +26,6 @@ def test_a_summary_stays_small_and_counts_what_was_lost():
     assert seventh.areas[: seventh.areas.index(seen[0])] == (None,) * (len(third.areas) - len(seen))
 
 
-@pytest.fixture
-def gpus(monkeypatch: pytest.MonkeyPatch):
-    """Sets how many there are."""
-    return lambda count: monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-
-
 @pytest.mark.parametrize(
     ("there", "device", "wanted", "jobs", "places"),
     [
@@ -45,9 +38,8 @@ def gpus(monkeypatch: pytest.MonkeyPatch):
         pytest.param(2, "cuda", "all", 3, ["cuda:0", "cuda:1", "cuda:0"], id="shared"),
     ],
 )
-def test_every_worker_has_its_device(gpus, there, device, wanted, jobs, places):
-    gpus(there)
-    assert choose_places(device, wanted, jobs) == places
+def test_every_worker_has_its_device(there, device, wanted, jobs, places):
+    assert choose_places(device, wanted, jobs, lambda: there) == places
 
 
 @pytest.mark.parametrize(
@@ -61,10 +53,9 @@ def test_every_worker_has_its_device(gpus, there, device, wanted, jobs, places):
         pytest.param(1, "auto", None, 0, ConfigError, "--jobs is 0", id="no worker"),
     ],
 )
-def test_what_there_is_not_is_refused(gpus, there, device, wanted, jobs, kind, says):
-    gpus(there)
+def test_what_there_is_not_is_refused(there, device, wanted, jobs, kind, says):
     with pytest.raises(kind, match=says):
-        choose_places(device, wanted, jobs)
+        choose_places(device, wanted, jobs, lambda: there)
 
 
 def test_cores_are_shared_out_unless_the_environment_says_so(monkeypatch):
