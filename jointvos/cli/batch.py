@@ -1,5 +1,6 @@
 """`jointvos batch`: many videos, and what becomes of each."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -157,12 +158,12 @@ def batch(
         if batch.dry_run:
             look_at(work, reporter, batch.as_json)
             return
-        with _stopped_by_signals(work):
+        with _stopped_by_signals(work, reporter.quiet):
             carry_out(work, reporter, batch.as_json)
 
 
 @contextmanager
-def _stopped_by_signals(work: "Batch") -> Iterator[None]:
+def _stopped_by_signals(work: "Batch", quiet: bool) -> Iterator[None]:
     """Let the first signal stop the batch, and another one end it at once.
 
     Raises:
@@ -176,6 +177,8 @@ def _stopped_by_signals(work: "Batch") -> Iterator[None]:
         if len(received) > 1:
             raise KeyboardInterrupt
         work.stop()
+        if not quiet:  # past Python's streams, which may be in the middle of a line
+            os.write(2, b"\nstopping at the next frame; Ctrl-C again stops at once\n")
 
     before = {number: signal.signal(number, stop) for number in codes}
     try:
