@@ -98,9 +98,7 @@ def _check_places(task: Task) -> None:
     ours = job.outputs.overwrite or task.interrupted.named() == [f.absolute() for f in files]
     for path in files:
         if not ours and os.path.lexists(path):
-            raise OutputExists(
-                f"{path} already exists; choose another name, or allow overwriting (-f)"
-            )
+            raise OutputExists(f"{path} already exists")
         above = next(each for each in path.absolute().parents if os.path.lexists(each))
         if not above.is_dir():
             raise OutputError(f"{path}: {above} is no folder")

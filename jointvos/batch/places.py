@@ -29,23 +29,23 @@ def choose_places(
         DeviceUnavailable: There are fewer GPUs.
     """
     if jobs is not None and jobs < 1:
-        raise ConfigError(f"--jobs is {jobs}, expected 1 or more")
+        raise ConfigError(f"`jobs` is {jobs}, expected 1 or more")
     if gpus is None:
         if device != "auto":
             return [device] * (jobs or 1)
         there = _names(count())
         return _spread(there, jobs) if there else ["auto"] * (jobs or 1)
     if device not in ("auto", "cuda"):
-        raise ConfigError(f"--gpus and --device {device} exclude each other; give one of them")
+        raise ConfigError(f"`gpus` and `device={device!r}` exclude each other; give one of them")
     there = _names(count())
     if gpus != "all":
         if not gpus.isdecimal() or int(gpus) < 1:
-            raise ConfigError(f"--gpus is {gpus!r}, expected all or how many")
+            raise ConfigError(f"`gpus` is {gpus!r}, expected all or how many")
         if int(gpus) > len(there):
-            raise DeviceUnavailable(f"--gpus {gpus}: there are {len(there)} CUDA devices here")
+            raise DeviceUnavailable(f"`gpus` is {gpus}, but there are {len(there)} CUDA devices")
         there = there[: int(gpus)]
     if not there:
-        raise DeviceUnavailable("--gpus all: there is no CUDA device here; use --jobs")
+        raise DeviceUnavailable("there is no CUDA device here", hint="leave out `gpus`")
     return _spread(there, jobs)
 
 

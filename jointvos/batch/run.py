@@ -26,8 +26,8 @@ from jointvos.batch.rows import Row
 from jointvos.batch.tasks import Task, make_tasks
 from jointvos.batch.worker import Outcome
 from jointvos.batch.workers import Workers
-from jointvos.checkpoints.lock import alone
 from jointvos.errors import ConfigError, JointVOSError, OutputError, os_errors_as
+from jointvos.files.lock import alone
 from jointvos.runs import SegmentJob
 
 _LOCK = ".batch.lock"
@@ -58,7 +58,7 @@ class Batch(Iterator[BatchEvent]):
         *,
         jobs: int | None = None,
         gpus: str | None = None,
-        retries: int = 1,
+        retry: int = 1,
         retry_failed: bool = True,
         dry: bool = False,
     ) -> None:
@@ -71,7 +71,7 @@ class Batch(Iterator[BatchEvent]):
                 count, and paths of its outputs hold `{name}` and are relative to `folder`.
             jobs: How many workers; by default one per GPU, or one on the CPU.
             gpus: "all" or how many.
-            retries: How often a video is tried again in this run if its worker dies or it fails
+            retry: How often a video is tried again in this run if its worker dies or it fails
                 for another reason than its options, input or masks.
             retry_failed: Whether what failed in an earlier run is tried again.
             dry: Whether the videos are only looked at; nothing is written then.
@@ -82,14 +82,14 @@ class Batch(Iterator[BatchEvent]):
         """
         template = template or SegmentJob("")
         template.session.check()
-        if retries < 0:
-            raise ConfigError(f"--retry is {retries}, expected 0 or more")
+        if retry < 0:
+            raise ConfigError(f"`retry` is {retry}, expected 0 or more")
         self.folder = folder
         self._tasks = make_tasks(rows, template, folder)
         self._model = model_identity(template.session)
         self._session = template.session
         self._places = choose_places(template.session.device, gpus, jobs)
-        self._retries, self._retry_failed, self._dry = retries, retry_failed, dry
+        self._retry, self._retry_failed, self._dry = retry, retry_failed, dry
         self._hashes: dict[str, tuple[str | None, str]] = {}
         self._new: list[Entry] = []
         self._failed: list[Entry] = []
@@ -215,7 +215,7 @@ class Batch(Iterator[BatchEvent]):
         def note(task: Task, outcome: Outcome, attempts: int) -> None:
             self._new.append(self._note(record, task, outcome, attempts))
 
-        with Workers(self._session, self._places, self._retries, note) as workers:
+        with Workers(self._session, self._places, self._retry, note) as workers:
             self._workers = workers
             if self._stopping:
                 return done

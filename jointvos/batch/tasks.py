@@ -61,11 +61,10 @@ def make_tasks(rows: Sequence[Row], template: SegmentJob, folder: Path) -> list[
     """
     for name, path in template.outputs.paths().items():
         if NAME not in str(path):
-            option = f"--{name.replace('_', '-')}"
             better = path.with_name(f"{NAME}{path.suffix}") if path.suffix else path / NAME
             raise ConfigError(
-                f"{option} {path}: all videos would be written there; put {NAME} in it, such as "
-                f"{option} {better}"
+                f"`{name}` is {path} for all videos, expected a place for each",
+                hint=f"such as `{name}={str(better)!r}`",
             )
     tasks = [_task(row, template, folder) for row in rows]
     _refuse_equal_names(tasks)

@@ -157,8 +157,8 @@ class Workers:
             self._false_starts += 1
             if self._false_starts == _FALSE_STARTS:
                 raise DeviceError(
-                    f"workers end while they load the model ({died}); with too little memory, give "
-                    "fewer --jobs"
+                    f"workers end while they load the model ({died})",
+                    hint="if there is too little memory, give fewer `jobs`",
                 )
         if dead.leaving is not None:
             dead.leaving.forget()

@@ -42,8 +42,8 @@ class BatchOptions(OptionGroup):
     jobs: Annotated[
         int | None,
         typer.Option(
-            "-j",
             "--jobs",
+            "-j",
             metavar="N",
             help="Worker processes; on the CPU they share the cores. Default: one per GPU, or 1 "
             "on the CPU.",
@@ -151,7 +151,7 @@ def batch(
         template,
         jobs=batch.jobs,
         gpus=batch.gpus,
-        retries=0 if batch.no_retry else batch.retry,
+        retry=0 if batch.no_retry else batch.retry,
         retry_failed=not batch.no_retry,
         dry=batch.dry_run,
     ) as work:

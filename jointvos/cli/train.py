@@ -47,7 +47,7 @@ def train(
         raise ConfigError("there is nothing to train on; give --data PATH")
     out = options.out or Path("runs") / config.model
     if not options.resume and not options.show_batch and (out / "last.ckpt").exists():
-        raise OutputExists(f"{out} holds a run already; use --resume or another --out")
+        raise OutputExists(f"{out} holds a run already", hint="use --resume or another --out")
 
     import cv2
 
@@ -56,10 +56,9 @@ def train(
     from jointvos.distributed import joined_processes
     from jointvos.inference.device import choose_device
     from jointvos.training.data.sources import open_data
-    from jointvos.training.host_memory import keep_freed_memory
     from jointvos.training.pictures.contact_sheet import draw_batch
     from jointvos.training.run import Run, draw
-    from jointvos.training.trainer import Trainer
+    from jointvos.training.trainer import Trainer, keep_freed_memory
     from jointvos.training.validation import Validator
 
     cv2.setNumThreads(0)  # its threads would compete with the network's
@@ -94,7 +93,7 @@ def train(
         if options.resume:
             trainer.resume()
         if options.show_batch is not None:
-            if (wanted := run.request(run.step)) is None:
+            if (wanted := run.batch_spec(run.step)) is None:
                 raise ConfigError(f"{out} holds a run that is over; there is no next batch")
             batch = draw(run.data, wanted)
             draw_batch(batch.images.numpy(), batch.masks.numpy(), options.show_batch)

@@ -125,7 +125,7 @@ class Passes:
 def _fitting(frame: Frame, result: FrameResult) -> FrameResult:
     if result.index != frame.index:
         raise OutputError(
-            f"the saved result of frame {result.index} came for frame {frame.index}; "
-            "leave out --resume to begin anew"
+            f"the saved result of frame {result.index} came for frame {frame.index}",
+            hint="leave out `resume` to start over",
         )
     return result

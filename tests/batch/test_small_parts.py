@@ -50,7 +50,7 @@ def test_every_worker_has_its_device(there, device, wanted, jobs, places):
         pytest.param(1, "cpu", "all", None, ConfigError, "exclude each other", id="cpu"),
         pytest.param(1, "auto", "some", None, ConfigError, "expected all or how many", id="word"),
         pytest.param(1, "auto", "0", None, ConfigError, "expected all or how many", id="zero"),
-        pytest.param(1, "auto", None, 0, ConfigError, "--jobs is 0", id="no worker"),
+        pytest.param(1, "auto", None, 0, ConfigError, "`jobs` is 0", id="no worker"),
     ],
 )
 def test_what_there_is_not_is_refused(there, device, wanted, jobs, kind, says):

@@ -94,14 +94,20 @@ def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
             id="in place of an input",
         ),
         pytest.param(
-            [{"video": "a.mp4"}], Outputs(overlay="o.mp4"), "--overlay {name}.mp4", id="no name"
+            [{"video": "a.mp4"}],
+            Outputs(overlay="o.mp4"),
+            "such as `overlay='{name}.mp4'`",
+            id="no name",
         ),
         pytest.param(
-            [{"video": "a.mp4"}], Outputs(png="masks"), "--png masks/{name}", id="no name, folder"
+            [{"video": "a.mp4"}],
+            Outputs(png="masks"),
+            "such as `png='masks/{name}'`",
+            id="no name, folder",
         ),
         pytest.param([{"video": "a", "out": "../a"}], Outputs(), "out is '../a'", id="outside"),
-        pytest.param([{"video": "a", "objects": "x"}], Outputs(), "line 1: --objects", id="ids"),
-        pytest.param([{"video": "a", "mask": "1=0:a.png"}], Outputs(), "line 1: --mask", id="mask"),
+        pytest.param([{"video": "a", "objects": "x"}], Outputs(), "line 1: `objects`", id="ids"),
+        pytest.param([{"video": "a", "mask": "1=0:a.png"}], Outputs(), "line 1: `mask`", id="mask"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(tmp_path, rows, outputs, says):

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import misbehaving
 import pytest
-from misbehaving import Listener, Server, serving
+from misbehaving import Listener, Server, Visit, serving
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 import jointvos.checkpoints.install as installing
-import jointvos.checkpoints.lock as locking
 from jointvos.checkpoints import load_model
 from jointvos.checkpoints.install import install
 from jointvos.checkpoints.locate import bundled, place
@@ -29,14 +30,14 @@ from jointvos.errors import (
     WeightsError,
     WeightsNotFound,
 )
-from jointvos.web import Patience
+from jointvos.web import RETRY, Patience
 
-QUICK = Patience(connect_s=2, stall_s=1.5, attempts=2, pause_s=0.01, longest_pause_s=0.05)
+QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=1, backoff_max=0.05))
 
 
 @pytest.fixture
-def server(tiny_file: Path) -> Iterator[Server]:
-    with serving(tiny_file.read_bytes()) as server:
+def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
+    with serving(httpserver, tiny_file.read_bytes()) as server:
         server.behaviours["/good"] = misbehaving.good
         yield server
 
@@ -155,7 +156,7 @@ class TestKnownModels:
         assert "test.pth.tar cannot be fetched: 127.0.0.1" in message
         assert message.count("download quota for this file is used up") == 1
         assert "open https://example.org/page with a browser" in message
-        assert "`jointvos download-weights joint-test --from FILE`" in message
+        assert "`install('joint-test', source=FILE)`" in message
 
     def test_a_later_download_must_be_the_one_first_seen(
         self, known: KnownModel, server: Server, listener: Listener
@@ -234,7 +235,7 @@ class TestKnownModels:
         message = refused(WeightsError, known.name, listener, offline=True)
         assert f"{cache / 'joint-test.safetensors'} is not there" in message
         assert "fetch https://example.org/page elsewhere" in message
-        assert "`jointvos download-weights joint-test --from FILE`" in message
+        assert "`install('joint-test', source=FILE)`" in message
         path = have(known.name, listener, offline=True, source=str(tiny_file))
         assert have(known.name, listener, offline=True) == path
         assert server.seen == []
@@ -247,7 +248,7 @@ class TestKnownModels:
         assert have(known.name, listener) == path
         assert len(server.seen) == requests
         assert f"{path} is installed already" in listener.notes
-        assert "replace it with --force" in refused(
+        assert "replace it with `force=True`" in refused(
             OutputExists, known.name, listener, source=str(tiny_file)
         )
 
@@ -300,7 +301,7 @@ class TestStorage:
             WeightsError, "mine", listener, source=source, folder=tmp_path / "file" / "cache"
         )
         assert "cannot be written: Not a directory" in message
-        assert "--dir or JOINTVOS_CACHE" in message
+        assert "`folder` or JOINTVOS_CACHE" in message
         assert server.seen == []
 
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
@@ -358,23 +359,25 @@ class TestStorage:
         assert (record is not None and record.installed is not None) == (ends_at == 4)
         assert check_fully("x", path).state == ("ok" if ends_at == 4 else "unrecorded")
 
+    @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS])
     def test_without_locks_two_at_once_spoil_nothing(
         self,
+        code: int,
         known: KnownModel,
         server: Server,
         cache: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def no_locks(file: object) -> None:
-            raise OSError(errno.ENOLCK, "No locks available")
+        def no_locks(file: object, how: int) -> None:
+            raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr(locking, "_take", no_locks)
+        monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
         both = threading.Barrier(2)
 
-        def together(request: misbehaving.Request) -> None:
-            if request.number <= 2:
+        def together(visit: Visit) -> Response:
+            if visit.number <= 2:
                 both.wait(10)
-            misbehaving.good(request)
+            return misbehaving.good(visit)
 
         server.behaviours["/first"] = together
         ends: list[object] = []
@@ -406,7 +409,7 @@ class TestLaterLooks:
             file.write(b"x")
         with pytest.raises(IncompatibleWeights, match="not the file that was installed") as caught:
             load_model("mine")
-        assert "`jointvos download-weights mine --force`" in str(caught.value)
+        assert "`install('mine', force=True)`" in str(caught.value)
 
     def test_another_content_is_seen_when_its_time_tells(self, path: Path) -> None:
         content = bytearray(path.read_bytes())
