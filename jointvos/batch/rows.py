@@ -1,10 +1,9 @@
 """Lists of videos: CSV, JSON Lines, or a folder where masks stand beside videos."""
 
 import csv
-import io
 import json
+import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ PLAIN = ("objects", "remap", "direction", "start", "end", "raw", "preset")
 OUTPUTS = ("png", "overlay", "mask_video", "alpha", "soft", "crop", "stats", "coco")
 COLUMNS = ("video", *LISTS, "out", *PLAIN, *OUTPUTS)
 
+_STDIN = 0
 _VIDEO = re.compile(
     r"[^.].*\.(3gp|asf|avi|flv|gif|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|ts|webm|wmv|y4m)",
     re.IGNORECASE,
@@ -85,10 +85,10 @@ def read_rows(source: Path) -> list[Row]:
 
 def _rows(source: Path) -> Iterator[Row]:
     if str(source) == "-":
-        if sys.stdin.isatty():
+        if os.isatty(_STDIN):
             raise ConfigError("- reads a list from a pipe, but stdin is a terminal")
-        lines = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig")
-        yield from _from_json(lines, "stdin", Path())
+        with open(_STDIN, encoding="utf-8-sig", closefd=False) as lines:  # noqa: PTH123
+            yield from _from_json(lines, "stdin", Path())
     elif source.is_dir():
         yield from _from_folder(source)
     elif source.suffix.lower() == ".csv":

@@ -1,6 +1,4 @@
-import io
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,13 +43,6 @@ def test_json_lines_hold_lists_and_numbers(tmp_path):
         {"video": "b.mp4", "box": ("1,2,3,4", "5,6,7,8")},
     ]
     assert [row.name for row in rows] == ["a", "part/a2", "b"]
-
-
-def test_stdin_is_json_lines_beside_the_current_folder(monkeypatch):
-    stdin = io.TextIOWrapper(io.BytesIO(b'{"video": "a.mp4"}\n'))
-    monkeypatch.setattr(sys, "stdin", stdin)
-    (row,) = read_rows(Path("-"))
-    assert (row.place, row.folder) == ("stdin, line 1", Path())
 
 
 def test_in_a_folder_masks_stand_beside_videos(tmp_path):

@@ -268,6 +268,30 @@ def test_only_one_batch_at_a_time_writes_to_a_folder(inputs):
     assert run.end().returncode == 0
 
 
+def test_a_list_from_stdin_says_for_each_video_what_differs(inputs):
+    rows = [
+        {"video": "clips/a.mp4", "mask": "clips/a.png", "out": "part/x", "end": 5},
+        {"video": "clips/b.mp4", "box": [20, 30, 30, 30], "end": 9, "stats": "b.jsonl"},
+    ]
+    run = Run(
+        inputs,
+        *("batch", "-", "-o", "out", "--weights", "tiny.safetensors", "--device", "cpu"),
+        *("--png", "masks/{name}", "--start", "2"),
+        stdin="\n".join(map(json.dumps, rows)).encode(),
+    ).end()
+    assert run.returncode == 0, run.stderr
+    made = {str(path.parent.relative_to(inputs / "out")) for path in inputs.glob("out/**/*.png")}
+    assert made == {"masks/part/x", "masks/b"}
+    names = [path.name for path in sorted(inputs.glob("out/masks/part/x/*"))]
+    assert names == ["00002.png", "00003.png", "00004.png"]
+    frames = [json.loads(line)["frame"] for line in (inputs / "out/b.jsonl").open()]
+    assert frames == list(range(2, 9))
+    assert entries(inputs) == {"masks", "b.jsonl"}
+    assert [line["outputs"] for line in record(inputs)] == [
+        *(["masks/b", "b.jsonl"], ["masks/part/x"])
+    ]
+
+
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
     (inputs / "clips/b.png").unlink()
     run = batch(inputs, "--dry-run", "--jobs", "2")
