@@ -87,7 +87,7 @@ def _rows(source: Path) -> Iterator[Row]:
     if str(source) == "-":
         if os.isatty(_STDIN):
             raise ConfigError("- reads a list from a pipe, but stdin is a terminal")
-        with open(_STDIN, encoding="utf-8-sig", closefd=False) as lines:  # noqa: PTH123
+        with open(_STDIN, encoding="utf-8-sig", closefd=False) as lines:
             yield from _from_json(lines, "stdin", Path())
     elif source.is_dir():
         yield from _from_folder(source)

@@ -284,7 +284,8 @@ def test_a_list_from_stdin_says_for_each_video_what_differs(inputs):
     assert made == {"masks/part/x", "masks/b"}
     names = [path.name for path in sorted(inputs.glob("out/masks/part/x/*"))]
     assert names == ["00002.png", "00003.png", "00004.png"]
-    frames = [json.loads(line)["frame"] for line in (inputs / "out/b.jsonl").open()]
+    lines = (inputs / "out/b.jsonl").read_text().splitlines()
+    frames = [json.loads(line)["frame"] for line in lines]
     assert frames == list(range(2, 9))
     assert entries(inputs) == {"masks", "b.jsonl"}
     assert [line["outputs"] for line in record(inputs)] == [
