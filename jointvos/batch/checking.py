@@ -85,10 +85,10 @@ def _check(task: Task, empty: Path) -> Checked:
             info,
             start=job.start,
             end=job.end,
-            boxes=job.parsed_boxes(),
+            cuts=job.cuts(),
             change=job.change,
         )
-        elsewhere.sinks(info, prompts.ids)
+        elsewhere.sinks(info, prompts.ids, prompts.names)
     return Checked(task, info.frame_count, len(prompts.ids), info.width, info.height)
 
 

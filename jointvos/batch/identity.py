@@ -37,7 +37,8 @@ def hash_inputs(job: SegmentJob) -> str:
     for number, text in enumerate(map(str, job.masks)):
         path = mask_path(text)
         content = of_source(path) if path.is_dir() else _content(path)
-        words[f"mask {number}"] = text.removesuffix(str(path)) + content
+        before, _, after = text.rpartition(str(path))
+        words[f"mask {number}"] = f"{before}{content}{after}"
     return digest(words)
 
 
@@ -58,7 +59,9 @@ def hash_settings(job: SegmentJob, model: str, folder: Path) -> str:
     words = {
         "model": model,
         "boxes": tuple(job.boxes),
-        "objects": None if job.objects is None else sorted(job.objects),
+        "points": tuple(job.points),
+        "no_points": tuple(job.no_points),
+        "objects": None if job.objects is None else sorted(map(str, job.objects)),
         "remap": sorted(job.remap.items()),
         "direction": job.direction,
         "start": job.start,

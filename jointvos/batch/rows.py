@@ -13,7 +13,7 @@ from jointvos.errors import ConfigError, os_reason
 
 Value: TypeAlias = str | tuple[str, ...]
 
-LISTS = ("mask", "box")
+LISTS = ("mask", "box", "point", "no_point")
 """Columns that may hold several values: a list in JSON, separated by ; in CSV."""
 PLAIN = ("objects", "remap", "direction", "start", "end", "raw", "preset")
 OUTPUTS = ("png", "overlay", "mask_video", "alpha", "soft", "crop", "stats", "coco")

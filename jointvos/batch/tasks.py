@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jointvos.batch.rows import OUTPUTS, PLAIN, Row
+from jointvos.batch.rows import LISTS, OUTPUTS, PLAIN, Row
 from jointvos.errors import ConfigError, JointVOSError
 from jointvos.files.whole_file import shortened
 from jointvos.masks import IdChange, mask_in, mask_path
@@ -85,10 +85,12 @@ def _task(row: Row, template: SegmentJob, folder: Path) -> Task:
     }
     try:
         change = IdChange.parse(given.get("objects"), given.get("remap"))
-        if "mask" in row.values or "box" in row.values:
+        if any(column in row.values for column in LISTS):
             masks = row.values.get("mask", ())
             changes["masks"] = tuple(mask_in(row.folder, text) for text in masks)
             changes["boxes"] = row.values.get("box", ())
+            changes["points"] = row.values.get("point", ())
+            changes["no_points"] = row.values.get("no_point", ())
     except ConfigError as error:
         raise ConfigError(f"{row.place}: {error}") from error
     if "objects" in given:

@@ -119,10 +119,10 @@ def batch(
 ) -> None:
     """Segment many videos, each with its own mask.
 
-    Columns of LIST: video, mask or box, and optionally out (the name of its outputs), objects,
-    remap, start, end, direction, raw, preset, and outputs such as png. Options hold for all rows
-    that do not say otherwise. Paths of outputs are relative to DIR and contain {name}, such as
-    --png masks/{name}; without any, each video gets NAME_overlay.mp4 and NAME_masks/.
+    Columns of LIST: video, mask (or box, or point), and optionally out (the name of its outputs),
+    objects, remap, start, end, direction, raw, preset, and outputs such as png. Options hold for
+    all rows that do not say otherwise. Paths of outputs are relative to DIR and contain {name},
+    such as --png masks/{name}; without any, each video gets NAME_overlay.mp4 and NAME_masks/.
 
     The same command again skips what is done, continues what was interrupted, and tries again what
     failed. Exits with 9 if any video failed.
@@ -137,6 +137,8 @@ def batch(
         "",
         masks=objects.mask or (),
         boxes=objects.box or (),
+        points=objects.point or (),
+        no_points=objects.no_point or (),
         objects=change.keep,
         remap=change.rename,
         outputs=outputs.outputs(look),

@@ -46,8 +46,8 @@ def segment(
     """Follow objects through a video, given a first mask.
 
     Writes NAME_overlay.mp4 and NAME_masks/ to the current folder unless you name outputs, and with
-    --box also the mask that it makes, NAME_first_mask.png. Memory use does not grow with the length
-    of the video. For many videos, use jointvos batch.
+    --box or --point also the first mask, NAME_first_mask.png. Memory use does not grow with the
+    length of the video. For many videos, use jointvos batch.
     """
     reporter = messages.reporter()
     from jointvos.masks import IdChange
@@ -58,6 +58,8 @@ def segment(
         source,
         masks=objects.mask or (),
         boxes=objects.box or (),
+        points=objects.point or (),
+        no_points=objects.no_point or (),
         objects=change.keep,
         remap=change.rename,
         outputs=outputs.outputs_of(source, look, stdout),

@@ -106,7 +106,7 @@ def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
             id="no name, folder",
         ),
         pytest.param([{"video": "a", "out": "../a"}], Outputs(), "out is '../a'", id="outside"),
-        pytest.param([{"video": "a", "objects": "x"}], Outputs(), "line 1: `objects`", id="ids"),
+        pytest.param([{"video": "a", "remap": "x"}], Outputs(), "line 1: `remap`", id="ids"),
         pytest.param([{"video": "a", "mask": "1=0:a.png"}], Outputs(), "line 1: `mask`", id="mask"),
     ],
 )
