@@ -160,7 +160,8 @@ class _Attempt:
         """Do the task and report what came of it, whatever that is.
 
         Raises:
-            _Stopped: The worker was told to stop; what is done is kept.
+            _Stopped: The worker was told to stop, and what is done is kept; or there was an
+                unexpected error, and another process had better go on.
         """
         with _logged(self._notes):
             try:
@@ -180,6 +181,8 @@ class _Attempt:
         if not outcome.may_pass:
             self._task.forget()
         self._report(outcome)
+        if outcome.traceback is not None:  # who knows what state the device is in
+            raise _Stopped
 
     def _segment(self) -> None:
         for path in self._job.outputs.files():

@@ -4,6 +4,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -241,6 +243,57 @@ def test_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
     assert contents(inputs) == expected
     assert entries(inputs) == MADE
     assert len(record(inputs)) == len(CLIPS)
+
+
+WITH_A_BUG = """
+from pathlib import Path
+from command import shrink
+
+shrink()
+if __name__ == "__mp_main__":  # in a worker
+    from jointvos.inference import VideoSegmenter
+
+    step = VideoSegmenter.step
+
+    def step_or_break(*args, **kwargs):
+        if kwargs["index"] == 3 and Path("bug").exists():
+            Path("bug").unlink()
+            raise KeyError("lost")
+        return step(*args, **kwargs)
+
+    VideoSegmenter.step = step_or_break
+if __name__ == "__main__":
+    from jointvos.__main__ import main
+
+    main()
+"""
+
+
+def test_a_bug_fails_one_video_and_is_recorded_with_its_traceback(inputs, environment, expected):
+    (inputs / "bug").touch()
+    (inputs / "with_a_bug.py").write_text(WITH_A_BUG)
+    here = str(Path(__file__).parent)
+    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+    run = subprocess.run(
+        [
+            *(sys.executable, "with_a_bug.py", "batch", "clips", "--out", "out", "--retry", "0"),
+            *("--weights", "tiny.safetensors", "--device", "cpu"),
+        ],
+        cwd=inputs,
+        env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 9, run.stderr
+    bad, *good = record(inputs)
+    assert (bad["exit_code"], bad["error"]) == (1, "KeyError: 'lost'")
+    assert "in step_or_break" in str(bad["traceback"])
+    assert f"unexpected error ({bad['name']})" in run.stderr
+    assert [line["status"] for line in good] == ["done", "done"]
+    assert batch(inputs).returncode == 0
+    assert contents(inputs) == expected
 
 
 @pytest.mark.parametrize(
