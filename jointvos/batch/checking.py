@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from jointvos.errors import JointVOSError, OutputError, OutputExists
 from jointvos.masks import read_prompts
 from jointvos.media.reading import open_source
 from jointvos.runs import Outputs
+from jointvos.runs.outputs import ID
 
 _THREADS = 4
 """Opening a video is waiting for the disk as much as work."""
@@ -74,7 +75,6 @@ def check_tasks(tasks: Iterable[Task]) -> Iterator[Checked | tuple[Task, JointVO
 
 def _check(task: Task, empty: Path) -> Checked:
     job = task.job
-    _check_places(task)
     # All but the places, for folders of outputs need not be there before they are written to.
     elsewhere = moved(job.outputs, empty)
     replace(job, outputs=elsewhere).check()
@@ -89,14 +89,15 @@ def _check(task: Task, empty: Path) -> Checked:
             change=job.change,
         )
         elsewhere.sinks(info, prompts.ids, prompts.names)
+    _check_places(task, prompts.ids)
     return Checked(task, info.frame_count, len(prompts.ids), info.width, info.height)
 
 
-def _check_places(task: Task) -> None:
+def _check_places(task: Task, ids: Sequence[int]) -> None:
     job = task.job
     files = job.outputs.files()
     ours = job.outputs.overwrite or task.interrupted.named() == [f.absolute() for f in files]
-    for path in files:
+    for path in job.outputs.written(ids):
         if not ours and os.path.lexists(path):
             raise OutputExists(f"{path} already exists")
         above = next(each for each in path.absolute().parents if os.path.lexists(each))
@@ -109,6 +110,7 @@ def _check_places(task: Task) -> None:
 def moved(outputs: Outputs, folder: Path) -> Outputs:
     """The same kinds of outputs in a folder that is there."""
     paths: dict[str, Any] = {
-        name: folder / f"{name}{path.suffix}" for name, path in outputs.paths().items()
+        name: folder / f"{name}{ID if ID in path.name else ''}{path.suffix}"
+        for name, path in outputs.paths().items()
     }
     return replace(outputs, **paths)

@@ -16,7 +16,7 @@ Value: TypeAlias = str | tuple[str, ...]
 LISTS = ("mask", "box", "point", "no_point")
 """Columns that may hold several values: a list in JSON, separated by ; in CSV."""
 PLAIN = ("objects", "remap", "direction", "start", "end", "raw", "preset")
-OUTPUTS = ("png", "overlay", "mask_video", "alpha", "soft", "crop", "stats", "coco")
+OUTPUTS = ("png", "overlay", "mask_video", "matte", "alpha", "soft", "crop", "stats", "coco")
 COLUMNS = ("video", *LISTS, "out", *PLAIN, *OUTPUTS)
 
 _STDIN = 0

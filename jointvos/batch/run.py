@@ -198,7 +198,7 @@ class Batch(Iterator[BatchEvent]):
         elif (entry.inputs, entry.settings) == hashes:
             if entry.status == "failed" and not self._retry_failed:
                 return "failed", entry.error
-            there = all(os.path.lexists(path) for path in task.job.outputs.files())
+            there = all(os.path.lexists(self.folder / path) for path in entry.outputs)
             if entry.status == "done" and there:
                 return "done", None
             changed = None if there or entry.status == "failed" else "its outputs are gone"
@@ -237,14 +237,14 @@ class Batch(Iterator[BatchEvent]):
         """Let what was done before no longer count."""
         entry = record.get(task.name)
         if entry is not None and entry.status == "done":
-            record.append(replace(entry, status="begun", objects=(), notes=()))
+            record.append(replace(entry, status="begun", notes=()))
 
     def _note(self, record: Record, task: Task, outcome: Outcome, attempts: int = 1) -> Entry:
         inputs, settings = self._hashes.pop(task.name)
         before = record.get(task.name)
         outputs = before.outputs if before is not None else ()
         if not outcome.exit_code:
-            outputs = _outputs(task, self.folder)
+            outputs = tuple(relative(path, self.folder) for path in outcome.outputs)
         entry = Entry(
             name=task.name,
             status="failed" if outcome.exit_code else "done",
@@ -285,7 +285,10 @@ def _begins(found: Sequence[Checked], seconds: float | None = None) -> Begins:
 
 def _owning(task: Task, entry: Entry | None, folder: Path) -> Task:
     """The task; what it has written itself it may replace."""
-    if entry is None or not set(_outputs(task, folder)) <= set(entry.outputs):
+    if entry is None:
+        return task
+    paths = task.job.outputs.written([each.id for each in entry.objects])
+    if not {relative(path, folder) for path in paths} <= set(entry.outputs):
         return task
     outputs = replace(task.job.outputs, overwrite=True)
     return replace(task, job=replace(task.job, outputs=outputs))

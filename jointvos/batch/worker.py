@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import TypeAlias
 
 from jointvos.batch.places import share_cores
@@ -83,6 +84,7 @@ class Outcome:
         error: One line.
         frames: How many were done.
         seconds: How long that took.
+        outputs: What was written.
         objects: What was followed.
         notes: Warnings, one line each.
         traceback: Of an unexpected error.
@@ -92,6 +94,7 @@ class Outcome:
     error: str | None = None
     frames: int = 0
     seconds: float = 0.0
+    outputs: tuple[Path, ...] = ()
     objects: tuple[ObjectSummary, ...] = ()
     notes: tuple[str, ...] = ()
     traceback: str | None = None
@@ -205,8 +208,8 @@ class _Attempt:
                         self._tell(done, total)
                     case Notice(text, "warning"):
                         self._notes.append(text)
-                    case Finished():
-                        self._report(self._outcome())
+                    case Finished(outputs=outputs):
+                        self._report(replace(self._outcome(), outputs=outputs))
 
     def _tell(self, done: int, total: int | None) -> None:
         """Say how far it is, and listen."""

@@ -1,6 +1,13 @@
 """Masks of object IDs: reading, checking, mending and drawing them, and prompts made of them."""
 
-from jointvos.masks.alpha import Background, cut_out, foreground, read_background
+from jointvos.masks.alpha import (
+    Background,
+    cut_out,
+    foreground,
+    matte,
+    read_background,
+    to_8_bit,
+)
 from jointvos.masks.boxes import Box, cut_box
 from jointvos.masks.check import MaskCheck, MaskedObject, examine_labels, examine_mask
 from jointvos.masks.id_change import IdChange
@@ -38,8 +45,10 @@ __all__ = [
     "foreground",
     "mask_in",
     "mask_path",
+    "matte",
     "read_background",
     "read_mask",
     "read_prompts",
+    "to_8_bit",
     "write_mask_png",
 ]

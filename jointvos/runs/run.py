@@ -138,7 +138,7 @@ class SegmentRun(Iterator[Event]):
                 # What a killed run would go on from is taken away behind it, so that whoever
                 # records the event can do so before.
                 seconds = time.perf_counter() - begin
-                outputs = tuple(job.outputs.paths().values())
+                outputs = tuple(job.outputs.written(prompts.ids))
                 yield Finished(self.frames, len(prompts.ids), seconds, outputs)
 
     def _load(self) -> Generator[Event, None, LoadedModel]:
