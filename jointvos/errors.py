@@ -4,6 +4,7 @@
 
     JointVOSError                       1   a bug if it is raised by itself
       ConfigError (ValueError)          2   an option or a configuration value is wrong
+        OtherRun                              what was interrupted was another run
       MediaError                        3   a video or an image sequence
         MediaOpenError (OSError)
         MediaDecodeError
@@ -26,7 +27,7 @@
       OutputError (OSError)             8   something that should be written
         OutputExists (FileExistsError)
         EncodeError
-      IncompleteRun                     9   finished, but some sequences failed
+      IncompleteRun                     9   finished, but some sequences or videos failed
       TrainingError (RuntimeError)     10
         NonFiniteLoss
 
@@ -66,6 +67,10 @@ class ConfigError(JointVOSError, ValueError):
     """An option or a configuration value is unknown or out of range."""
 
     exit_code = 2
+
+
+class OtherRun(ConfigError):
+    """What was interrupted was a run with another input, model or settings."""
 
 
 class MediaError(JointVOSError):
@@ -181,7 +186,7 @@ class EncodeError(OutputError):
 
 
 class IncompleteRun(JointVOSError):
-    """The run finished, but some sequences failed."""
+    """The run finished, but some sequences or videos failed."""
 
     exit_code = 9
 

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 import jointvos
 from jointvos.cli import console
+from jointvos.cli.batch import batch
 from jointvos.cli.bench import bench
 from jointvos.cli.check_mask import check_mask
 from jointvos.cli.evaluate import evaluate
@@ -74,7 +75,7 @@ def _too_many(source: str, extra: list[str], has_mask: bool) -> str:
     if len(extra) > 1:
         return (
             f"expected one INPUT, got {len(extra)} more ({extra[0]} ...); for images give their "
-            "folder; for several videos run the command once for each"
+            "folder; for several videos use jointvos batch"
         )
     video, mask = source, extra[0]
     if _is_image(source) and not _is_image(mask):
@@ -99,6 +100,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(cls=_Segment)(segment)
+app.command(cls=GroupedCommand, no_args_is_help=True)(batch)
 app.command("check-mask", cls=GroupedCommand)(check_mask)
 app.command("eval", cls=GroupedCommand, no_args_is_help=True)(evaluate)
 app.command(cls=GroupedCommand, no_args_is_help=True)(train)

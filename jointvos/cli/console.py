@@ -152,7 +152,7 @@ class Lines(Meter):
         rate = done / (now - self._begin)
         line = f"{unit} {done}" + (f"/{total}" if total else "") + f", {pace(rate, unit)}"
         if total and total > done:
-            line += f", about {_duration((total - done) / rate)} left"
+            line += f", about {duration((total - done) / rate)} left"
         stderr().print(line)
 
 
@@ -161,7 +161,8 @@ def pace(rate: float, unit: str) -> str:
     return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are some: 2:05, 1:02:05."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -62,8 +62,7 @@ class ObjectOptions(OptionGroup):
         typer.Option(
             "--box",
             metavar="X,Y,W,H[=ID]",
-            help="Box around an object in the first frame; GrabCut makes "
-            "NAME_first_mask.png of it. Repeatable.",
+            help="Box around an object in the first frame, which GrabCut cuts out. Repeatable.",
         ),
     ] = None
     point: Annotated[
@@ -71,8 +70,8 @@ class ObjectOptions(OptionGroup):
         typer.Option(
             "--point",
             metavar="X,Y[=ID]",
-            help="Pixel of an object. Its extent is a guess, often wrong: check "
-            "NAME_first_mask.png. =ID for others.",
+            help="Pixel of an object. Its extent is a guess, often wrong: check the first mask. "
+            "=ID for others.",
         ),
     ] = None
     no_point: Annotated[
@@ -134,4 +133,10 @@ class FrameOptions(OptionGroup):
         ),
     ] = "forward"
     raw: Raw = None
+
+
+@dataclass(frozen=True)
+class InputOptions(FrameOptions):
+    """With inputs that are no files."""
+
     allow_network: AllowNetwork = False

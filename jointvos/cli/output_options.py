@@ -1,6 +1,6 @@
 """Options of `segment` that say what is written, and how it looks."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -117,8 +117,8 @@ class LookOptions(OptionGroup):
 
 
 @dataclass(frozen=True)
-class OutputOptions(OptionGroup):
-    """What is written, and in which form."""
+class StdoutOptions(OptionGroup):
+    """The output that needs no option of its own, and what goes to stdout."""
 
     title = "Outputs, all written in a single pass"
     example = "--png masks/ --alpha cut.mov"
@@ -132,6 +132,30 @@ class OutputOptions(OptionGroup):
             help="Overlay video, --png folder, or - for stdout.",
         ),
     ] = None
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print JSON per frame; write only files you name.",
+        ),
+    ] = False
+    stream: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Format of video on stdout: nut (default), mkv, or y4m and raw, which carry no "
+            "timestamps.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class OutputOptions(OptionGroup):
+    """Which files are written, and in which form; they are fields of `Outputs`."""
+
+    title, example = StdoutOptions.title, StdoutOptions.example
+
     overlay: Annotated[
         Path | None,
         typer.Option(
@@ -222,41 +246,26 @@ class OutputOptions(OptionGroup):
         int,
         typer.Option("--soft-bits", metavar="N"),
     ] = 8
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="Print JSON per frame; write only files you name.",
-        ),
-    ] = False
-    stream: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="Format of video on stdout: nut (default), mkv, or y4m and raw, which carry no "
-            "timestamps.",
-        ),
-    ] = None
     overwrite: Overwrite = False
 
-    def outputs(self, source: Path, look: LookOptions) -> "Outputs":
-        """All outputs; the default ones where nothing is asked for.
-
-        Raises:
-            ConfigError: -o is neither a folder nor a video, or names what is named already.
-        """
+    def outputs(self, look: LookOptions) -> "Outputs":
+        """The same for the library."""
         from jointvos.runs import Outputs
 
-        values = asdict(self)
-        del values["output"], values["as_json"]
-        named = Outputs(
-            **values,
+        return Outputs(
+            **asdict(self),
             background=look.background,
             audio=look.audio,
             encoder=look.encoder,
             crf=look.crf,
             max_width=look.max_width,
         )
-        outputs = with_output(named, self.output)
-        return outputs if outputs.paths() or self.as_json else with_defaults(outputs, source)
+
+    def outputs_of(self, source: Path, look: LookOptions, stdout: StdoutOptions) -> "Outputs":
+        """All outputs of one video; the default ones where nothing is asked for.
+
+        Raises:
+            ConfigError: -o is neither a folder nor a video, or names what is named already.
+        """
+        outputs = replace(with_output(self.outputs(look), stdout.output), stream=stdout.stream)
+        return outputs if outputs.paths() or stdout.as_json else with_defaults(outputs, source)

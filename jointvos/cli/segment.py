@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from jointvos.cli.groups import grouped
-from jointvos.cli.input_options import FrameOptions, ObjectOptions, Source
+from jointvos.cli.input_options import InputOptions, ObjectOptions, Source
 from jointvos.cli.options import SessionDevice, TrackingOptions, session_spec
-from jointvos.cli.output_options import LookOptions, OutputOptions
+from jointvos.cli.output_options import LookOptions, OutputOptions, StdoutOptions
 from jointvos.cli.outputs import check_stdout, default_name
 from jointvos.cli.run_options import RobustnessOptions, SegmentMessages
 from jointvos.cli.segment_report import carry_out
@@ -34,8 +34,9 @@ class SegmentTracking(TrackingOptions):
 def segment(
     source: Source,
     objects: ObjectOptions,
+    stdout: StdoutOptions,
     outputs: OutputOptions,
-    frames: FrameOptions,
+    frames: InputOptions,
     look: LookOptions,
     tracking: SegmentTracking,
     device: SessionDevice,
@@ -44,8 +45,9 @@ def segment(
 ) -> None:
     """Follow objects through a video, given a first mask.
 
-    Writes NAME_overlay.mp4 and NAME_masks/ to the current folder unless you name outputs. Memory
-    use does not grow with the length of the video.
+    Writes NAME_overlay.mp4 and NAME_masks/ to the current folder unless you name outputs, and with
+    --box or --point also the first mask, NAME_first_mask.png. Memory use does not grow with the
+    length of the video. For many videos, use jointvos batch.
     """
     reporter = messages.reporter()
     from jointvos.masks import IdChange
@@ -60,7 +62,7 @@ def segment(
         no_points=objects.no_point or (),
         objects=change.keep,
         remap=change.rename,
-        outputs=outputs.outputs(source, look),
+        outputs=outputs.outputs_of(source, look, stdout),
         session=session_spec(tracking, device),
         refine=look.refinement(),
         first_mask=default_name(source, "_first_mask.png"),
@@ -68,5 +70,5 @@ def segment(
         **asdict(frames),
         **asdict(robustness),
     )
-    check_stdout(job.outputs, outputs.as_json)
-    carry_out(job, reporter, outputs.as_json)
+    check_stdout(job.outputs, stdout.as_json)
+    carry_out(job, reporter, stdout.as_json)

@@ -15,7 +15,7 @@ from jointvos.masks.mask_file import MaskFile, as_grey, check_mask, read_mask, w
 from jointvos.masks.overlay import draw_overlay
 from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLOURS
 from jointvos.masks.points import Clicks, Point, clicks_of
-from jointvos.masks.prompt_reading import examine_file, mask_path, read_prompts
+from jointvos.masks.prompt_reading import examine_file, mask_in, mask_path, read_prompts
 from jointvos.masks.prompts import MaskPrompts, Prompt
 from jointvos.masks.refine import Refinement
 
@@ -43,6 +43,7 @@ __all__ = [
     "examine_labels",
     "examine_mask",
     "foreground",
+    "mask_in",
     "mask_path",
     "matte",
     "read_background",

@@ -110,6 +110,20 @@ def mask_path(text: str) -> Path:
     return _split(text)[2]
 
 
+def mask_in(folder: Path, text: str) -> str:
+    """The same mask, its path being relative to a folder.
+
+    Raises:
+        ConfigError: The place or the id has a wrong form.
+    """
+    if _is_there(str(folder / text)):
+        return str(folder / text)
+    place, object_id, path, image = _split(text)
+    before = "" if place is None else f"{place.text}="
+    before += "" if object_id is None else f"{object_id}:"
+    return f"{before}{folder / path}{'' if image is None else f'#{image}'}"
+
+
 def _split(text: str) -> tuple[Bound | None, int | None, Path, str | None]:
     """A place, an id, a file and an image in it; what is the name of a file is not split."""
     place, equals, file = text.partition("=")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import jointvos
 from jointvos.config import to_dict
-from jointvos.errors import ConfigError
+from jointvos.errors import ConfigError, OtherRun
 from jointvos.files.sequences import images_of, is_pattern
 from jointvos.masks import MaskPrompts
 from jointvos.runs.job import SegmentJob
@@ -58,7 +58,7 @@ def of_job(job: SegmentJob, prompts: MaskPrompts, model: LoadedModel) -> Fingerp
         **asdict(job.refine),
     }
     return {
-        "input": _of_source(Path(job.source), job.start_number),
+        "input": of_source(Path(job.source), job.start_number),
         "masks": _of_masks(prompts),
         **in_words(options),
         **of_model(model),
@@ -79,7 +79,7 @@ def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path)
     """Refuse to go on with another run.
 
     Raises:
-        ConfigError: Something differs.
+        OtherRun: Something differs.
     """
     names = dict.fromkeys([*saved, *now])
     changed = [name for name in names if saved.get(name) != now.get(name)]
@@ -90,13 +90,22 @@ def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path)
         for name in changed[:3]
     )
     more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
-    raise ConfigError(
+    raise OtherRun(
         f"{folder} is of another run: {told}{more}",
         hint="use the settings of that run, or leave out `resume` to start over",
     )
 
 
-def _of_source(source: Path, start_number: int | None) -> str:
+def of_source(source: Path, start_number: int | None = None) -> str:
+    """An input that can be read twice, by names, sizes and times of change.
+
+    Args:
+        source: A file, a folder of images or a pattern of their names.
+        start_number: Of the first image that a pattern means; None for any.
+
+    Raises:
+        ConfigError: It is none of them.
+    """
     sequence = source.is_dir() or is_pattern(source)
     if not (source.is_file() or sequence):
         raise ConfigError(f"`resume` reads the input again, which {source} does not allow")

@@ -38,8 +38,12 @@ if TYPE_CHECKING:
 Result: TypeAlias = tuple[Frame, FrameResult]
 
 
-def segment_video(job: SegmentJob) -> "SegmentRun":
+def segment_video(job: SegmentJob, model: LoadedModel | None = None) -> "SegmentRun":
     """Follow the objects of a job through its video.
+
+    Args:
+        job: What to do.
+        model: Its network is used instead of loading `job.session`'s, for whoever does many jobs.
 
     Example:
         >>> job = SegmentJob("video.mp4", ["first.png"], outputs=Outputs(overlay="marked.mp4"))
@@ -56,7 +60,7 @@ def segment_video(job: SegmentJob) -> "SegmentRun":
         JointVOSError: The job cannot be carried out; while iterating, whatever goes wrong with the
             input, the masks, the model or the outputs.
     """
-    return SegmentRun(job)
+    return SegmentRun(job, model)
 
 
 class SegmentRun(Iterator[Event]):
@@ -68,8 +72,9 @@ class SegmentRun(Iterator[Event]):
         kept: Frames in the outputs of a run that ended early; 0 if there are no such outputs.
     """
 
-    def __init__(self, job: SegmentJob) -> None:
+    def __init__(self, job: SegmentJob, model: LoadedModel | None = None) -> None:
         """Check a job; see `segment_video`."""
+        self._model = model
         self._interrupted = ResumeFolder(job.outputs.files(), Path(job.source))
         self.job = self._allowed_to_go_on(job)
         self.job.check()
@@ -77,6 +82,7 @@ class SegmentRun(Iterator[Event]):
             overwrite=job.resume and self._interrupted.exists
         )
         self.frames = self.kept = 0
+        self._complete = False
         self._out: FanOut | None = None
         self._notices: list[Notice] = []
         self._events = self._run()
@@ -134,16 +140,22 @@ class SegmentRun(Iterator[Event]):
             with self._workplace(prompts, sinks, model) as folder:
                 yield from self._told()
                 yield from self._segment(frames, prompts, sinks, model, folder)
-            seconds = time.perf_counter() - begin
-        outputs = tuple(job.outputs.written(prompts.ids))
-        yield Finished(self.frames, len(prompts.ids), seconds, outputs)
+                self._complete = True
+                # What a killed run would go on from is taken away behind it, so that whoever
+                # records the event can do so before.
+                seconds = time.perf_counter() - begin
+                outputs = tuple(job.outputs.written(prompts.ids))
+                yield Finished(self.frames, len(prompts.ids), seconds, outputs)
 
     def _load(self) -> Generator[Event, None, LoadedModel]:
-        compiled = self.job.session.compiled
+        compiled = self.job.session.compiled and self._model is None
         if compiled:
             yield Notice("compiling the network; this takes a minute or more")
         try:
-            model = self.job.session.load(say=self._warn)
+            if self._model is None:
+                model = self.job.session.load(say=self._warn)
+            else:
+                model = self._model.for_spec(self.job.session, self._warn)
         finally:
             yield from self._told()
         yield Notice(f"model {model.name}, preset {model.preset}, on {model.device}")
@@ -175,8 +187,11 @@ class SegmentRun(Iterator[Event]):
             if found:
                 self._note(f"{interrupted.folder}: goes on with the interrupted run")
             interrupted.note_staged([sink for sink in sinks if isinstance(sink, StagedSink)])
-            yield interrupted.folder
-            interrupted.remove()
+            try:
+                yield interrupted.folder
+            finally:
+                if self._complete:
+                    interrupted.remove()
 
     def _segment(
         self,

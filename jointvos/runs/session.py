@@ -5,6 +5,7 @@ torch is imported when the model is loaded and not before.
 
 import warnings
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -140,7 +141,19 @@ class LoadedModel:
         own = net.config.inference
         if paper_preset is not None and own in FOR_THE_PAPER:
             own = paper_preset
-        self.preset = spec.preset or own
+        self._own_preset = own
+        self._configure()
+        self.compile_s = 0.0
+        first = self.session()
+        self.device, self.dtype = first.device, first.dtype
+        if spec.compiled:
+            from jointvos.inference.compiled import compile_session
+
+            self.compile_s = compile_session(first)
+
+    def _configure(self) -> None:
+        spec = self.spec
+        self.preset = spec.preset or self._own_preset
         self.config = preset(
             INFERENCE,
             self.preset,
@@ -151,13 +164,17 @@ class LoadedModel:
             reach=spec.reach,
             cuts=spec.cuts,
         )
-        self.compile_s = 0.0
-        first = self.session()
-        self.device, self.dtype = first.device, first.dtype
-        if spec.compiled:
-            from jointvos.inference.compiled import compile_session
 
-            self.compile_s = compile_session(first)
+    def for_spec(self, spec: SessionSpec, say: Callable[[str], None]) -> "LoadedModel":
+        """The same network, where it is, with the settings of another spec for the same model.
+
+        Raises:
+            ConfigError: Settings are unknown or out of range.
+        """
+        other = copy(self)
+        other.spec, other._say = spec, say
+        other._configure()
+        return other
 
     @property
     def name(self) -> str:

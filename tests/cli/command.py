@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, forkserver, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
@@ -208,6 +208,10 @@ def _become_the_command(
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["jointvos", *arguments]
+    # Workers of a batch import this module, and are forked like this one instead of from a process
+    # that would have to import everything first.
+    sys.modules["__main__"] = sys.modules[__name__]
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
     faulthandler.register(_TELL, file=2)
     # multiprocessing has handlers of its own.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -232,6 +236,8 @@ def _become_the_command(
             peak.write_text(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
 
 
+if __name__ == "__mp_main__":  # in the workers of a batch
+    shrink()
 if __name__ == "__main__":  # where a process of its own is wanted
     from jointvos.__main__ import main
 

@@ -16,7 +16,7 @@ from jointvos.masks import write_mask_png
 
 PACKAGE = Path(jointvos.__file__).parent
 BELOW = sorted(path for path in PACKAGE.rglob("*.py") if "cli" not in path.parts)
-LIBRARY_ONLY = {"examine_mask", "VALUE", "VALUE='-'", "pip install VALUE"}
+LIBRARY_ONLY = {"examine_mask", "VALUE", "VALUE='-'", "VALUE=VALUE", "pip install VALUE"}
 """Code in messages that no option stands for; VALUE is what a message fills in."""
 
 

@@ -25,6 +25,7 @@ assert not loaded, loaded
         pytest.param(["--help"], id="help"),
         pytest.param(["--version"], id="version"),
         pytest.param(["segment", "--help"], id="segment"),
+        pytest.param(["batch", "-h"], id="batch"),
         pytest.param(["eval", "-h"], id="eval"),
         pytest.param(["train", "--help"], id="train"),
         pytest.param(["bench", "--help"], id="bench"),

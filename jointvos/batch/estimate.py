@@ -1,0 +1,73 @@
+"""How long a batch will take, from a few frames of one of its videos."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from jointvos.batch.checking import Checked, moved
+from jointvos.batch.places import share_cores, threads_of
+from jointvos.batch.processes import apart
+from jointvos.errors import JointVOSError
+from jointvos.runs import Opened, SegmentedFrame, segment_video
+
+_FRAMES = 6
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What an object costs a worker.
+
+    Attributes:
+        video_s: Seconds for a video's first frame.
+        frame_s: Seconds for each other frame.
+    """
+
+    video_s: float
+    frame_s: float
+
+    def seconds(self, videos: Sequence[Checked], workers: int) -> float:
+        """For all videos; those that do not tell their length are left out."""
+        each = [
+            max(1, video.objects) * (self.video_s + (video.frames - 1) * self.frame_s)
+            for video in videos
+            if video.frames
+        ]
+        return max(sum(each) / workers, max(each, default=0.0))
+
+
+def measure_pace(video: Checked, places: Sequence[str]) -> Pace | None:
+    """Segment the first frames of a video as a worker would; None if that does not work."""
+    return apart(_measure, video, places)
+
+
+def _measure(video: Checked, places: Sequence[str]) -> Pace | None:
+    share_cores(threads_of(len(places)))
+    job = video.task.job
+    times = []
+    with TemporaryDirectory(prefix="jointvos-") as folder:
+        job = replace(
+            job,
+            outputs=moved(job.outputs, Path(folder)),
+            session=replace(job.session, device=places[0]),
+            resume=False,
+        )
+        try:
+            model = job.session.load()
+            with segment_video(job, model) as run:
+                for event in run:
+                    if isinstance(event, Opened | SegmentedFrame):
+                        times.append(time.perf_counter())
+                    if len(times) > _FRAMES:
+                        break
+        except JointVOSError:
+            return None
+    taken = [later - earlier for earlier, later in pairwise(times)]
+    if not taken:
+        return None
+    objects = max(1, video.objects)
+    rest = statistics.median(taken[1:]) if taken[1:] else taken[0]
+    return Pace(taken[0] / objects, rest / objects)

@@ -1,0 +1,84 @@
+"""What the result of a task depends on, as hashes that tell whether it is still the same."""
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+
+from jointvos.checkpoints import find_weights
+from jointvos.errors import WeightsError, os_errors_as
+from jointvos.masks import mask_path
+from jointvos.runs import SegmentJob, SessionSpec
+from jointvos.runs.fingerprint import digest, in_words, of_source
+
+_WITHOUT_INFLUENCE = {"model", "weights", "on_oom", "device"}
+"""Settings of a session that results do not depend on, or that are told otherwise."""
+
+
+def model_identity(session: SessionSpec) -> str:
+    """The model of a session, by the content of its file.
+
+    Raises:
+        WeightsNotFound: There is none.
+        WeightsError: It cannot be read.
+    """
+    path = find_weights(session.weights if session.weights is not None else session.model)
+    with os_errors_as(WeightsError):
+        return _content(path)
+
+
+def hash_inputs(job: SegmentJob) -> str:
+    """The video, by size and time of change, and the masks, by content.
+
+    Raises:
+        ConfigError: The video is neither a file nor a folder.
+        OSError: A mask cannot be read.
+    """
+    words = {"input": of_source(Path(job.source))}
+    for number, text in enumerate(map(str, job.masks)):
+        path = mask_path(text)
+        content = of_source(path) if path.is_dir() else _content(path)
+        before, _, after = text.rpartition(str(path))
+        words[f"mask {number}"] = f"{before}{content}{after}"
+    return digest(words)
+
+
+def hash_settings(job: SegmentJob, model: str, folder: Path) -> str:
+    """All options that decide about results, and where they go.
+
+    Args:
+        job: What is done.
+        model: `model_identity` of its session.
+        folder: That of the batch; it may be moved together with the outputs in it.
+    """
+    session = {
+        key: value for key, value in asdict(job.session).items() if key not in _WITHOUT_INFLUENCE
+    }
+    outputs = asdict(job.outputs)
+    del outputs["overwrite"]
+    outputs |= {key: relative(path, folder) for key, path in job.outputs.paths().items()}
+    words = {
+        "model": model,
+        "boxes": tuple(job.boxes),
+        "points": tuple(job.points),
+        "no_points": tuple(job.no_points),
+        "objects": None if job.objects is None else sorted(map(str, job.objects)),
+        "remap": sorted(job.remap.items()),
+        "direction": job.direction,
+        "start": job.start,
+        "end": job.end,
+        "raw": job.raw,
+        **{f"refine {key}": value for key, value in asdict(job.refine).items()},
+        **{f"session {key}": value for key, value in session.items()},
+        **{f"output {key}": value for key, value in outputs.items()},
+    }
+    return digest(in_words(words))
+
+
+def relative(path: Path, folder: Path) -> str:
+    """A path as it is seen from the folder of a batch; others as they are."""
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,194 @@
+"""`jointvos batch`: many videos, and what becomes of each."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jointvos.cli.batch_report import carry_out, look_at
+from jointvos.cli.console import INTERRUPTED, TERMINATED
+from jointvos.cli.groups import OptionGroup, grouped
+from jointvos.cli.input_options import FrameOptions, ObjectOptions
+from jointvos.cli.options import MessageOptions, SessionDevice, session_spec
+from jointvos.cli.output_options import LookOptions, OutputOptions
+from jointvos.cli.segment import SegmentTracking
+
+if TYPE_CHECKING:
+    from jointvos.batch import Batch
+
+
+@dataclass(frozen=True)
+class BatchOptions(OptionGroup):
+    """How the videos are carried out."""
+
+    title = "Batch"
+    example = "--jobs 2 --dry-run"
+
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "-n",
+            "--dry-run",
+            help="Check every row; print what would be done and about how long it would take.",
+        ),
+    ] = False
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            help="Worker processes; on the CPU they share the cores. Default: one per GPU, or 1 "
+            "on the CPU.",
+        ),
+    ] = None
+    gpus: Annotated[
+        str | None,
+        typer.Option(
+            "--gpus",
+            metavar="all|N",
+            help="Use all GPUs (default if there are any) or the first N. With more jobs than "
+            "GPUs, videos share a GPU.",
+        ),
+    ] = None
+    retry: Annotated[
+        int,
+        typer.Option(
+            "--retry",
+            metavar="N",
+            min=0,
+            help="Try a video again up to N times if its worker dies, or if it fails for a "
+            "reason other than its options, video or mask.",
+        ),
+    ] = 1
+    no_retry: Annotated[
+        bool,
+        typer.Option(
+            "--no-retry", help="Try nothing again, not even what failed in an earlier run."
+        ),
+    ] = False
+    checkpoint_every: Annotated[
+        int,
+        typer.Option(
+            "--checkpoint-every",
+            metavar="N",
+            min=1,
+            help="Save a checkpoint of each video every N frames.",
+        ),
+    ] = 50
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print a line of JSON per video as it ends."),
+    ] = False
+
+
+@grouped
+def batch(
+    videos: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LIST",
+            help="A .csv or .jsonl file with a row per video, a folder with a mask beside each "
+            "video (a.mp4 and a.png), or - for JSON Lines on stdin.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="Folder for the outputs and the record (batch.jsonl).",
+        ),
+    ],
+    batch: BatchOptions,
+    objects: ObjectOptions,
+    outputs: OutputOptions,
+    frames: FrameOptions,
+    look: LookOptions,
+    tracking: SegmentTracking,
+    device: SessionDevice,
+    messages: MessageOptions,
+) -> None:
+    """Segment many videos, each with its own mask.
+
+    Columns of LIST: video, mask (or box, or point), and optionally out (the name of its outputs),
+    objects, remap, start, end, direction, raw, preset, and outputs such as png. Options hold for
+    all rows that do not say otherwise. Paths of outputs are relative to DIR and contain {name},
+    such as --png masks/{name}; without any, each video gets NAME_overlay.mp4 and NAME_masks/.
+
+    The same command again skips what is done, continues what was interrupted, and tries again what
+    failed. Exits with 9 if any video failed.
+    """
+    reporter = messages.reporter()
+    from jointvos.batch import Batch, read_rows
+    from jointvos.masks import IdChange
+    from jointvos.runs import SegmentJob
+
+    change = IdChange.parse(objects.objects, objects.remap)
+    template = SegmentJob(
+        "",
+        masks=objects.mask or (),
+        boxes=objects.box or (),
+        points=objects.point or (),
+        no_points=objects.no_point or (),
+        objects=change.keep,
+        remap=change.rename,
+        outputs=outputs.outputs(look),
+        session=session_spec(tracking, device),
+        refine=look.refinement(),
+        checkpoint_every=batch.checkpoint_every,
+        **asdict(frames),
+    )
+    with Batch(
+        read_rows(videos),
+        out,
+        template,
+        jobs=batch.jobs,
+        gpus=batch.gpus,
+        retry=0 if batch.no_retry else batch.retry,
+        retry_failed=not batch.no_retry,
+        dry=batch.dry_run,
+    ) as work:
+        if batch.dry_run:
+            look_at(work, reporter, batch.as_json)
+            return
+        with _stopped_by_signals(work, reporter.quiet):
+            carry_out(work, reporter, batch.as_json)
+
+
+@contextmanager
+def _stopped_by_signals(work: "Batch", quiet: bool) -> Iterator[None]:
+    """Let the first signal stop the batch, and another one end it at once.
+
+    Raises:
+        SystemExit: The batch was stopped; the code is that of the first signal.
+    """
+    codes = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(codes[signal.Signals(number)])
+        if len(received) > 1:
+            raise KeyboardInterrupt
+        work.stop()
+        if not quiet:  # past Python's streams, which may be in the middle of a line
+            os.write(2, b"\nstopping at the next frame; Ctrl-C again stops at once\n")
+
+    before = {number: signal.signal(number, stop) for number in codes}
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(received[0])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        sys.exit(received[0])

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from jointvos.batch.places import choose_places, threads_of
+from jointvos.batch.summary import Summary
+from jointvos.errors import ConfigError, DeviceUnavailable
+from jointvos.types import FrameResult, ObjectState
+
+
+def result(**areas: int) -> FrameResult:
+    states = tuple(ObjectState(int(i[1:]), area, None, None, None) for i, area in areas.items())
+    return FrameResult(0, np.zeros((1, 1), np.uint8), states)
+
+
+def test_a_summary_stays_small_and_counts_what_was_lost():
+    summary = Summary()
+    for number in range(5000):
+        late = {"o7": number} if number >= 2000 else {}
+        summary.add(result(o3=0 if number % 10 == 0 else 5, **late))
+    third, seventh = summary.objects()
+    assert (third.id, third.lost, seventh.id, seventh.lost) == (3, 500, 7, 0)
+    assert len(third.areas) == len(seventh.areas) <= 120
+    seen = [area for area in seventh.areas if area is not None]
+    assert seen == sorted(seen)
+    assert np.unique(np.diff(seen)).size == 1
+    assert seventh.areas[: seventh.areas.index(seen[0])] == (None,) * (len(third.areas) - len(seen))
+
+
+@pytest.mark.parametrize(
+    ("there", "device", "wanted", "jobs", "places"),
+    [
+        pytest.param(0, "auto", None, None, ["auto"], id="no GPU"),
+        pytest.param(0, "auto", None, 3, ["auto"] * 3, id="no GPU, jobs"),
+        pytest.param(2, "auto", None, None, ["cuda:0", "cuda:1"], id="all by default"),
+        pytest.param(2, "cpu", None, 2, ["cpu", "cpu"], id="the CPU beside GPUs"),
+        pytest.param(2, "cuda:1", None, 2, ["cuda:1", "cuda:1"], id="one by name"),
+        pytest.param(3, "auto", "2", None, ["cuda:0", "cuda:1"], id="some"),
+        pytest.param(2, "cuda", "all", 3, ["cuda:0", "cuda:1", "cuda:0"], id="shared"),
+    ],
+)
+def test_every_worker_has_its_device(there, device, wanted, jobs, places):
+    assert choose_places(device, wanted, jobs, lambda: there) == places
+
+
+@pytest.mark.parametrize(
+    ("there", "device", "wanted", "jobs", "kind", "says"),
+    [
+        pytest.param(0, "auto", "all", None, DeviceUnavailable, "no CUDA device", id="none"),
+        pytest.param(1, "auto", "2", None, DeviceUnavailable, "there are 1", id="too few"),
+        pytest.param(1, "cpu", "all", None, ConfigError, "exclude each other", id="cpu"),
+        pytest.param(1, "auto", "some", None, ConfigError, "expected all or how many", id="word"),
+        pytest.param(1, "auto", "0", None, ConfigError, "expected all or how many", id="zero"),
+        pytest.param(1, "auto", None, 0, ConfigError, "`jobs` is 0", id="no worker"),
+    ],
+)
+def test_what_there_is_not_is_refused(there, device, wanted, jobs, kind, says):
+    with pytest.raises(kind, match=says):
+        choose_places(device, wanted, jobs, lambda: there)
+
+
+def test_cores_are_shared_out_unless_the_environment_says_so(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    one = threads_of(1)
+    assert one is not None
+    assert threads_of(2) == max(1, one // 2)
+    assert threads_of(10 * one) == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert threads_of(1) is None

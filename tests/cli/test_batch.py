@@ -1,0 +1,407 @@
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from command import Ended, Run
+
+from jointvos.masks import write_mask_png
+
+CLIPS = ("a", "b", "c")
+FRAMES = 40
+MADE = {f"{name}{ending}" for name in CLIPS for ending in ("_masks", "_overlay.mp4")}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video that is long enough to interrupt."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(25))
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        for t in range(FRAMES):
+            picture = np.full((96, 128, 3), 60, np.uint8)
+            picture[30:60, 20 + t : 50 + t] = (250, 220, 60)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def inputs(inputs: Path, clip: Path, tiny_weights: Path) -> Path:
+    """With a folder of three videos, each with its mask, and the weights."""
+    (inputs / "clips").mkdir()
+    for number, name in enumerate(CLIPS):
+        shutil.copy(clip, inputs / f"clips/{name}.mp4")
+        mask = np.zeros((96, 128), np.uint8)
+        mask[30:60, 20 + number : 50] = 1
+        write_mask_png(inputs / f"clips/{name}.png", mask)
+    shutil.copy(tiny_weights, inputs / "tiny.safetensors")
+    return inputs
+
+
+def start(folder: Path, *arguments: str) -> Run:
+    model = [] if "--model" in arguments else ["--weights", "tiny.safetensors"]
+    return Run(folder, "batch", "clips", "--out", "out", "--device", "cpu", *model, *arguments)
+
+
+def batch(folder: Path, *arguments: str) -> Ended:
+    return start(folder, *arguments).end()
+
+
+def record(folder: Path) -> list[dict[str, object]]:
+    lines = (folder / "out/batch.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def statuses(folder: Path) -> dict[str, object]:
+    return {str(line["name"]): line["status"] for line in record(folder)}
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Of all outputs, and whatever else there is but the record and its lock."""
+    files = (path for path in (folder / "out").rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder / "out")): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.name not in ("batch.jsonl", ".batch.lock")
+    }
+
+
+def entries(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "out").iterdir()} - {"batch.jsonl", ".batch.lock"}
+
+
+def workers_of(run: Run) -> list[int]:
+    """Processes that a batch segments in: here all others that are forked from the same one."""
+    (fork_server,) = parents(run.process.pid)
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        pid = int(status.parent.name)
+        if pid != run.process.pid and parents(pid) == [fork_server]:
+            found.append(pid)
+    return found
+
+
+def parents(pid: int | None) -> list[int]:
+    """The parent of a process, none if it is no longer there."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return [] if state == "Z" else [int(parent)]
+    return []
+
+
+def wait_until(run: Run, condition) -> None:
+    deadline = time.monotonic() + 120
+    while run.process.is_alive() and not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def checkpointed(folder: Path) -> Iterator[Path]:
+    return (folder / "out").glob(".*.jointvos-resume/*.state")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """What a batch writes that nothing happens to, filled by `expected`."""
+    return {}
+
+
+@pytest.fixture
+def expected(inputs: Path, undisturbed: dict[str, dict[str, str]]) -> dict[str, str]:
+    if not undisturbed:
+        folder = Path(shutil.copytree(inputs, inputs.with_name(f"{inputs.name}-undisturbed")))
+        run = batch(folder)
+        assert run.returncode == 0, run.stderr
+        undisturbed["outputs"] = contents(folder)
+    return undisturbed["outputs"]
+
+
+def test_videos_come_out_as_from_segment(inputs, jointvos, expected):
+    for name in CLIPS:
+        run = jointvos(
+            *("segment", f"clips/{name}.mp4", "--mask", f"clips/{name}.png"),
+            *("--weights", "tiny.safetensors", "--device", "cpu"),
+        )
+        assert run.returncode == 0, run.stderr
+    assert len(expected) == len(CLIPS) * (FRAMES + 1)
+    for path, content in expected.items():
+        assert hashlib.sha256((inputs / path).read_bytes()).hexdigest() == content, path
+
+
+def test_what_is_bad_stops_nothing_and_is_tried_again(inputs, expected):
+    video, mask = inputs / "clips/a.mp4", inputs / "clips/b.png"
+    good_video, good_mask = video.read_bytes(), mask.read_bytes()
+    video.write_bytes(good_video[: len(good_video) // 2])
+    write_mask_png(mask, np.ones((10, 10), np.uint8))
+    run = batch(inputs, "--jobs", "2", "--json")
+    assert run.returncode == 9
+    assert run.stderr.splitlines()[-1] == ("jointvos: 2 of 3 videos failed: mask (b), video (a)")
+    lines = {line["name"]: line for line in map(json.loads, run.stdout.splitlines())}
+    assert {name: line["status"] for name, line in lines.items()} == statuses(inputs)
+    assert statuses(inputs) == {"a": "failed", "b": "failed", "c": "done"}
+    assert [lines[name]["exit_code"] for name in CLIPS] == [3, 4, 0]
+    assert "b.png is 10x10" in lines["b"]["error"]
+    assert lines["c"]["frames"] == FRAMES
+    assert lines["c"]["objects"][0]["id"] == 1
+    assert len(lines["c"]["objects"][0]["areas"]) == FRAMES
+    assert entries(inputs) == {name for name in MADE if name[0] == "c"}
+
+    left = batch(inputs, "--no-retry")
+    assert left.returncode == 9
+    assert len(record(inputs)) == 3
+    assert "1 done before, 2 failed before and left so" in left.stderr
+
+    video.write_bytes(good_video)
+    mask.write_bytes(good_mask)
+    mended = batch(inputs)
+    assert mended.returncode == 0, mended.stderr
+    assert [line["name"] for line in record(inputs)[3:]] == ["a", "b"]
+    assert contents(inputs) == expected
+    assert "3 done before" in batch(inputs).stderr
+    assert len(record(inputs)) == 5
+
+
+def test_what_has_changed_is_done_again(inputs, expected):
+    for name in "bc":
+        (inputs / f"clips/{name}.mp4").unlink()
+    assert batch(inputs).returncode == 0
+    before = contents(inputs)
+    changed = batch(inputs, "--direction", "backward", "-v")
+    assert changed.returncode == 0, changed.stderr
+    assert "a is done again: its settings have changed" in changed.stderr
+    assert [line["status"] for line in record(inputs)] == ["done", "begun", "done"]
+    assert contents(inputs) != before
+    shutil.rmtree(inputs / "out/a_masks")
+    again = batch(inputs, "-v")
+    assert again.returncode == 0, again.stderr
+    assert contents(inputs) == before == {k: v for k, v in expected.items() if k[0] == "a"}
+
+
+def test_what_others_have_written_is_not_replaced(inputs):
+    (inputs / "out").mkdir()
+    (inputs / "out/a_overlay.mp4").write_text("mine")
+    for name in "bc":
+        (inputs / f"clips/{name}.mp4").unlink()
+    for _ in range(2):
+        run = batch(inputs)
+        assert run.returncode == 9
+        assert "a_overlay.mp4 already exists" in run.stderr
+        assert entries(inputs) == {"a_overlay.mp4"}
+    assert batch(inputs, "-f").returncode == 0
+    assert entries(inputs) == {"a_masks", "a_overlay.mp4"}
+    assert (inputs / "out/a_overlay.mp4").read_bytes() != b"mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected):
+    run = start(inputs, "--jobs", "2", "--checkpoint-every", "10")
+    wait_until(run, lambda: any(checkpointed(inputs)))
+    for pid in workers_of(run):
+        os.kill(pid, signal.SIGKILL)
+    ended = run.end()
+    assert ended.returncode == 0, ended.stderr
+    assert contents(inputs) == expected
+    assert {line["attempts"] for line in record(inputs)} == {1, 2}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_a_video_that_kills_its_workers_fails_and_may_go_on_later(inputs, expected):
+    run = start(inputs, "--retry", "0", "--checkpoint-every", "10")
+    wait_until(run, lambda: any(checkpointed(inputs)))
+    (pid,) = workers_of(run)
+    os.kill(pid, signal.SIGKILL)
+    ended = run.end()
+    assert ended.returncode == 9
+    (bad,) = (line for line in record(inputs) if line["status"] == "failed")
+    assert bad["error"] == "its worker ended unexpectedly (signal 9)"
+    assert f"unexpected error ({bad['name']})" in ended.stderr
+    assert batch(inputs).returncode == 0
+    assert contents(inputs) == expected
+
+
+def test_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
+    run = start(inputs, "--checkpoint-every", "10")
+    wait_until(run, lambda: any(checkpointed(inputs)))
+    run.kill()
+    assert run.end().returncode == -9
+    again = batch(inputs, "--checkpoint-every", "10")
+    assert again.returncode == 0, again.stderr
+    assert contents(inputs) == expected
+    assert entries(inputs) == MADE
+    assert len(record(inputs)) == len(CLIPS)
+
+
+WITH_A_BUG = """
+from pathlib import Path
+from command import shrink
+
+shrink()
+if __name__ == "__mp_main__":  # in a worker
+    from jointvos.inference import VideoSegmenter
+
+    step = VideoSegmenter.step
+
+    def step_or_break(*args, **kwargs):
+        if kwargs["index"] == 3 and Path("bug").exists():
+            Path("bug").unlink()
+            raise KeyError("lost")
+        return step(*args, **kwargs)
+
+    VideoSegmenter.step = step_or_break
+if __name__ == "__main__":
+    from jointvos.__main__ import main
+
+    main()
+"""
+
+
+def test_a_bug_fails_one_video_and_is_recorded_with_its_traceback(inputs, environment, expected):
+    (inputs / "bug").touch()
+    (inputs / "with_a_bug.py").write_text(WITH_A_BUG)
+    here = str(Path(__file__).parent)
+    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+    run = subprocess.run(
+        [
+            *(sys.executable, "with_a_bug.py", "batch", "clips", "--out", "out", "--retry", "0"),
+            *("--weights", "tiny.safetensors", "--device", "cpu"),
+        ],
+        cwd=inputs,
+        env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 9, run.stderr
+    bad, *good = record(inputs)
+    assert (bad["exit_code"], bad["error"]) == (1, "KeyError: 'lost'")
+    assert "in step_or_break" in str(bad["traceback"])
+    assert f"unexpected error ({bad['name']})" in run.stderr
+    assert [line["status"] for line in good] == ["done", "done"]
+    assert batch(inputs).returncode == 0
+    assert contents(inputs) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_stopped_batch_keeps_everything(inputs, expected, number, code):
+    run = start(inputs, "--checkpoint-every", "10")
+    wait_until(run, lambda: any(checkpointed(inputs)))
+    run.kill(number)
+    ended = run.end()
+    assert ended.returncode == code, ended.stderr
+    assert "the same command continues" in ended.stderr
+    assert any(checkpointed(inputs))
+    assert not {name for name in entries(inputs) if name not in MADE and "resume" not in name}
+    assert batch(inputs, "--checkpoint-every", "10").returncode == 0
+    assert contents(inputs) == expected
+
+
+def test_only_one_batch_at_a_time_writes_to_a_folder(inputs):
+    run = start(inputs)
+    wait_until(run, lambda: (inputs / "out/.batch.lock").exists())
+    other = batch(inputs)
+    assert other.returncode == 2
+    assert other.stderr == ("jointvos: another batch is at work in out; wait until it has ended\n")
+    assert run.end().returncode == 0
+
+
+def test_a_list_from_stdin_says_for_each_video_what_differs(inputs):
+    rows = [
+        {"video": "clips/a.mp4", "mask": "clips/a.png", "out": "part/x", "end": 5},
+        {"video": "clips/b.mp4", "box": [20, 30, 30, 30], "end": 9, "stats": "b.jsonl"},
+    ]
+    run = Run(
+        inputs,
+        *("batch", "-", "-o", "out", "--weights", "tiny.safetensors", "--device", "cpu"),
+        *("--png", "masks/{name}", "--start", "2"),
+        stdin="\n".join(map(json.dumps, rows)).encode(),
+    ).end()
+    assert run.returncode == 0, run.stderr
+    made = {str(path.parent.relative_to(inputs / "out")) for path in inputs.glob("out/**/*.png")}
+    assert made == {"masks/part/x", "masks/b"}
+    names = [path.name for path in sorted(inputs.glob("out/masks/part/x/*"))]
+    assert names == ["00002.png", "00003.png", "00004.png"]
+    lines = (inputs / "out/b.jsonl").read_text().splitlines()
+    frames = [json.loads(line)["frame"] for line in lines]
+    assert frames == list(range(2, 9))
+    assert entries(inputs) == {"masks", "b.jsonl"}
+    assert [line["outputs"] for line in record(inputs)] == [
+        *(["masks/b", "b.jsonl"], ["masks/part/x"])
+    ]
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
+    (inputs / "clips/b.png").unlink()
+    run = batch(inputs, "--dry-run", "--jobs", "2")
+    assert run.returncode == 9
+    assert [line.split()[:2] for line in run.stdout.splitlines()] == [
+        *(["todo", "a"], ["refused", "b"], ["todo", "c"])
+    ]
+    assert "40 frames  1 object  -> a_masks, a_overlay.mp4" in run.stdout
+    assert "(no objects selected; pass --mask FILE" in run.stdout
+    assert "2 videos to do (80 frames), 1 cannot be done; 2 workers: 2 on cpu; about" in run.stderr
+    assert not (inputs / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        pytest.param(["--png", "masks"], 2, "such as --png 'masks/{name}'", id="one place for all"),
+        pytest.param(["--model", "none"], 5, "no model 'none'", id="no model"),
+        pytest.param(["--jobs", "0"], 2, "--jobs is 0", id="no worker"),
+        pytest.param(["--gpus", "1"], 2, "exclude each other", id="gpu on cpu"),
+        pytest.param(["--precision", "fp16"], 2, "fp16 needs a GPU", id="unfit for the model"),
+    ],
+)
+def test_what_is_wrong_for_all_videos_is_said_once(inputs, arguments, code, says):
+    run = batch(inputs, *arguments)
+    assert run.returncode == code
+    assert says in run.stderr.splitlines()[-1]
+    assert not (inputs / "out/a_masks").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("whom", ["driver", "worker"])
+def test_killed_twenty_times_at_any_moment(inputs, expected, whom):
+    moments = random.Random(20)
+    kills = 0
+    while kills < 20:
+        shutil.rmtree(inputs / "out", ignore_errors=True)
+        while True:
+            arguments = ["--jobs", "2", "--checkpoint-every", "2", "--retry", "50"]
+            run = start(inputs, *arguments)
+            wait_until(run, lambda run=run: len(workers_of(run)) == 2)
+            while run.process.is_alive() and kills < 20:
+                run.process.join(moments.uniform(0.1, 4))
+                if not run.process.is_alive():
+                    break
+                if whom == "driver":
+                    run.kill()
+                elif pids := workers_of(run):
+                    os.kill(moments.choice(pids), signal.SIGKILL)
+                kills += 1
+            ended = run.end()
+            if ended.returncode == 0:
+                break
+            assert (whom, ended.returncode) == ("driver", -9), ended.stderr
+        assert contents(inputs) == expected
+        assert entries(inputs) == MADE
+        assert set(statuses(inputs).values()) == {"done"}
