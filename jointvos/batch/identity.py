@@ -33,7 +33,7 @@ def hash_inputs(job: SegmentJob) -> str:
         ConfigError: The video is neither a file nor a folder.
         OSError: A mask cannot be read.
     """
-    words = {"input": of_source(Path(job.source))}
+    words = {"input": of_source(Path(job.source), job.start_number)}
     for number, text in enumerate(map(str, job.masks)):
         path = mask_path(text)
         content = of_source(path) if path.is_dir() else _content(path)

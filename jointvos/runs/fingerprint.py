@@ -101,20 +101,27 @@ def of_source(source: Path, start_number: int | None = None) -> str:
 
     Args:
         source: A file, a folder of images or a pattern of their names.
-        start_number: Of the first image that a pattern means; None for any.
+        start_number: Images of a folder or pattern before it are left out; None leaves out none.
 
     Raises:
         ConfigError: It is none of them.
     """
-    sequence = source.is_dir() or is_pattern(source)
-    if not (source.is_file() or sequence):
-        raise ConfigError(f"`resume` reads the input again, which {source} does not allow")
-    if not sequence:
+    if source.is_file():
         status = source.stat()
         return f"{source.name}, {status.st_size} bytes, changed {status.st_mtime_ns}"
-    files = images_of(source, start_number)
-    listing = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return f"{len(files)} files, {_short(repr(listing).encode())}"
+    if source.is_dir():
+        files = sorted(path for path in source.rglob("*") if path.is_file())
+    elif is_pattern(source):
+        files = images_of(source)
+    else:
+        raise ConfigError(f"`resume` reads the input again, which {source} does not allow")
+    within = source if source.is_dir() else source.parent
+    listing = [
+        (str(path.relative_to(within)), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in files
+    ]
+    first = "" if start_number is None else f" from number {start_number}"
+    return f"{len(files)} files{first}, {_short(repr(listing).encode())}"
 
 
 def _of_masks(prompts: MaskPrompts) -> str:
