@@ -56,6 +56,28 @@ class ImageFolderReader:
     def stop(self) -> None:
         """Pictures are never waited for."""
 
+    @property
+    def names(self) -> list[str]:
+        """Stems of all pictures, those out of the range included."""
+        return [path.stem for path in self._paths]
+
+    def at(self, index: int) -> Frame:
+        """Decode one picture, counted from the first one of the folder.
+
+        Raises:
+            MediaDecodeError: It is damaged, or of another size than the first.
+        """
+        path = self._paths[index]
+        image = _read(path)
+        height, width = image.shape[:2]
+        if (width, height) != (self.info.width, self.info.height):
+            raise MediaDecodeError(
+                f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
+                f"like {self._paths[0].name}; all pictures of a folder need one size"
+            )
+        elapsed = float(index * self.info.time_base)
+        return Frame(index=index, pts=index, time_s=elapsed, image=image, name=path.stem)
+
     def __enter__(self) -> "ImageFolderReader":
         return self
 
@@ -68,20 +90,13 @@ class ImageFolderReader:
         Raises:
             MediaDecodeError: A picture is damaged, or of another size than the first.
         """
-        for index, path in enumerate(self._paths):
+        for index in range(len(self._paths)):
             elapsed = index * self.info.time_base
             if self._range.ended(index, elapsed):
                 break
             if not self._range.started(index, elapsed):
                 continue
-            image = _read(path)
-            height, width = image.shape[:2]
-            if (width, height) != (self.info.width, self.info.height):
-                raise MediaDecodeError(
-                    f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
-                    f"like {self._paths[0].name}; all pictures of a folder need one size"
-                )
-            yield Frame(index=index, pts=index, time_s=float(elapsed), image=image, name=path.stem)
+            yield self.at(index)
 
 
 def _read(path: Path) -> Image:

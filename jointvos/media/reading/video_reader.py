@@ -34,7 +34,7 @@ from jointvos.types import Frame, VideoInfo
 _log = logging.getLogger("jointvos.media")
 
 # Without these, swscale rounds down, so that films come out darker by one grey level.
-_EXACTLY = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+EXACTLY = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class VideoReader:
@@ -136,7 +136,7 @@ class VideoReader:
             try:
                 # Colours are converted by the matrix and range that the frame is tagged with.
                 rgb = reformatter.reformat(
-                    picture, width, height, "rgb24", interpolation=_EXACTLY, threads=1
+                    picture, width, height, "rgb24", interpolation=EXACTLY, threads=1
                 )
             except AV_ERRORS as error:
                 raise self._damaged(index, reason(error)) from error
