@@ -17,6 +17,7 @@ from jointvos.cli.bench import bench
 from jointvos.cli.check_mask import check_mask
 from jointvos.cli.evaluate import evaluate
 from jointvos.cli.info import info
+from jointvos.cli.paint import paint
 from jointvos.cli.segment import segment
 from jointvos.cli.train import train
 from jointvos.cli.weights import download_weights
@@ -53,6 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(no_args_is_help=True)(segment)
+app.command(no_args_is_help=True)(paint)
 app.command("check-mask", no_args_is_help=True)(check_mask)
 app.command("eval", no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(train)

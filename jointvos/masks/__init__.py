@@ -10,6 +10,7 @@ from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLOURS
 from jointvos.masks.prompt_reading import mask_path, read_prompts
 from jointvos.masks.prompts import MaskPrompts, Prompt
 from jointvos.masks.refine import Refinement
+from jointvos.masks.regions import Region, cut_strokes, similar_region
 
 __all__ = [
     "DAVIS_PALETTE",
@@ -23,10 +24,12 @@ __all__ = [
     "MaskedObject",
     "Prompt",
     "Refinement",
+    "Region",
     "as_grey",
     "check_mask",
     "cut_box",
     "cut_out",
+    "cut_strokes",
     "draw_overlay",
     "examine_labels",
     "examine_mask",
@@ -35,5 +38,6 @@ __all__ = [
     "read_background",
     "read_mask",
     "read_prompts",
+    "similar_region",
     "write_mask_png",
 ]

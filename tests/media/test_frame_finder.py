@@ -100,7 +100,7 @@ def test_a_damaged_frame_is_told_and_those_of_other_keyframes_are_shown(make_cli
     finder = open_finder(path)
     for index in (2, 25):
         assert np.array_equal(finder.at(index).image, good[index].image)
-    with pytest.raises(MediaDecodeError, match="frame 14 (is damaged|cannot be decoded)"):
+    with pytest.raises(MediaDecodeError, match=r"frame 14 (is damaged|cannot be decoded)"):
         finder.at(14)
     finder.close()
 

@@ -19,6 +19,7 @@ from av.codec.context import ThreadType
 from av.video.reformatter import VideoReformatter
 
 from jointvos.errors import MediaDecodeError, MediaOpenError, os_errors_as
+from jointvos.files.orientation import Orientation
 from jointvos.media.reading.containers import AV_ERRORS, choose_stream, open_input, reason
 from jointvos.media.reading.image_folder import ImageFolderReader
 from jointvos.media.reading.sources import web_address
@@ -47,6 +48,10 @@ class FrameFinder(Protocol):
 
     def at(self, index: int) -> Frame: ...
     def name(self, index: int) -> str: ...
+    def index(self, name: str) -> int | None: ...
+    def second(self, keep_bytes: int) -> "FrameFinder":
+        """Another one for the same source, for who reads elsewhere at the same time."""
+
     def close(self) -> None: ...
 
 
@@ -100,6 +105,14 @@ class ImageFinder:
         """Stem of the files that are written for a frame: that of the image."""
         return self._names[index]
 
+    def index(self, name: str) -> int | None:
+        """The frame of that name, None if there is none."""
+        return self._names.index(name) if name in self._names else None
+
+    def second(self, keep_bytes: int) -> "ImageFinder":
+        """The same, for images are read one by one."""
+        return self
+
     def close(self) -> None:
         """Nothing is kept open."""
 
@@ -111,15 +124,30 @@ class VideoFinder:
         info: What is known before frames are decoded; `frame_count` is an estimate.
     """
 
-    def __init__(self, path: Path, keep_bytes: int = KEPT_BYTES) -> None:
-        """Open the file and begin to look where its frames are.
+    def __init__(
+        self, path: Path, keep_bytes: int = KEPT_BYTES, first: "VideoFinder | None" = None
+    ) -> None:
+        """Open the file and begin to look where its frames are; see `open_finder`.
+
+        Args:
+            path: The file.
+            keep_bytes: Decoded frames that are kept.
+            first: Another finder of the file, which knows where its frames are.
 
         Raises:
             MediaError: It is missing, damaged or no video.
         """
         self._path = path
-        with VideoReader(path) as reader:
-            self.info, self._orientation = reader.info, reader.orientation
+        self.info: VideoInfo
+        self._orientation: Orientation
+        self._map: _Map
+        if first is not None:
+            self.info, self._orientation = first.info, first._orientation
+            self._map = first._map
+        else:
+            with VideoReader(path) as reader:
+                self.info, self._orientation = reader.info, reader.orientation
+            self._map = _Map(path)
         self._size = (self.info.width, self.info.height)
         if self._orientation.swaps_sides:
             self._size = self._size[::-1]
@@ -130,7 +158,6 @@ class VideoFinder:
         self._decoding = Lock()
         self._playing: Iterator[tuple[int, VideoFrame]] | None = None
         self._next = 0
-        self._map = _Map(path)
 
     @property
     def count(self) -> int | None:
@@ -140,6 +167,14 @@ class VideoFinder:
     def name(self, index: int) -> str:
         """Stem of the files that are written for a frame."""
         return f"{index:05d}"
+
+    def index(self, name: str) -> int | None:
+        """The frame of that name, None if no frame is called so."""
+        return int(name) if name.isdecimal() and self.name(int(name)) == name else None
+
+    def second(self, keep_bytes: int) -> "VideoFinder":
+        """Another finder for the file, for who reads elsewhere at the same time."""
+        return VideoFinder(self._path, keep_bytes, self)
 
     def at(self, index: int) -> Frame:
         """Decode a frame.

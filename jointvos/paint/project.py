@@ -1,0 +1,324 @@
+"""The folder beside a video that holds all work on it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+
+import numpy as np
+
+from jointvos.checkpoints.lock import alone
+from jointvos.errors import ConfigError, MaskError, OutputError, os_errors_as
+from jointvos.files.whole_file import shortened, whole_file
+from jointvos.masks import read_mask, write_mask_png
+from jointvos.media.reading import FrameFinder
+from jointvos.paint.followed import Followed, Way
+from jointvos.types import VOID, FrameResult, LabelMap, object_ids
+
+_VERSION = 1
+_FILE = "project.json"
+LARGEST_ID = VOID - 1
+
+
+@dataclass(frozen=True)
+class PaintedObject:
+    """What a user calls an object, and whether the page shows it."""
+
+    id: int
+    name: str
+    visible: bool = True
+
+
+class Project:
+    """Masks that were painted, what following made of them, and the objects' names.
+
+    In the folder are `project.json`, `masks/NAME.png` for every frame that was painted, with the
+    objects that were painted in it, and `followed/`. The folder `masks` is what
+    `jointvos segment --mask` takes. Everything is on the disk as soon as a method returns. May be
+    used from several threads.
+
+    Attributes:
+        folder: `NAME.jointvos`, beside the video.
+        masks: The folder of painted masks.
+        followed: Results of following.
+        objects: In the order of the page's list.
+    """
+
+    def __init__(self, frames: FrameFinder) -> None:
+        """Open the project of a video, or begin one.
+
+        Raises:
+            ConfigError: It is open already, or belongs to another video.
+            OutputError: The folder cannot be made, used or understood.
+        """
+        video = frames.info.path
+        name = video.resolve().name if video.is_dir() else video.stem
+        self._frames = frames
+        self._lock = RLock()
+        self.folder = video.resolve().parent / shortened(name, ".jointvos")
+        self.masks = self.folder / "masks"
+        self.objects: list[PaintedObject] = []
+        self._given: dict[int, tuple[int, ...]] = {}
+        self._session = ""
+        with os_errors_as(OutputError):
+            self.masks.mkdir(parents=True, exist_ok=True)
+        self._hold = alone(self.folder / "lock", self._refuse_second)
+        with os_errors_as(OutputError):
+            self._hold.__enter__()
+        try:
+            self._read()
+            self.followed = Followed(self.folder / "followed")
+        except BaseException:
+            self._hold.__exit__(None, None, None)
+            raise
+
+    def __enter__(self) -> "Project":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others open the project."""
+        with self._lock:
+            self.followed.close()
+            self._hold.__exit__(None, None, None)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the video."""
+        return self._frames.info.height, self._frames.info.width
+
+    @property
+    def first(self) -> int | None:
+        """The first frame that has a mask to follow."""
+        return min(self.painted(), default=None)
+
+    def name(self, index: int) -> str:
+        """Stem of the files of a frame."""
+        return self._frames.name(index)
+
+    def painted(self) -> list[int]:
+        """The frames that have a mask to follow, rising."""
+        with self._lock:
+            return sorted(index for index in self._given if self._path(index).exists())
+
+    def given_ids(self, index: int) -> tuple[int, ...]:
+        """The objects that were painted in a frame, also those that were erased from it."""
+        return self._given.get(index, ())
+
+    def given(self, index: int) -> LabelMap | None:
+        """The mask to follow from a frame on: the objects painted in it, uint8 [Hv,Wv].
+
+        Raises:
+            MaskError: It was damaged from outside.
+        """
+        with self._lock:
+            if index not in self._given or not self._path(index).exists():
+                return None
+            return read_mask(self._path(index), self._frames.info)
+
+    def labels(self, index: int) -> LabelMap:
+        """What a frame shows: what was painted in it above what following has found.
+
+        Raises:
+            MaskError: A mask was damaged from outside.
+        """
+        with self._lock:
+            found = self.followed.labels(index)
+            shown = np.zeros(self.size, dtype=np.uint8)
+            if found is not None and found.shape == shown.shape:
+                known = [each.id for each in self.objects if each.id not in self.given_ids(index)]
+                shown = np.where(np.isin(found, known), found, 0).astype(np.uint8)
+            given = self.given(index)
+            if given is not None:
+                shown[given > 0] = given[given > 0]
+            return shown
+
+    def paint(self, index: int, labels: LabelMap, given: Iterable[int]) -> None:
+        """Keep what was painted in a frame.
+
+        Args:
+            index: The frame.
+            labels: All objects as the frame shows them, uint8 [Hv,Wv].
+            given: The objects that were painted; the others are left to following. Objects that
+                were not known are added to the list.
+
+        Raises:
+            MaskError: The size is not the video's, or there are IDs that no object can have.
+            OutputError: The disk refuses.
+        """
+        if labels.shape != self.size:
+            raise MaskError(f"the mask is {labels.shape[::-1]}, expected {self.size[::-1]}")
+        ids = tuple(sorted(set(given)))
+        strange = [i for i in {*ids, *object_ids(labels)} if not 1 <= i <= LARGEST_ID]
+        if strange:
+            raise MaskError(f"the mask has the ID {max(strange)}, expected 1 to {LARGEST_ID}")
+        with self._lock:
+            self.followed.forget_from(index, self.first)
+            self._add_objects(ids)
+            mask = np.where(np.isin(labels, ids), labels, 0).astype(np.uint8)
+            found = self.followed.labels(index)
+            if mask.any() or (found is not None and np.isin(found, ids).any()):
+                self._given[index] = ids
+            else:
+                self._given.pop(index, None)
+            self._store(index, mask)
+
+    def clear(self, index: int) -> None:
+        """Take back what was painted in a frame.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        with self._lock:
+            if index not in self._given:
+                return
+            self.followed.forget_from(index, self.first)
+            del self._given[index]
+            self._store(index, np.zeros(self.size, dtype=np.uint8))
+
+    def set_objects(self, objects: Sequence[PaintedObject]) -> None:
+        """Change names, order and visibility, and add objects.
+
+        Raises:
+            ConfigError: An ID is out of range, occurs twice, or is missing.
+            OutputError: The disk refuses.
+        """
+        ids = [each.id for each in objects]
+        if len(set(ids)) < len(ids) or not all(1 <= i <= LARGEST_ID for i in ids):
+            raise ConfigError(f"objects need different IDs from 1 to {LARGEST_ID}, not {ids}")
+        with self._lock:
+            if missing := {each.id for each in self.objects} - set(ids):
+                raise ConfigError(f"the list lacks the object {min(missing)}")
+            self.objects = list(objects)
+            self._write()
+
+    def remove_object(self, object_id: int) -> None:
+        """Remove an object from the list and from all masks.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        with self._lock:
+            self.objects = [each for each in self.objects if each.id != object_id]
+            touched = [index for index, ids in self._given.items() if object_id in ids]
+            for index in touched:
+                rest = [i for i in self._given[index] if i != object_id]
+                if rest:
+                    self.paint(index, self.labels(index), rest)
+                else:
+                    self.clear(index)
+            self._write()
+
+    def keep(self, result: FrameResult, way: Way, mark: int) -> bool:
+        """Keep the result of the next frame of a pass; False if it no longer fits the masks.
+
+        Args:
+            result: Without probabilities.
+            way: Which pass.
+            mark: What `followed.mark` gave when the masks were read.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        with self._lock:
+            if self.followed.changed_since(mark, way, result.index):
+                return False
+            self.followed.append(result, way)
+            return True
+
+    @property
+    def direction(self) -> Literal["forward", "both"]:
+        """How `segment` has to go to find the same."""
+        first = self.first
+        return "both" if first and any(f < first for f in list(self.followed.frames)) else "forward"
+
+    def made_by(self, session: str) -> None:
+        """Say which model, run in which way, results come from; those of another no longer fit.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        with self._lock:
+            if self._session != session:
+                self.followed.forget_all()
+                self._session = session
+                self._write()
+
+    def _store(self, index: int, mask: LabelMap) -> None:
+        """Write the mask of a frame, or remove it if there is nothing in it, and the list."""
+        path = self._path(index)
+        if mask.any():
+            # First, for a mask that the list lacks is found again, but not the other way round.
+            with whole_file(path) as partial:
+                write_mask_png(partial, mask)
+            self._write()
+            return
+        self._write()
+        with os_errors_as(OutputError):
+            path.unlink(missing_ok=True)
+
+    def _path(self, index: int) -> Path:
+        return self.masks / f"{self._frames.name(index)}.png"
+
+    def _add_objects(self, ids: Iterable[int]) -> None:
+        known = {each.id for each in self.objects}
+        new = sorted(set(ids) - known)
+        self.objects += [PaintedObject(i, f"Object {i}") for i in new]
+
+    def _refuse_second(self) -> None:
+        raise ConfigError(
+            f"{self.folder} is open in another jointvos paint; use that page, or end it first"
+        )
+
+    def _video(self) -> dict[str, object]:
+        info = self._frames.info
+        return {"name": info.path.name, "width": info.width, "height": info.height}
+
+    def _read(self) -> None:
+        path = self.folder / _FILE
+        if path.exists():
+            self._read_file(path)
+        for mask in sorted(self.masks.glob("*.png")):
+            index = self._frames.index(mask.stem)
+            if index is not None and index not in self._given:
+                self._given[index] = tuple(object_ids(read_mask(mask, self._frames.info)))
+        self._add_objects(i for ids in self._given.values() for i in ids)
+        self._write()
+
+    def _read_file(self, path: Path) -> None:
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            version, video = values["version"], values["video"]
+            if version != _VERSION:
+                raise OutputError(
+                    f"{path} is of version {version}, expected {_VERSION}; update jointvos"
+                )
+            self.objects = [PaintedObject(**each) for each in values["objects"]]
+            self._given = {int(index): tuple(ids) for index, ids in values["painted"].items()}
+            self._session = values["session"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(
+                f"{path} is damaged; delete it, and the masks beside it are listed anew"
+            ) from error
+        if video != self._video():
+            raise ConfigError(
+                f"{self.folder} belongs to {video.get('name')}, {video.get('width')}x"
+                f"{video.get('height')}, not to {self._frames.info.path}; rename one of the two"
+            )
+
+    def _write(self) -> None:
+        values = {
+            "version": _VERSION,
+            "video": self._video(),
+            "objects": [asdict(each) for each in self.objects],
+            "painted": {str(index): self._given[index] for index in sorted(self._given)},
+            "session": self._session,
+        }
+        with whole_file(self.folder / _FILE) as partial:
+            partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
