@@ -65,10 +65,11 @@ def paint(
     try:
         from jointvos.paint import PaintServer
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn", "anyio", "h11"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("starlette", "uvicorn", "anyio", "h11"):
             raise
         raise ConfigError(
-            f"jointvos paint needs {error.name}; install it with: pip install 'jointvos[page]'"
+            f"paint needs {missing}; install it with: pip install 'jointvos[page]'"
         ) from error
     if output is not None and output.suffix.lower() != ".png":
         raise ConfigError(f"-o {output}: masks are saved to files ending in .png")

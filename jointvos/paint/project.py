@@ -153,9 +153,9 @@ class Project:
         if labels.shape != self.size:
             raise MaskError(f"the mask is {labels.shape[::-1]}, expected {self.size[::-1]}")
         ids = tuple(sorted(set(given)))
-        strange = [i for i in {*ids, *object_ids(labels)} if not 1 <= i <= LARGEST_ID]
-        if strange:
-            raise MaskError(f"the mask has the ID {max(strange)}, expected 1 to {LARGEST_ID}")
+        largest = max(int(labels.max()), *ids, 0)
+        if largest > LARGEST_ID or min(ids, default=1) < 1:
+            raise MaskError(f"the mask has the ID {largest}, expected 1 to {LARGEST_ID}")
         with self._lock:
             self.followed.forget_from(index, self.first)
             self._add_objects(ids)

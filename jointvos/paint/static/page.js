@@ -188,6 +188,7 @@ async function load() {
       if (frame !== app.wanted) continue;
       if (frame !== app.frame) leave();
       app.frame = frame;
+      canvas.setAttribute("aria-label", `Frame ${frame}`);
       app.labels = mask.labels.slice();
       app.given = new Set(mask.given);
       view.onion = onion?.labels ?? null;
@@ -411,6 +412,10 @@ function showObjects() {
     name.onchange = () => {
       object.name = name.value.trim() || `Object ${object.id}`;
       name.value = object.name;
+      // In place: what is clicked next must not be made anew before the click arrives.
+      chip.setAttribute("aria-label", `Choose ${object.name}`);
+      eye.setAttribute("aria-label", `${eye.title} ${object.name}`);
+      bin.setAttribute("aria-label", `${bin.title} ${object.name}`);
       sendObjects();
       showState();
     };
