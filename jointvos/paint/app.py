@@ -117,15 +117,15 @@ class Page:
 
     def state(self) -> dict[str, Any]:
         """All that the page has to know at first."""
-        info, project, followed = self._frames.info, self._project, self._project.followed
+        info, followed = self._frames.info, self._project.followed
         count = self._frames.count
-        objects: dict[int, list[tuple[int, int, Certainty]]] = {}
+        certainty: dict[int, list[tuple[int, int, Certainty]]] = {}
         cuts = []
         for index, frame in sorted(followed.frames.items()):
             if frame.cut:
                 cuts.append(index)
             for each in frame.objects:
-                _extend(objects.setdefault(each.id, []), index, each.certainty)
+                _extend(certainty.setdefault(each.id, []), index, each.certainty)
         return {
             "video": {
                 "name": info.path.name,
@@ -136,16 +136,23 @@ class Page:
                 "exact": count is not None,
                 "aspect": float(info.sample_aspect_ratio),
             },
-            "folder": str(project.folder),
-            "objects": [vars(each) for each in project.objects],
+            "folder": str(self._project.folder),
             "colors": ["#" + bytes(c).hex() for c in DISPLAY_COLOURS[: LARGEST_ID + 1]],
-            "painted": {index: project.given_ids(index) for index in project.painted()},
-            "certainty": objects,
+            "certainty": certainty,
             "cuts": cuts,
-            "done": followed.done,
             "following": self._follower.way,
             "exporting": self._exporter.busy,
             "export": {"folder": str(self._exporter.folder), "names": self._exporter.names()},
+            **self._painted(),
+        }
+
+    def _painted(self) -> dict[str, Any]:
+        """What may be another after every change."""
+        project = self._project
+        return {
+            "objects": [vars(each) for each in project.objects],
+            "painted": {index: project.given_ids(index) for index in project.painted()},
+            "done": dict(project.followed.done),
         }
 
     async def _events(self, request: Request) -> Response:
@@ -153,15 +160,17 @@ class Page:
         return StreamingResponse(self._feed.listen(), 200, headers, "text/event-stream")
 
     async def _frame(self, request: Request) -> Response:
-        def encoded() -> bytes:
-            image = self._frames.at(request.path_params["index"]).image
+        def encoded() -> tuple[bytes, float]:
+            frame, info = self._frames.at(request.path_params["index"]), self._frames.info
             quality = (cv2.IMWRITE_JPEG_QUALITY, _QUALITY)
             chroma = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-            return cv2.imencode(".jpg", bgr, (*quality, *chroma))[1].tobytes()
+            bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+            content = cv2.imencode(".jpg", bgr, (*quality, *chroma))[1].tobytes()
+            return content, float((frame.pts - info.first_pts) * info.time_base)
 
-        content = await run_in_threadpool(encoded)
-        return Response(content, 200, {"cache-control": _KEEP}, "image/jpeg")
+        content, time_s = await run_in_threadpool(encoded)
+        headers = {"cache-control": _KEEP, "x-time": f"{time_s:.6f}"}
+        return Response(content, 200, headers, "image/jpeg")
 
     async def _mask(self, request: Request) -> Response:
         index, project = request.path_params["index"], self._project
@@ -202,8 +211,7 @@ class Page:
 
         def made() -> dict[str, Any]:
             change()
-            state = self.state()
-            return {key: state[key] for key in ("objects", "painted", "done")}
+            return self._painted()
 
         return JSONResponse(await run_in_threadpool(made))
 

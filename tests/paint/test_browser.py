@@ -48,8 +48,8 @@ class Page:
         return self.page.inner_text(selector)
 
     def saved(self):
-        self.until("document.querySelector('#saved').textContent === 'Saved'")
         self.until("document.querySelector('#busy').hidden")
+        self.until("document.querySelector('#saved').textContent === 'Saved'")
 
     def place(self, x, y):
         height, width = SIZE

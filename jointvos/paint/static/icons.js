@@ -31,3 +31,7 @@ export function icon(name) {
   svg.innerHTML = DRAWN[name];
   return svg;
 }
+
+export function setIcon(button, name) {
+  button.replaceChildren(icon(name));
+}

@@ -39,8 +39,12 @@ export async function takeOver() {
 
 export const isThisTab = (other) => other === tab;
 
+// A decoded frame, with its time in seconds.
 export async function getFrame(index) {
-  return createImageBitmap(await (await ask(`frame/${index}`)).blob());
+  const answer = await ask(`frame/${index}`);
+  const image = await createImageBitmap(await answer.blob());
+  image.time = Number(answer.headers.get("x-time"));
+  return image;
 }
 
 // The labels of a frame, and which objects were painted in it.

@@ -1,6 +1,6 @@
 // The tools. Each gets points in pixels of the video; `editor` applies what comes of them.
 
-import { boxOf, connected, empty, isEmpty, join, line, polygon } from "./labels.js";
+import { boxOf, connected, empty, join, line, polygon } from "./labels.js";
 import { findRegion } from "./server.js";
 
 const INSIDE = 2, OUTSIDE = 3;
