@@ -1,19 +1,19 @@
 """A request to a web server, by urllib3, and what can be said of the answer.
 
 Whatever jointvos reads over HTTP, models and videos, is asked for here. urllib3 does connections,
-TLS, proxies, timeouts, and the check that as many bytes came as were announced; here its errors
-become one of two kinds, each with its reason in a few words.
+TLS, proxies, timeouts, when to try again, and the check that as many bytes came as were announced;
+here its errors become one of two kinds, each with its reason in a few words.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.util import make_headers, parse_url
+from urllib3.util import Retry, make_headers, parse_url
 
 CHUNK = 1 << 18
 MOST_REDIRECTS = 5
@@ -22,23 +22,26 @@ SCHEMES = ("http", "https")
 Answer: TypeAlias = urllib3.BaseHTTPResponse
 
 
+RETRY = Retry(
+    4, backoff_factor=1, backoff_max=30, status_forcelist=(408, 425, 429, 500, 502, 503, 504)
+)
+"""Tries after a failed one: at once, then after 2 s, 4 s, ... or when the server asks for it."""
+
+
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait, in seconds, and how often to try.
+    """How long to wait, in seconds, and when to try again.
 
     Attributes:
         connect_s: For a connection.
         stall_s: For the next bytes.
-        attempts: In a row, each without noteworthy progress.
-        pause_s: Before the second attempt; doubled before each further one.
-        longest_pause_s: Also for what a server asks for.
+        retry: After failures in a row, each without noteworthy progress. Its longest pause also
+            counts for what a server asks for.
     """
 
     connect_s: float = 10.0
     stall_s: float = 30.0
-    attempts: int = 5
-    pause_s: float = 1.0
-    longest_pause_s: float = 30.0
+    retry: Retry = RETRY
 
 
 class WebError(Exception):
@@ -50,11 +53,11 @@ class Failed(WebError):
 
 
 class Interrupted(WebError):
-    """The attempt failed; the next one may not. Says after how many seconds a server wants it."""
+    """The attempt failed; the next one may not. A server's answer may say when it wants that."""
 
-    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+    def __init__(self, reason: str, answer: Answer | None = None) -> None:
         super().__init__(reason)
-        self.wait_s = wait_s
+        self.answer = answer
 
 
 def host(address: str) -> str:
@@ -205,7 +208,19 @@ def content_range(answer: Answer) -> tuple[int | None, int | None]:
     return int(start) if known else None, int(total) if total.isdigit() else None
 
 
-def pause_asked_for(answer: Answer) -> float:
-    """Seconds; the other form of this header, a date, is left to our own pauses."""
-    text = answer.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else 0.0
+def next_try(retry: Retry, interruption: Interrupted) -> tuple[Retry, float]:
+    """What remains of tries after another interruption, and seconds to wait for the next one.
+
+    Raises:
+        Failed: No try remains.
+    """
+    try:
+        retry = retry.increment(error=interruption)
+    except urllib3.exceptions.MaxRetryError:
+        count = len(retry.history) + 1
+        raise Failed(f"{interruption}, {count} times in a row") from interruption
+    wait_s = retry.get_backoff_time()
+    if interruption.answer is not None:
+        with suppress(urllib3.exceptions.InvalidHeader):
+            wait_s = max(wait_s, retry.get_retry_after(interruption.answer) or 0)
+    return retry, min(wait_s, retry.backoff_max)

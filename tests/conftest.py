@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 # Two cores and other work beside us: waiting threads must sleep, not spin, and for networks as
 # small as most of ours a second one costs more than it brings.
@@ -14,9 +15,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Jobs in the background of a shell ignore Ctrl-C, and so would the commands that are tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Modules that tests of several folders share: refweights, synth; clips, films; command; studio.
+# Modules that tests of several folders share: refweights, soft_scene, synth; clips, films; command;
+# studio.
 for shared in ("reference", "corpus", "cli", "paint"):
     sys.path.insert(0, str(Path(__file__).parent / shared))
+
+
+@pytest.fixture(scope="session")
+def make_httpserver() -> Iterator[HTTPServer]:
+    """Of pytest-httpserver, with a thread for each request: some answers make the client wait."""
+    with HTTPServer("127.0.0.1", threaded=True) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

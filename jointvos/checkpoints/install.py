@@ -14,7 +14,6 @@ from urllib.parse import quote, urlsplit
 
 from jointvos.checkpoints.content import EMPTY, SAFETENSORS, WEB_PAGE, kind_of, refuse
 from jointvos.checkpoints.locate import bundled, cache_folder, packaged_backbone, place
-from jointvos.checkpoints.lock import alone
 from jointvos.checkpoints.partial import discard, storage_error
 from jointvos.checkpoints.record import (
     Published,
@@ -37,6 +36,7 @@ from jointvos.errors import (
     WeightsError,
     WeightsNotFound,
 )
+from jointvos.files.lock import alone
 from jointvos.web import Patience, host
 
 WORKSHOP = "downloads"

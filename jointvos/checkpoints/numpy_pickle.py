@@ -1,13 +1,13 @@
-"""Plain pickles of NumPy arrays, as old checkpoints of Caffe-like networks are, without unpickling.
+"""Plain pickles of NumPy arrays, as old checkpoints of Caffe-like networks are.
 
-The opcodes are read as data by a machine that knows dicts, lists, tuples, texts, numbers and the
-three calls that an array is written with. There is nothing in it that could call anything else.
+A pickle can call whatever it names. Here it finds nothing but stand-ins, which keep what they are
+told and copy nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from pickle import UnpicklingError
+from pickle import Unpickler, UnpicklingError
 from pickletools import genops
 from typing import Any
 
@@ -18,174 +18,123 @@ from torch import Tensor
 from jointvos.checkpoints.content import listing
 from jointvos.errors import IncompatibleWeights
 
-MOST_OPCODES = 1_000_000
-"""A network of some hundred arrays takes about ten thousand."""
+MOST_STEPS = 50_000
+"""A network of some hundred arrays takes ten thousand. A step builds an object of fixed size or
+copies bytes of the file; but nesting much deeper than this overflows the C stack."""
+MOST_BYTES = 1 << 30
 
-NUMPY_TYPES = {"f2", "f4", "f8", "i4", "i8", "u1"}
-
-
-@dataclass(frozen=True)
-class _Global:
-    """A name that the pickle refers to; it is never looked up."""
-
-    name: str
+NUMPY_TYPES = ("f2", "f4", "f8", "i4", "i8", "u1")
 
 
-@dataclass
-class _Kind:
-    """An array's dtype in the making."""
+def read_arrays(path: Path, expected: str) -> object:
+    """What a plain pickle holds, with an `Array` for each array.
 
-    code: str
-    order: str = "<"
-
-
-@dataclass
-class _Array:
-    """An array in the making."""
-
-    tensor: Tensor | None = None
-
-
-CALLS: Mapping[str, Callable[..., object]] = {
-    "_codecs.encode": lambda text, coding: text.encode({"latin1": "latin1"}[coding]),
-    "collections.OrderedDict": dict,
-    "numpy.dtype": lambda code, *flags: _Kind(code),
-    "numpy.core.multiarray._reconstruct": lambda kind, shape, code: _Array(),
-    "numpy._core.multiarray._reconstruct": lambda kind, shape, code: _Array(),
-}
-
-_MARK = object()
+    Raises:
+        IncompatibleWeights: It is too large, or refers to anything but arrays.
+        UnpicklingError: It is damaged; so do the other errors of `pytorch_file.MALFORMED`.
+    """
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise IncompatibleWeights(
+            f"{path} is a pickle of {size} bytes; expected {expected}, at most {MOST_BYTES} bytes"
+        )
+    content = path.read_bytes()
+    _check_memory(content)
+    try:
+        return _Unpickler(BytesIO(content), encoding="latin1").load()  # as Python 2's bytes are
+    except _Foreign as error:
+        raise IncompatibleWeights(
+            f"{path} refers to {listing([str(error)])}, which a plain pickle of arrays never does; "
+            "nothing in it was run, do not trust it"
+        ) from error
 
 
-@dataclass
-class _Machine:
-    """What is in the making, and how many bytes arrays may still take: no more than the file."""
+def _check_memory(content: bytes) -> None:
+    """Refuse what would take an unpickler much more memory than the pickle itself takes."""
+    for count, (opcode, argument, _) in enumerate(genops(content)):
+        # As many values as the highest number says find room at once.
+        if count > MOST_STEPS or ("PUT" in opcode.name and (argument or 0) > MOST_STEPS):
+            raise UnpicklingError("too much")
 
-    room: int
-    stack: list[Any] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
 
-    def step(self, opcode: str, argument: Any) -> None:
-        stack = self.stack
-        match opcode:
-            case "PROTO" | "FRAME" | "STOP":
-                pass
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
-                stack.append(argument)
-            case "BINSTRING" | "SHORT_BINSTRING" | "BINUNICODE" | "SHORT_BINUNICODE":
-                stack.append(argument)
-            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
-                stack.append(argument)
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode])
-            case "EMPTY_DICT":
-                stack.append({})
-            case "EMPTY_LIST":
-                stack.append([])
-            case "EMPTY_TUPLE":
-                stack.append(())
-            case "MARK":
-                stack.append(_MARK)
-            case "POP":
-                stack.pop()
-            case "TUPLE":
-                stack.append(tuple(self.since_mark()))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                stack.append(tuple(self.last(int(opcode[-1]))))
-            case "APPEND":
-                self.extend(self.last(1))
-            case "SETITEM":
-                self.extend(self.last(2))
-            case "APPENDS" | "SETITEMS":
-                self.extend(self.since_mark())
-            case "BINPUT" | "LONG_BINPUT":
-                self.memo[argument] = stack[-1]
-            case "MEMOIZE":
-                self.memo[len(self.memo)] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(self.memo[argument])
-            case "GLOBAL":
-                stack.append(_Global(argument.replace(" ", ".", 1)))
-            case "STACK_GLOBAL":
-                stack.append(_Global(".".join(self.last(2))))
-            case "REDUCE":
-                stack.append(self.call(*self.last(2)))
-            case "BUILD":
-                self.build(*self.last(1))
-            case _:
-                raise IncompatibleWeights(f"it uses {opcode}")
+class _Foreign(Exception):
+    """A name that has no stand-in."""
 
-    def last(self, count: int) -> list[Any]:
-        if len(self.stack) < count:
-            raise UnpicklingError("nothing is left")
-        items = self.stack[-count:]
-        del self.stack[-count:]
-        return items
 
-    def since_mark(self) -> list[Any]:
-        at = max(i for i, item in enumerate(self.stack) if item is _MARK)
-        items = self.stack[at + 1 :]
-        del self.stack[at:]
-        return items
+class _Unpickler(Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (full := f"{module}.{name}") not in STAND_INS:
+            raise _Foreign(full)
+        return STAND_INS[full]
 
-    def extend(self, items: list[Any]) -> None:
-        container = self.stack[-1]
-        if isinstance(container, dict):
-            container.update(zip(items[::2], items[1::2], strict=True))
-        else:
-            container.extend(items)
 
-    def call(self, function: object, arguments: tuple[Any, ...]) -> object:
-        name = function.name if isinstance(function, _Global) else "a value"
-        if name not in CALLS:
-            raise IncompatibleWeights(f"it calls {listing([name])}")
-        return CALLS[name](*arguments)
+class Array:
+    """An array as the pickle tells of it; nothing is copied."""
 
-    def build(self, state: Any) -> None:
-        target = self.stack[-1]
-        if isinstance(target, _Kind):
-            target.order = state[1]
-        elif isinstance(target, _Array):
-            target.tensor = self.tensor(*state[1:])
-        else:
-            raise UnpicklingError("the state of something that is no array")
+    def __init__(self, *arguments: object) -> None:
+        self.state: Any = None
 
-    def tensor(self, shape: tuple[int, ...], kind: _Kind, fortran: bool, data: Any) -> Tensor:
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a tensor of it takes."""
+        return len(self.state[-1])
+
+    def tensor(self) -> Tensor:
+        """Its values in memory of their own."""
+        _, shape, kind, fortran, data = self.state
         if kind.code not in NUMPY_TYPES or kind.order not in ("<", "|", "="):
-            raise UnpicklingError(f"arrays of {kind.order}{kind.code}")
+            raise UnpicklingError("an array of another kind")
         raw = data.encode("latin1") if isinstance(data, str) else data
-        self.room -= len(raw)
-        if self.room < 0:
-            raise UnpicklingError("more data than the file has")
-        values = np.frombuffer(raw, np.dtype(f"<{kind.code}"))
-        values = values.reshape(shape, order="F" if fortran else "C")
+        values = np.frombuffer(raw, f"<{kind.code}").reshape(shape, order="F" if fortran else "C")
         return torch.from_numpy(np.array(values, order="C"))
 
 
-def read_arrays(path: Path) -> object:
-    """What the pickle holds: a dict, with those of its values that are arrays as tensors.
+class _Kind:
+    """An array's dtype."""
+
+    def __init__(self, code: str, *flags: object) -> None:
+        self.code, self.order = code, "<"
+
+    def __setstate__(self, state: Any) -> None:
+        self.order = state[1]
+
+
+def _dict(pairs: Any = ()) -> dict[Any, object]:
+    """One of these pairs; they are taken, as giving them again and again would fill the memory."""
+    made = dict(pairs)
+    if made:
+        pairs.clear()
+    return made
+
+
+def _text(text: str, coding: str) -> str:
+    """Bytes, left as the text that they are written as: a copy each time would fill the memory."""
+    if coding != "latin1":
+        raise UnpicklingError(coding)
+    return text
+
+
+STAND_INS: Mapping[str, Callable[..., object]] = {
+    "_codecs.encode": _text,
+    "collections.OrderedDict": _dict,
+    "numpy.dtype": _Kind,
+    "numpy.ndarray": Array,
+    "numpy.core.multiarray._reconstruct": Array,
+    "numpy._core.multiarray._reconstruct": Array,
+}
+"""What a pickle of arrays may refer to, and what it gets instead."""
+
+
+def as_tensors(values: Mapping[Any, object], most_bytes: int) -> dict[Any, object]:
+    """The same with tensors for arrays, which together take no more than so many bytes.
 
     Raises:
-        IncompatibleWeights: It does anything else than hold arrays.
-        UnpicklingError: It is damaged; so do the other errors of `pytorch_file.MALFORMED`.
+        UnpicklingError: They would take more; other errors as for `read_arrays`.
     """
-    machine = _Machine(path.stat().st_size)
-    try:
-        with path.open("rb") as file:
-            for count, (opcode, argument, _) in enumerate(genops(file)):
-                if count > MOST_OPCODES:
-                    raise UnpicklingError("too long")
-                machine.step(opcode.name, argument)
-    except IncompatibleWeights as error:
-        raise IncompatibleWeights(
-            f"{path} is no plain pickle of arrays, {error}; nothing in it was run, do not trust it"
-        ) from error
-    (content,) = machine.stack
-    return _finished(content)
-
-
-def _finished(value: object, depth: int = 2) -> object:
-    """Tensors for arrays, in a dict and in the dicts that are its values."""
-    if isinstance(value, dict) and depth:
-        return {name: _finished(each, depth - 1) for name, each in value.items()}
-    return value.tensor if isinstance(value, _Array) else value
+    arrays = {id(value): value for value in values.values() if isinstance(value, Array)}
+    if sum(array.nbytes for array in arrays.values()) > most_bytes:
+        raise UnpicklingError("more data than the file has")
+    tensors = {key: array.tensor() for key, array in arrays.items()}
+    return {name: tensors.get(id(value), value) for name, value in values.items()}

@@ -26,7 +26,7 @@ from jointvos.checkpoints.content import (
     listing,
     refuse,
 )
-from jointvos.checkpoints.numpy_pickle import read_arrays
+from jointvos.checkpoints.numpy_pickle import as_tensors, read_arrays
 from jointvos.errors import IncompatibleWeights
 
 TENSORS = {
@@ -54,6 +54,9 @@ INERT = {
 
 LARGEST_PICKLE = 4 << 20
 """Bytes that are listed; the official one, without its tensors, has about a tenth of that."""
+
+MOST_TUPLES = 50_000
+"""A tensor takes five. Nested much more deeply than this they overflow the C stack."""
 
 WRAPPERS = ("model", "state_dict", "net")
 """Names under which checkpoints of other projects keep the network's tensors."""
@@ -110,10 +113,9 @@ def read_state_dict(path: Path, expected: str) -> dict[str, Tensor]:
         IncompatibleWeights: It is damaged, something else, or refers to anything foreign.
     """
     kind = kind_of(path)
-    content: object
     if kind == PICKLE:
         with _malformed_as_error(path, expected):
-            content = read_arrays(path)
+            content = read_arrays(path, expected)
     elif kind == CHECKPOINT:
         content = _read_checkpoint(path, expected)
     else:
@@ -122,6 +124,8 @@ def read_state_dict(path: Path, expected: str) -> dict[str, Tensor]:
         inner = next((content[name] for name in WRAPPERS if name in content), content)
         content = inner if isinstance(inner, dict) else content
         content = {name: value for name, value in content.items() if type(value) is not _Inert}
+        with _malformed_as_error(path, expected):
+            content = as_tensors(content, path.stat().st_size)
     return _tensors(content, path, "in it", expected)
 
 
@@ -143,8 +147,12 @@ def _tensors(net: object, path: Path, place: str, expected: str) -> dict[str, Te
     if not isinstance(net, dict) or not net:
         raise IncompatibleWeights(f"{path} has no network {place}; expected {expected}")
     for name, tensor in net.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise IncompatibleWeights(f"{path} has {str(name)[:80]!r} {place}, no tensor")
+        if not isinstance(name, str):
+            raise IncompatibleWeights(
+                f"{path} has a key of type {type(name).__name__} {place}, expected tensors by name"
+            )
+        if not isinstance(tensor, Tensor):
+            raise IncompatibleWeights(f"{path} has {name[:80]!r} {place}, no tensor")
         # A tensor of zero stride may claim any size: copying it would fill the memory.
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise IncompatibleWeights(f"{path}: {name[:80]!r} is larger than its data")
@@ -184,8 +192,11 @@ def _names_in(path: Path, expected: str) -> set[str]:
 
 def _globals(content: io.BytesIO) -> set[str]:
     names = set()
-    texts = ["", ""]
+    texts, tuples = ["", ""], 0
     for opcode, argument, _ in genops(content):
+        tuples += opcode.name.startswith("TUPLE")
+        if tuples > MOST_TUPLES:
+            raise UnpicklingError("too many tuples")
         if opcode.name in ("GLOBAL", "INST"):
             names.add(str(argument).replace(" ", ".", 1))
         elif opcode.name == "STACK_GLOBAL":

@@ -27,7 +27,7 @@ from jointvos.web import (
     content_range,
     host,
     length_of,
-    pause_asked_for,
+    next_try,
     tag_of,
 )
 
@@ -36,8 +36,6 @@ PROGRESS = 1 << 20
 LARGEST = 4 << 30
 """Bytes that are taken of a file whose size nobody tells."""
 LARGEST_PAGE = 1 << 20
-AGAIN = (408, 425, 429, 500, 502, 503, 504)
-"""Answers that may be better next time."""
 
 
 class Watch(Protocol):
@@ -113,23 +111,18 @@ class _Transfer:
         return self.partial.path
 
     def _attempt_until_complete(self) -> None:
-        failures, before = 0, self.partial.size
+        retry, before = self.patience.retry, self.partial.size
         while not self.partial.is_complete:
             try:
                 self._attempt()
             except Interrupted as interruption:
                 if self.partial.size >= before + PROGRESS:
-                    failures = 0
-                failures, before = failures + 1, self.partial.size
-                if failures >= self.patience.attempts:
-                    raise Failed(f"{interruption}, {failures} times in a row") from interruption
-                self._pause(interruption, failures)
-
-    def _pause(self, interruption: Interrupted, failures: int) -> None:
-        wait_s = max(interruption.wait_s, self.patience.pause_s * 2 ** (failures - 1))
-        wait_s = min(wait_s, self.patience.longest_pause_s)
-        self.watch.note(f"{host(self.url)}: {interruption}; trying again in {wait_s:.0f} s")
-        time.sleep(wait_s)
+                    retry = self.patience.retry
+                before = self.partial.size
+                retry, wait_s = next_try(retry, interruption)
+                soon = f" in {wait_s:.0f} s" if wait_s else ""
+                self.watch.note(f"{host(self.url)}: {interruption}; trying again{soon}")
+                time.sleep(wait_s)
 
     def _attempt(self) -> None:
         """One answer of the server, up to the end of the file."""
@@ -185,8 +178,8 @@ class _Transfer:
             self.partial.restart(None, None)
             raise Interrupted("what was fetched before does not fit any more")
         said = f"it says {status} {response.reason or ''}".rstrip()
-        if status in AGAIN:
-            raise Interrupted(said, pause_asked_for(response))
+        if self.patience.retry.is_retry("GET", status):
+            raise Interrupted(said, response)
         raise Failed(said)
 
     def _follow_page(self, response: Answer, first: bytes, rest: Iterator[bytes]) -> None:

@@ -16,6 +16,7 @@ from jointvos.cli import console
 from jointvos.cli.bench import bench
 from jointvos.cli.check_mask import check_mask
 from jointvos.cli.evaluate import evaluate
+from jointvos.cli.groups import GroupedCommand
 from jointvos.cli.info import info
 from jointvos.cli.paint import paint
 from jointvos.cli.segment import segment
@@ -26,6 +27,17 @@ from jointvos.errors import ConfigError, JointVOSError, OutputError, os_reason
 
 class _Commands(TyperGroup):
     """Knows what is most likely meant where a video stands instead of a command."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options; Typer's own flags get a default that needs no conversion.
+
+        Converting None would import pydantic, which takes as long as all the rest of --help.
+        """
+        params = super().get_params(ctx)
+        for each in params:
+            if getattr(each, "is_flag", False) and each.default is None:
+                each.default = False
+        return params
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name.
@@ -45,22 +57,22 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="jointvos",
     cls=_Commands,
-    help="Give it a video and the mask of something in its first frame: "
-    "it cuts that thing out of every frame.",
+    help="Follow objects through a video: give it a mask of the first frame, get one for every "
+    "frame.",
     epilog="Example: jointvos segment video.mp4 --mask first.png",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command(no_args_is_help=True)(segment)
-app.command(no_args_is_help=True)(paint)
-app.command("check-mask", no_args_is_help=True)(check_mask)
-app.command("eval", no_args_is_help=True)(evaluate)
-app.command(no_args_is_help=True)(train)
-app.command()(bench)
-app.command("download-weights", no_args_is_help=True)(download_weights)
-app.command()(info)
+app.command(cls=GroupedCommand, no_args_is_help=True)(segment)
+app.command(cls=GroupedCommand, no_args_is_help=True)(paint)
+app.command("check-mask", cls=GroupedCommand, no_args_is_help=True)(check_mask)
+app.command("eval", cls=GroupedCommand, no_args_is_help=True)(evaluate)
+app.command(cls=GroupedCommand, no_args_is_help=True)(train)
+app.command(cls=GroupedCommand)(bench)
+app.command("download-weights", cls=GroupedCommand, no_args_is_help=True)(download_weights)
+app.command(cls=GroupedCommand)(info)
 
 
 def _version(wanted: bool) -> None:
@@ -73,7 +85,9 @@ def _version(wanted: bool) -> None:
 def root(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Options that come before the command."""

@@ -2,19 +2,21 @@
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jointvos.cli import options
-from jointvos.cli.console import Reporter, data
+from jointvos.cli.console import data
+from jointvos.cli.groups import OptionGroup, grouped
+from jointvos.cli.options import DeviceOptions, MessageOptions, Overwrite
 from jointvos.config import INFERENCE, MODELS, preset
 from jointvos.errors import ConfigError, OutputExists
 
 if TYPE_CHECKING:
-    from jointvos.evaluation.benchmark import FrameCost, Measured
+    from jointvos.evaluation.benchmark import Cell, FrameCost, Measured
 
 HEADER = (
     "model        frame      objects  memory  frames  plain s  update s  mean s  frames/s"
@@ -22,100 +24,137 @@ HEADER = (
 )
 
 
-def bench(
+@dataclass(frozen=True)
+class CaseOptions(OptionGroup):
+    """What is timed."""
+
+    title = "Cases, every combination of the values"
+    example = "--objects 1,2 --memory 5"
+
     model: Annotated[
         str, typer.Option("--model", metavar="A,B", help="joint-lite, joint-r50 or both.")
-    ] = "joint-lite",
-    objects: Annotated[str, typer.Option(metavar="A,B", help="Numbers of objects.")] = "1,2,5",
+    ] = "joint-lite"
+    objects: Annotated[
+        str, typer.Option("--objects", metavar="A,B", help="Numbers of objects.")
+    ] = "1,2,5"
     memory: Annotated[
-        str, typer.Option(metavar="A,B", help="Numbers of templates per object.")
-    ] = "1,5,20",
-    size: Annotated[str, typer.Option(metavar="WxH,WxH", help="Sizes of the frames.")] = "854x480",
+        str, typer.Option("--memory", metavar="A,B", help="Numbers of templates per object.")
+    ] = "1,5,20"
+    size: Annotated[str, typer.Option("--size", metavar="WxH,WxH", help="Frame sizes.")] = "854x480"
     frames: Annotated[
         str,
         typer.Option(
+            "--frames",
             metavar="A,B",
-            help="Frames of the video before those that are timed, with templates of their own; "
-            "0 fills the memory with copies.",
+            help="Numbers of frames to run before timing, which fill the memory with templates; "
+            "0 fills it with copies.",
         ),
-    ] = "0",
+    ] = "0"
     crop: Annotated[
         str | None,
-        typer.Option(metavar="WxH", help="Size of the search region; the model's own by default."),
-    ] = None,
+        typer.Option(
+            "--crop", metavar="WxH", help="Size of the search region. Default: the model's own."
+        ),
+    ] = None
     repeats: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Frames timed of each kind.")
-    ] = 3,
-    compiled: options.Compile = False,
-    memory_precision: options.MemoryPrecision = None,
+        int,
+        typer.Option(
+            "--repeats", metavar="N", min=1, help="Frames to time, with and without an update."
+        ),
+    ] = 3
+
+    def cells(self, device: DeviceOptions) -> list["Cell"]:
+        """What they stand for; torch is imported once they are checked.
+
+        Raises:
+            ConfigError: A model is unknown, or a value is not what it should be.
+        """
+        models = self.model.split(",")
+        if unknown := [name for name in models if name not in MODELS]:
+            raise ConfigError(f"no model {', '.join(unknown)}; there are {', '.join(MODELS)}")
+        sizes = [_size("--size", one) for one in self.size.split(",")]
+        region = None if self.crop is None else _size("--crop", self.crop)
+        counts = (
+            _numbers("--objects", self.objects),
+            _numbers("--memory", self.memory),
+            _numbers("--frames", self.frames, least=0),
+        )
+
+        from jointvos.evaluation.benchmark import Cell
+
+        return [
+            Cell(
+                model=model,
+                objects=objects,
+                memory=memory,
+                width=width,
+                height=height,
+                crop=None if region is None else (region[1], region[0]),
+                frames=frames,
+                repeats=self.repeats,
+                **asdict(device),
+            )
+            for model, (width, height), objects, memory, frames in product(models, sizes, *counts)
+        ]
+
+
+@dataclass(frozen=True)
+class TableOptions(OptionGroup):
+    """Where the results go."""
+
+    title = "Output"
+    example = "--plot costs.png"
+
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw seconds per frame over what varies, as a PNG."),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("-f", "--overwrite", help="Replace the plot if it exists.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per row.")] = False,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    debug: options.Debug = False,
-) -> None:
-    """Time a model on this machine: by stage, with memory and arithmetic.
+        typer.Option(
+            "--plot", metavar="FILE", help="Plot seconds per frame over what varies (.png)."
+        ),
+    ] = None
+    overwrite: Overwrite = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per row.")] = False
 
-    Frames are synthetic, with and without a new template; the mean is over the cycle of the
-    model's preset. GMAC are the multiply-adds of a mean frame, 10^9; "of matmul" is the share that
-    a mean frame reaches of the rate of a large matrix product. Below each row: seconds by stage
-    (each waits for the device). Weights are random: they do not matter for the time.
-    """
-    reporter = Reporter(quiet, verbose)
-    models = model.split(",")
-    preset(INFERENCE, "small", memory_precision=memory_precision)  # refuses it before any work
-    if unknown := [name for name in models if name not in MODELS]:
-        raise ConfigError(f"no model {', '.join(unknown)}; there are {', '.join(MODELS)}")
-    sizes = [_size("--size", one) for one in size.split(",")]
-    region = None if crop is None else _size("--crop", crop)
-    if plot is not None and plot.exists() and not overwrite:
-        raise OutputExists(f"{plot} already exists; use -f to overwrite")
-    if plot is not None:
+    def check(self) -> None:
+        """Refuse a plot before the work rather than after it.
+
+        Raises:
+            OutputExists: There is one.
+            ConfigError: The library that draws is not installed.
+        """
+        if self.plot is None:
+            return
+        if self.plot.exists() and not self.overwrite:
+            raise OutputExists(f"{self.plot} already exists; use -f to overwrite")
         from jointvos.cli.bench_chart import check_plotting
 
         check_plotting()
-    counts = [
-        (o, m, f)
-        for o in _numbers("--objects", objects)
-        for m in _numbers("--memory", memory)
-        for f in _numbers("--frames", frames, least=0)
-    ]
 
-    from jointvos.evaluation.benchmark import Cell, benchmark
 
-    cells = [
-        Cell(
-            name,
-            o,
-            m,
-            width=width,
-            height=height,
-            crop=None if region is None else (region[1], region[0]),
-            frames=f,
-            device=device,
-            precision=precision,
-            compiled=compiled,
-            memory_precision=memory_precision,
-            repeats=repeats,
-        )
-        for name in models
-        for width, height in sizes
-        for o, m, f in counts
-    ]
-    if not as_json:
+@grouped
+def bench(
+    cases: CaseOptions, table: TableOptions, device: DeviceOptions, messages: MessageOptions
+) -> None:
+    """Measure speed and memory on this machine.
+
+    Times synthetic frames with and without a new template (update); the mean is over the cycle of
+    the model's preset. GMAC is the multiply-adds of a mean frame, 10^9; "of matmul" is the share
+    of the machine's matrix-product rate that a mean frame reaches. Below each row is the time of
+    each stage in seconds. Weights are random, which does not affect the time.
+    """
+    reporter = messages.reporter()
+    # Refuses the value before any work.
+    preset(INFERENCE, "small", memory_precision=device.memory_precision)
+    table.check()
+    cells = cases.cells(device)
+
+    from jointvos.evaluation.benchmark import benchmark
+
+    if not table.as_json:
         data(HEADER)
     rows = []
     for row in reporter.track(benchmark(cells), len(cells), "rows"):
         rows.append(row)
-        if as_json:
+        if table.as_json:
             data(json.dumps(asdict(row)))
         else:
             data(_line(row))
@@ -123,11 +162,11 @@ def bench(
             data(_stages("update", row.update))
         if row.warm_up_s:
             reporter.note(f"compiling took {row.warm_up_s:.1f} s")
-    if plot is not None:
+    if table.plot is not None:
         from jointvos.cli.bench_chart import draw_costs
 
-        draw_costs(rows, plot)
-        reporter.note(f"wrote {plot}")
+        draw_costs(rows, table.plot)
+        reporter.note(f"wrote {table.plot}")
 
 
 def _line(row: "Measured") -> str:

@@ -1,14 +1,16 @@
 """`jointvos check-mask`: what is in a mask, whether it fits, and what mends it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jointvos.cli import input_options as ins
-from jointvos.cli import options
 from jointvos.cli.console import Reporter, data
+from jointvos.cli.groups import OptionGroup, grouped
+from jointvos.cli.input_options import AllowNetwork, Raw, Source
 from jointvos.cli.mask_table import HEADER, as_json, object_line
+from jointvos.cli.options import Debug, Overwrite, Quiet
 from jointvos.cli.outputs import hinting_at_overwrite
 from jointvos.errors import ConfigError, MaskError
 
@@ -17,57 +19,60 @@ if TYPE_CHECKING:
     from jointvos.types import VideoInfo
 
 
-def check_mask(
-    source: ins.Source,
-    mask: Annotated[Path, typer.Argument(metavar="MASK", help="The mask of one of its frames.")],
+@dataclass(frozen=True)
+class CheckOptions(OptionGroup):
+    """How the input is read, and what is written."""
+
+    title = "Options"
+    example = "--fix good.png"
+
     fix: Annotated[
         Path | None,
-        typer.Option(
-            "--fix",
-            metavar="FILE",
-            help="Save what the mask was most likely meant to be, as a palette PNG.",
-        ),
-    ] = None,
-    raw: ins.Raw = None,
-    allow_network: ins.AllowNetwork = False,
-    as_record: Annotated[
-        bool, typer.Option("--json", help="Everything as one JSON object on stdout.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("-f", "--overwrite", help="Replace the file of --fix.")
-    ] = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Say what a mask holds and what is wrong with it, and mend it.
+        typer.Option("--fix", metavar="FILE", help="Save a repaired mask as a palette PNG."),
+    ] = None
+    overwrite: Overwrite = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+    raw: Raw = None
+    allow_network: AllowNetwork = False
+    quiet: Quiet = False
+    debug: Debug = False
 
-    A line per object: id, colour in the file, area, box. Ends with 4 if `segment` would refuse
-    the mask.
+
+@grouped
+def check_mask(
+    source: Source,
+    mask: Annotated[Path, typer.Argument(metavar="MASK", help="Mask for one of its frames.")],
+    options: CheckOptions,
+) -> None:
+    """Check a mask and repair it.
+
+    Prints a line per object: ID, color in the file, area, box. Warns of what is most likely wrong,
+    and exits with 4 if `segment` would refuse the mask.
     """
     from jointvos.masks import examine_mask
     from jointvos.media.reading import VideoReader, open_source
 
-    reporter = Reporter(quiet)
-    with open_source(source, raw=raw, allow_network=allow_network) as frames:
+    reporter = Reporter(options.quiet)
+    with open_source(source, raw=options.raw, allow_network=options.allow_network) as frames:
         stored = frames.orientation if isinstance(frames, VideoReader) else None
         check = examine_mask(mask, frames.info, stored)
         mends = check.mended is not None
-        if fix is not None and mends:
-            check = _mend(check, fix, overwrite, frames.info, reporter)
-    if as_record:
+        if options.fix is not None and mends:
+            check = _mend(check, options.fix, options.overwrite, frames.info, reporter)
+    if options.as_json:
         data(as_json(check))
     elif check.labels is not None:
         data(HEADER)
         for each in check.objects:
             data(object_line(each, check.labels.size))
-    how = [] if raw is None else ["--raw", raw]
-    advice = check.advice(source, *how, *(["--allow-network"] if allow_network else []))
+    how = [] if options.raw is None else ["--raw", options.raw]
+    advice = check.advice(source, *how, *(["--allow-network"] if options.allow_network else []))
     if check.refused is not None:
         raise type(check.refused)(f"{check.refused}; {advice}" if advice else str(check.refused))
     for doubt in check.doubts:
         reporter.warn(f"{mask}: {doubt}; {advice}")
-    if fix is not None and not mends:
-        reporter.note(f"{mask}: nothing to mend; {fix} was not written")
+    if options.fix is not None and not mends:
+        reporter.note(f"{mask}: nothing to mend; {options.fix} was not written")
 
 
 def _mend(

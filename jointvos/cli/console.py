@@ -6,21 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import NoReturn, TypeVar
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from jointvos.errors import OutputError
+
+if TYPE_CHECKING:
+    from rich.console import Console  # slow to import for what --help needs
 
 Item = TypeVar("Item")
 PLAIN_INTERVAL_S = 10.0
@@ -55,8 +46,10 @@ def close_stdout() -> NoReturn:
     sys.exit(BROKEN_PIPE)
 
 
-def stderr() -> Console:
-    """Console on the current stderr; rich honours NO_COLOR, FORCE_COLOR and TERM=dumb."""
+def stderr() -> "Console":
+    """Console on the current stderr; rich honors NO_COLOR, FORCE_COLOR and TERM=dumb."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -115,17 +108,11 @@ class Reporter:
         """What shows how far something is: a bar on a terminal, else a line at times."""
         if self.quiet:
             return nullcontext(Meter())
-        return Bar(unit, total) if sys.stderr.isatty() else Lines(unit, total)
+        if not sys.stderr.isatty():
+            return Lines(unit, total)
+        from jointvos.cli.progress_bar import Bar
 
-
-class _Rate(ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self.unit = unit
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else _pace(speed, self.unit))
+        return Bar(unit, total)
 
 
 class Meter:
@@ -133,34 +120,6 @@ class Meter:
 
     def advance(self, last: str = "") -> None:
         """Another one is done, which is called `last`."""
-
-
-class Bar(Meter):
-    """A bar that goes away at the end; a context manager."""
-
-    def __init__(self, unit: str, total: int | None) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _Rate(unit),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[last]}"),
-            console=stderr(),
-            transient=True,
-        )
-        self._task = self._progress.add_task(unit, total=total, last="")
-
-    def __enter__(self) -> "Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._progress.stop()
-
-    def advance(self, last: str = "") -> None:
-        self._progress.update(self._task, advance=1, last=last)
 
 
 class Lines(Meter):
@@ -183,13 +142,13 @@ class Lines(Meter):
             return
         self._said = now
         rate = done / (now - self._begin)
-        line = f"{unit} {done}" + (f"/{total}" if total else "") + f", {_pace(rate, unit)}"
+        line = f"{unit} {done}" + (f"/{total}" if total else "") + f", {pace(rate, unit)}"
         if total and total > done:
             line += f", about {_duration((total - done) / rate)} left"
         stderr().print(line)
 
 
-def _pace(rate: float, unit: str) -> str:
+def pace(rate: float, unit: str) -> str:
     """A rate per second, or the seconds that each takes where that is more telling."""
     return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"
 

@@ -10,47 +10,69 @@ import typer
 from jointvos.cli.console import Reporter
 from jointvos.cli.evaluation_data import DataOptions, open_data
 from jointvos.cli.evaluation_run import Masks, is_first, score_masks, segment_data, show
-from jointvos.cli.options import MessageOptions, OnOOM, SessionOptions, grouped
+from jointvos.cli.groups import OptionGroup, grouped
+from jointvos.cli.options import (
+    MessageOptions,
+    OnOOM,
+    SessionDevice,
+    TrackingOptions,
+    session_spec,
+)
 from jointvos.errors import ConfigError, IncompleteRun
 
 
 @dataclass(frozen=True)
-class EvaluatedSession(SessionOptions):
-    """With a branch to silence; a smaller memory would give other figures, so it is not tried."""
+class EvaluatedTracking(TrackingOptions):
+    """With a branch to switch off."""
 
-    on_oom: OnOOM = "fail"
+    example = "--model joint-davis --preset davis"
+
     without: Annotated[
         str | None,
         typer.Option(
+            "--without",
             metavar="BRANCH",
-            help="Silence a branch of the model, transduction or induction, to see what the other "
-            "does alone.",
+            help="Switch off a branch of the model, transduction or induction, to see what the "
+            "other does alone.",
         ),
     ] = None
 
 
 @dataclass(frozen=True)
-class ResultOptions:
+class EvaluatedDevice(SessionDevice):
+    """A smaller memory would give other figures, so it is not tried."""
+
+    on_oom: OnOOM = "fail"
+
+
+@dataclass(frozen=True)
+class ResultOptions(OptionGroup):
     """Where results go, and what is done with those that are there."""
+
+    title = "Results"
+    example = "--results out/"
 
     results: Annotated[
         Path | None,
         typer.Option(
             "--results",
             metavar="DIR",
-            help="Keep the masks, the official CSV files, report.html and, if the data set has "
-            "a server, the zip for it.",
+            help="Save the masks, the official CSV files, report.html and, if the data set has "
+            "a server, the zip to submit.",
         ),
     ] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --results.")] = (
-        False
-    )
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --results.")] = False
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on stdout instead of tables.")
+        bool, typer.Option("--json", help="Print one JSON object instead of tables.")
     ] = False
     processes: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Processes that score; one per core by default."),
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            help="Number of scoring processes. Default: one per core.",
+        ),
     ] = None
 
 
@@ -58,17 +80,21 @@ class ResultOptions:
 def evaluate(
     data: DataOptions,
     options: ResultOptions,
-    session: EvaluatedSession,
+    tracking: EvaluatedTracking,
+    device: EvaluatedDevice,
     messages: MessageOptions,
 ) -> None:
-    """Segment a data set and print the figures of its official evaluation.
+    """Evaluate a model on DAVIS or YouTube-VOS.
 
-    DAVIS: objects of the first mask; first and last frame not scored; void is background.
-    YouTube-VOS: objects may come later; seen and unseen categories apart. Several GPUs share the
-    sequences with torchrun --nproc-per-node=N -m jointvos eval ... --results DIR
+    Segments the data set and prints the figures of its official evaluation. DAVIS scores the
+    objects of the first mask, without the first and last frame; void counts as background.
+    YouTube-VOS scores objects that appear later, too, and reports seen and unseen categories
+    separately. With several GPUs:
+
+    torchrun --nproc-per-node=N -m jointvos eval ... --results DIR
     """
     data.check()
-    spec = session.spec()
+    spec = session_spec(tracking, device)
     if options.resume and options.results is None:
         raise ConfigError("--resume needs --results, the folder of the run to go on with")
     predictions = data.predictions

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from jointvos.cli.groups import OptionGroup
 from jointvos.errors import ConfigError, DatasetError, os_errors_as
 
 if TYPE_CHECKING:
@@ -24,52 +25,61 @@ FRAMES = ("auto", "listed", "all")
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(OptionGroup):
     """The options that say what is evaluated."""
+
+    title = "Data"
+    example = "--dataset davis2017 --root DAVIS/"
 
     dataset: Annotated[
         str | None, typer.Option("--dataset", metavar="NAME", help=f"{', '.join(SPLITS)}.")
     ] = None
     root: Annotated[
         Path | None,
-        typer.Option("--root", metavar="DIR", help="The folder of the data set, or its zip."),
+        typer.Option("--root", metavar="DIR", help="Folder or zip of the data set."),
     ] = None
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Part of the data set; that of the papers by default."),
+        typer.Option("--split", metavar="NAME", help="Default: the split used in papers."),
     ] = None
+    sequences: Annotated[
+        str | None,
+        typer.Option("--sequences", metavar="A,B", help="Evaluate only these sequences."),
+    ] = None
+    max_frames: Annotated[
+        int | None,
+        typer.Option(
+            "--max-frames", metavar="N", min=2, help="Use only the first N frames of each sequence."
+        ),
+    ] = None
+    frames: Annotated[
+        str,
+        typer.Option(
+            "--frames",
+            metavar="WHICH",
+            help="YouTube-VOS: frames to give the model: listed, all, or auto (all if available).",
+        ),
+    ] = "auto"
+    sparse: Annotated[
+        bool,
+        typer.Option("--sparse", help="Accept ground truth that lacks masks for single frames."),
+    ] = False
     predictions: Annotated[
         Path | None,
         typer.Option(
             "--predictions",
             metavar="DIR",
-            help="Score these masks, SEQUENCE/FRAME.png, instead of running a model.",
+            help="Score the masks in DIR/SEQUENCE/FRAME.png instead of running a model.",
         ),
     ] = None
     gt: Annotated[
         Path | None,
         typer.Option(
-            "--gt", metavar="DIR", help="Score --predictions with these masks; no data set needed."
+            "--gt",
+            metavar="DIR",
+            help="Score --predictions against the masks in this folder; needs no data set.",
         ),
     ] = None
-    sequences: Annotated[str | None, typer.Option(metavar="A,B", help="Only these sequences.")] = (
-        None
-    )
-    max_frames: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=2, help="Only the first N frames of each sequence."),
-    ] = None
-    frames: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="YouTube-VOS: give the model the listed frames, all frames, or all if they are "
-            "there (auto).",
-        ),
-    ] = "auto"
-    sparse: Annotated[
-        bool, typer.Option("--sparse", help="Accept that single frames have no true mask.")
-    ] = False
 
     def check(self) -> None:
         """What can be found wrong before anything is opened.

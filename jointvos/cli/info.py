@@ -26,12 +26,12 @@ ENCODERS = (
 
 
 def info(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Print versions, devices, encoders and installed models: the thing to paste into a bug report.
+    """Print versions, devices and models for bug reports.
 
-    Of environment variables only the names are shown; nothing is sent anywhere.
+    Environment variables are listed by name only. Nothing is sent anywhere.
     """
     found = {
         "jointvos": jointvos.__version__,

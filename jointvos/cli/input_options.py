@@ -1,4 +1,4 @@
-"""Options of `segment` that say what is read: the film, the range, the masks."""
+"""Options of `segment` that say what is read: the objects, and the frames to follow them in."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from jointvos.cli.groups import OptionGroup
+
 
 def _source(text: str) -> Path:
-    """A path, or an address as a path, which it can be made of again."""
+    """A path, or a URL as a path, which it can be made of again."""
     scheme, separator, rest = text.partition("://")
     if separator and scheme.lower() in ("http", "https") and str(Path(rest)) != rest:
-        raise typer.BadParameter("an address with // or /./ in it; write %2F for the second /")
+        raise typer.BadParameter("URL contains // or /./; write %2F for the second /")
     return Path(text)
 
 
@@ -20,8 +22,8 @@ Source = Annotated[
     typer.Argument(
         metavar="INPUT",
         parser=_source,
-        help="A video file, a folder of images, - for a video on stdin (mkv, nut, ts, y4m, "
-        "fragmented mp4), or with --allow-network a URL.",
+        help="Video file, folder of images, or - for a video on stdin; with --allow-network "
+        "also a URL.",
     ),
 ]
 Raw = Annotated[
@@ -29,31 +31,31 @@ Raw = Annotated[
     typer.Option(
         "--raw",
         metavar="WxH@FPS",
-        help="INPUT is raw 8-bit RGB (rgb24), such as 1920x1080@30000/1001.",
+        help="INPUT is raw rgb24 video, such as 1920x1080@25.",
     ),
 ]
 AllowNetwork = Annotated[
     bool,
-    typer.Option(
-        "--allow-network",
-        help="Allow a URL (http://, https://) as INPUT.",
-    ),
+    typer.Option("--allow-network", help="Allow an http:// or https:// URL as INPUT."),
 ]
 
 
 @dataclass(frozen=True)
-class InputOptions:
-    """What is followed, and in which part of the input."""
+class ObjectOptions(OptionGroup):
+    """What is followed."""
+
+    title = "Objects"
+    example = "--mask first.png --mask 120=second.png"
 
     mask: Annotated[
         list[str] | None,
         typer.Option(
             "--mask",
             metavar="[FRAME=][ID:]FILE",
-            help="Mask of the objects to follow: a PNG with an object ID per pixel (255 = void), "
-            "or a black and white image. It is for the first frame, or for FRAME (a number, 4.5s "
-            "or h:mm:ss). Repeat it to add objects or correct known ones; a folder of <frame>.png "
-            "works too. ID sets the ID of a file with one object (2:box.png).",
+            help="Mask of the objects: an ID per object (255 = void), or black and white. It is "
+            "for the first frame or for FRAME (120, 4.5s or 0:00:04); ID sets the ID of a "
+            "single object. Repeat it to add or correct objects. Can be a folder of "
+            "<frame>.png.",
         ),
     ] = None
     box: Annotated[
@@ -61,50 +63,53 @@ class InputOptions:
         typer.Option(
             "--box",
             metavar="X,Y,W,H[=ID]",
-            help="Box in the first frame to cut an object from (GrabCut), instead of a mask. The "
-            "mask is saved as NAME_first_mask.png. Can be repeated.",
+            help="Box around an object in the first frame, instead of a mask. GrabCut makes the "
+            "mask, which is saved as NAME_first_mask.png. Can be repeated.",
         ),
     ] = None
     objects: Annotated[
         str | None,
-        typer.Option(
-            "--objects",
-            metavar="IDS",
-            help="Follow only these object IDs, such as 1,3.",
-        ),
+        typer.Option("--objects", metavar="IDS", help="Follow only these object IDs, such as 1,3."),
     ] = None
     remap: Annotated[
         str | None,
         typer.Option(
             "--remap",
             metavar="OLD:NEW",
-            help="Renumber object IDs, such as 2:1,5:3; objects given the same ID are merged.",
+            help="Renumber IDs, such as 2:1,5:3; equal IDs merge.",
         ),
     ] = None
-    direction: Annotated[
-        Literal["forward", "backward", "both"],
-        typer.Option(
-            "--direction",
-            help="Follow forward from the first mask, backward from the last one, or both ways "
-            "from the first one. Frames that are not reached have empty masks.",
-        ),
-    ] = "forward"
+
+
+@dataclass(frozen=True)
+class FrameOptions(OptionGroup):
+    """Which part of the input is read, and in which direction."""
+
+    title = "Frames"
+    example = "--start 4.5s --end 0:00:09"
+
     start: Annotated[
         str | None,
         typer.Option(
             "--start",
             metavar="WHEN",
-            help="First frame, which the mask is for: a frame number, seconds (4.5s) or h:mm:ss; "
-            "the first frame at or after that time.",
+            help="Start at this frame, which the mask is for: a frame number, seconds (4.5s) or "
+            "h:mm:ss.",
         ),
     ] = None
     end: Annotated[
         str | None,
-        typer.Option(
-            "--end",
-            metavar="WHEN",
-            help="Stop before this frame, in the same forms.",
-        ),
+        typer.Option("--end", metavar="WHEN", help="Stop before this frame (same formats)."),
     ] = None
+    direction: Annotated[
+        Literal["forward", "backward", "both"],
+        typer.Option(
+            "--direction",
+            metavar="WAY",
+            show_default=False,
+            help="forward from the first mask (default), backward from the last one, or both "
+            "ways from the first.",
+        ),
+    ] = "forward"
     raw: Raw = None
     allow_network: AllowNetwork = False

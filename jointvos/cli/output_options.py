@@ -1,4 +1,4 @@
-"""Options of `segment` that say what is written."""
+"""Options of `segment` that say what is written, and how it looks."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jointvos.cli.groups import OptionGroup
+from jointvos.cli.options import Overwrite
 from jointvos.cli.outputs import with_defaults, with_output
 
 if TYPE_CHECKING:
@@ -14,135 +16,63 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OutputOptions:
-    """What is written, and in which form."""
+class LookOptions(OptionGroup):
+    """What is done to masks before they are written, and how videos look and sound."""
 
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="PATH",
-            help="A folder means --png, a video file --overlay, and - the overlay on stdout.",
-        ),
-    ] = None
-    png: Annotated[
-        Path | None,
-        typer.Option(
-            "--png",
-            metavar="DIR",
-            help="One indexed PNG per frame, pixel = object ID.",
-        ),
-    ] = None
-    overlay: Annotated[
-        Path | None,
-        typer.Option(
-            "--overlay",
-            metavar="FILE",
-            help="The video with the objects tinted, audio copied.",
-        ),
-    ] = None
-    mask_video: Annotated[
-        Path | None,
-        typer.Option(
-            "--mask-video",
-            metavar="FILE",
-            help="Masks as a video: .mkv holds the object IDs (grayscale, lossless), .mp4 shows "
-            "them in color.",
-        ),
-    ] = None
-    alpha: Annotated[
-        Path | None,
-        typer.Option(
-            "--alpha",
-            metavar="PATH",
-            help="The objects cut out with soft edges (straight alpha): ProRes 4444 (.mov), VP9 "
-            "(.webm) or a folder of RGBA PNGs.",
-        ),
-    ] = None
-    soft: Annotated[
-        Path | None,
-        typer.Option(
-            "--soft",
-            metavar="PATH",
-            help="Probability of each object in grayscale: a folder of PNGs per object, or a "
-            "lossless .mkv with a stream per object.",
-        ),
-    ] = None
-    soft_bits: Annotated[
-        int,
-        typer.Option(
-            "--soft-bits",
-            metavar="N",
-            help="Bits per pixel of --soft: 8 or 16.",
-        ),
-    ] = 8
-    crop: Annotated[
-        Path | None,
-        typer.Option(
-            "--crop",
-            metavar="DIR",
-            help="Each object cropped to its box: a folder of RGBA PNGs per object.",
-        ),
-    ] = None
-    stats: Annotated[
-        Path | None,
-        typer.Option(
-            "--stats",
-            metavar="FILE",
-            help="One row per frame and object (.csv or .jsonl): area, box, center, mean "
-            "probability, and whether the object is lost.",
-        ),
-    ] = None
-    coco: Annotated[
-        Path | None,
-        typer.Option(
-            "--coco",
-            metavar="FILE",
-            help="Masks as COCO annotations (.json) with compressed run lengths, for pycocotools.",
-        ),
-    ] = None
-    coco_layout: Annotated[
-        str | None,
-        typer.Option(
-            "--coco-layout",
-            metavar="NAME",
-            help="Layout of --coco: coco (default) has an annotation per frame and object, ytvis "
-            "one per object with a list over all frames, as in YouTube-VIS.",
-        ),
-    ] = None
-    stream: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="Format of a video on stdout: nut (default), y4m, mkv or raw. y4m and raw carry "
-            "no timestamps.",
-        ),
-    ] = None
+    title = "Look"
+    example = "--background blur --feather 2"
+
     background: Annotated[
         str | None,
         typer.Option(
             "--background",
             metavar="WHAT",
-            help="Show the objects in front of this instead of tinting them: blur, a color (green, "
-            "#00ff00) or an image.",
+            help="In the overlay, replace the background: blur, a color (green, #00ff00) or an "
+            "image.",
         ),
     ] = None
-    audio: Annotated[
-        str,
+    feather: Annotated[
+        float,
         typer.Option(
-            "--audio",
-            metavar="NAME",
-            help="Audio of overlay and alpha: copy or none.",
+            "--feather",
+            metavar="PIXELS",
+            show_default=False,
+            help="Soften edges by this many pixels (not in masks).",
         ),
-    ] = "copy"
+    ] = 0.0
+    min_area: Annotated[
+        int,
+        typer.Option(
+            "--min-area",
+            metavar="PIXELS",
+            show_default=False,
+            help="Remove parts of an object smaller than this.",
+        ),
+    ] = 0
+    fill_holes: Annotated[
+        int,
+        typer.Option(
+            "--fill-holes",
+            metavar="PIXELS",
+            show_default=False,
+            help="Fill holes in an object up to this size.",
+        ),
+    ] = 0
+    lost_threshold: Annotated[
+        float,
+        typer.Option(
+            "--lost-threshold",
+            metavar="P",
+            show_default=False,
+            help="Treat objects as lost below this mean probability.",
+        ),
+    ] = 0.0
     encoder: Annotated[
         str | None,
         typer.Option(
             "--encoder",
             metavar="NAME",
-            help="Overlay encoder: h264, h265, vp9, av1, prores, ffv1, h264_nvenc or hevc_nvenc.",
+            help="Overlay codec: h264, h265, vp9, av1, prores, ffv1, h264_nvenc or hevc_nvenc.",
         ),
     ] = None
     crf: Annotated[
@@ -153,76 +83,155 @@ class OutputOptions:
             help="Overlay quality (CRF); lower is better. Default for h264: 18.",
         ),
     ] = None
-    as_json: Annotated[
-        bool,
+    audio: Annotated[
+        str,
         typer.Option(
-            "--json",
-            help="Print a line of JSON per frame: index, time, and area, box, center, mean "
-            "probability and lost of each object. Writes no files unless you name them.",
+            "--audio",
+            metavar="NAME",
+            show_default=False,
+            help="Audio in videos: copy (default) or none.",
         ),
-    ] = False
-    overwrite: Annotated[
-        bool,
-        typer.Option("-f", "--overwrite", help="Overwrite existing outputs."),
-    ] = False
-
-    def outputs(self, source: Path) -> "Outputs":
-        """All outputs; the default ones where nothing is asked for.
-
-        Raises:
-            ConfigError: -o is neither a folder nor a film, or names what is named already.
-        """
-        from jointvos.runs import Outputs
-
-        values = asdict(self)
-        del values["output"], values["as_json"]
-        outputs = with_output(Outputs(**values), self.output)
-        return outputs if outputs.paths() or self.as_json else with_defaults(outputs, source)
-
-
-@dataclass(frozen=True)
-class RefineOptions:
-    """What is done to masks before they are written."""
-
-    feather: Annotated[
-        float,
-        typer.Option(
-            "--feather",
-            metavar="PIXELS",
-            help="Soften edges over this many pixels, in outputs that have soft edges.",
-        ),
-    ] = 0.0
-    min_area: Annotated[
-        int,
-        typer.Option(
-            "--min-area",
-            metavar="PIXELS",
-            help="Remove separate parts of an object smaller than this.",
-        ),
-    ] = 0
-    fill_holes: Annotated[
-        int,
-        typer.Option(
-            "--fill-holes",
-            metavar="PIXELS",
-            help="Fill holes in an object up to this size.",
-        ),
-    ] = 0
-    lost_threshold: Annotated[
-        float,
-        typer.Option(
-            "--lost-threshold",
-            metavar="P",
-            help="Treat an object as lost where its mean probability is below this.",
-        ),
-    ] = 0.0
+    ] = "copy"
 
     def refinement(self) -> "Refinement":
-        """The same for the library.
+        """The part about masks, for the library.
 
         Raises:
             ConfigError: A value is out of range.
         """
         from jointvos.masks import Refinement
 
-        return Refinement(**asdict(self))
+        return Refinement(
+            min_area=self.min_area,
+            fill_holes=self.fill_holes,
+            feather=self.feather,
+            lost_threshold=self.lost_threshold,
+        )
+
+
+@dataclass(frozen=True)
+class OutputOptions(OptionGroup):
+    """What is written, and in which form."""
+
+    title = "Outputs, all written in a single pass"
+    example = "--png masks/ --alpha cut.mov"
+
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="Video file (as --overlay), folder (as --png), or - for the overlay on stdout.",
+        ),
+    ] = None
+    overlay: Annotated[
+        Path | None,
+        typer.Option(
+            "--overlay", metavar="FILE", help="Video with the objects tinted, audio copied."
+        ),
+    ] = None
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="DIR", help="Indexed PNG per frame, pixel = object ID."),
+    ] = None
+    alpha: Annotated[
+        Path | None,
+        typer.Option(
+            "--alpha",
+            metavar="PATH",
+            help="Objects cut out with soft edges: ProRes 4444 (.mov), VP9 (.webm) or a folder "
+            "of RGBA PNGs.",
+        ),
+    ] = None
+    mask_video: Annotated[
+        Path | None,
+        typer.Option(
+            "--mask-video",
+            metavar="FILE",
+            help="IDs in lossless grayscale .mkv, or colors in .mp4.",
+        ),
+    ] = None
+    stats: Annotated[
+        Path | None,
+        typer.Option(
+            "--stats",
+            metavar="FILE",
+            help="Table of area, box, center, mean probability and more, per frame and object "
+            "(.csv or .jsonl).",
+        ),
+    ] = None
+    coco: Annotated[
+        Path | None,
+        typer.Option(
+            "--coco",
+            metavar="FILE",
+            help="COCO annotations (.json), compressed RLE; per object as in YouTube-VIS with "
+            "--coco-layout ytvis.",
+        ),
+    ] = None
+    coco_layout: Annotated[
+        str | None,
+        typer.Option(
+            "--coco-layout",
+            metavar="NAME",
+        ),
+    ] = None
+    crop: Annotated[
+        Path | None,
+        typer.Option(
+            "--crop",
+            metavar="DIR",
+            help="Objects cropped to their boxes, as RGBA PNGs.",
+        ),
+    ] = None
+    soft: Annotated[
+        Path | None,
+        typer.Option(
+            "--soft",
+            metavar="PATH",
+            help="Probability of each object: grayscale PNGs or a lossless .mkv. 16 bits with "
+            "--soft-bits 16.",
+        ),
+    ] = None
+    soft_bits: Annotated[
+        int,
+        typer.Option("--soft-bits", metavar="N"),
+    ] = 8
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a line of JSON per frame. Writes no files unless you name them.",
+        ),
+    ] = False
+    stream: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Format of video on stdout: nut (default), mkv, or y4m and raw, which carry no "
+            "timestamps.",
+        ),
+    ] = None
+    overwrite: Overwrite = False
+
+    def outputs(self, source: Path, look: LookOptions) -> "Outputs":
+        """All outputs; the default ones where nothing is asked for.
+
+        Raises:
+            ConfigError: -o is neither a folder nor a video, or names what is named already.
+        """
+        from jointvos.runs import Outputs
+
+        values = asdict(self)
+        del values["output"], values["as_json"]
+        named = Outputs(
+            **values,
+            background=look.background,
+            audio=look.audio,
+            encoder=look.encoder,
+            crf=look.crf,
+        )
+        outputs = with_output(named, self.output)
+        return outputs if outputs.paths() or self.as_json else with_defaults(outputs, source)

@@ -6,25 +6,22 @@ from typing import Annotated
 
 import typer
 
+from jointvos.cli.groups import OptionGroup
+from jointvos.cli.options import MessageOptions
+
 
 @dataclass(frozen=True)
-class RunOptions:
-    """What happens to a run that ends early, and what is recorded of it."""
+class RobustnessOptions(OptionGroup):
+    """What happens to a run that ends early."""
 
-    keep_partial: Annotated[
-        bool,
-        typer.Option(
-            "--keep-partial",
-            help="If the input is damaged or the run is interrupted, finish the outputs with the "
-            "frames done so far; the exit code still reports it.",
-        ),
-    ] = False
+    title = "Robustness"
+    example = "--resume"
+
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Keep progress in .NAME.jointvos-resume beside the first output; if the run is "
-            "interrupted, the same command continues from there.",
+            help="Save progress; if the run is interrupted, the same command continues it.",
         ),
     ] = False
     checkpoint_every: Annotated[
@@ -36,11 +33,24 @@ class RunOptions:
             help="With --resume: save a checkpoint every N frames.",
         ),
     ] = 50
+    keep_partial: Annotated[
+        bool,
+        typer.Option(
+            "--keep-partial",
+            help="If the input is damaged or the run interrupted, write the frames done so far.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class SegmentMessages(MessageOptions):
+    """With a record of what the machine did."""
+
     profile: Annotated[
         Path | None,
         typer.Option(
             "--profile",
             metavar="FILE",
-            help="Write a Chrome trace (.json) of some early frames, all threads, for Perfetto.",
+            help="Write a Chrome trace of early frames (.json).",
         ),
     ] = None

@@ -1,29 +1,31 @@
-"""`jointvos segment`: a video and a first mask in, masks and films out."""
+"""`jointvos segment`: a video and a first mask in, masks and videos out."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 import typer
 
-from jointvos.cli.input_options import InputOptions, Source
-from jointvos.cli.options import MessageOptions, SessionOptions, grouped
-from jointvos.cli.output_options import OutputOptions, RefineOptions
+from jointvos.cli.groups import grouped
+from jointvos.cli.input_options import FrameOptions, ObjectOptions, Source
+from jointvos.cli.options import SessionDevice, TrackingOptions, session_spec
+from jointvos.cli.output_options import LookOptions, OutputOptions
 from jointvos.cli.outputs import check_stdout, default_name
-from jointvos.cli.run_options import RunOptions
+from jointvos.cli.run_options import RobustnessOptions, SegmentMessages
 from jointvos.cli.segment_report import carry_out
 
 
 @dataclass(frozen=True)
-class SegmentSession(SessionOptions):
+class SegmentTracking(TrackingOptions):
     """With what is done where a shot ends."""
 
     cuts: Annotated[
         Literal["off", "pause", "reset"],
         typer.Option(
             "--cuts",
-            help="At the first frame of a new shot: look for the objects everywhere and learn "
-            "nothing before they are seen again (pause), forget also what was learned but not"
-            " given (reset), or nothing special (off).",
+            metavar="WHAT",
+            show_default=False,
+            help="At cuts: pause learning until objects are seen (default), reset to the given "
+            "masks, or off.",
         ),
     ] = "pause"
 
@@ -31,39 +33,38 @@ class SegmentSession(SessionOptions):
 @grouped
 def segment(
     source: Source,
-    inputs: InputOptions,
+    objects: ObjectOptions,
     outputs: OutputOptions,
-    refine: RefineOptions,
-    session: SegmentSession,
-    run: RunOptions,
-    messages: MessageOptions,
+    frames: FrameOptions,
+    look: LookOptions,
+    tracking: SegmentTracking,
+    device: SessionDevice,
+    robustness: RobustnessOptions,
+    messages: SegmentMessages,
 ) -> None:
-    """Follow objects through a video, given a mask of the first frame.
+    """Follow objects through a video, given a first mask.
 
-    Writes NAME_overlay.mp4 and the folder NAME_masks to the current folder unless you name
-    outputs. Memory use does not grow with the length of the video.
+    Writes NAME_overlay.mp4 and NAME_masks/ to the current folder unless you name outputs. Memory
+    use does not grow with the length of the video.
     """
     reporter = messages.reporter()
     from jointvos.masks import IdChange
     from jointvos.runs import SegmentJob
 
-    change = IdChange.parse(inputs.objects, inputs.remap)
+    change = IdChange.parse(objects.objects, objects.remap)
     job = SegmentJob(
         source,
-        masks=inputs.mask or (),
-        boxes=inputs.box or (),
+        masks=objects.mask or (),
+        boxes=objects.box or (),
         objects=change.keep,
         remap=change.rename,
-        outputs=outputs.outputs(source),
-        session=session.spec(),
-        refine=refine.refinement(),
-        direction=inputs.direction,
-        start=inputs.start,
-        end=inputs.end,
-        raw=inputs.raw,
-        allow_network=inputs.allow_network,
+        outputs=outputs.outputs(source, look),
+        session=session_spec(tracking, device),
+        refine=look.refinement(),
         first_mask=default_name(source, "_first_mask.png"),
-        **asdict(run),
+        profile=messages.profile,
+        **asdict(frames),
+        **asdict(robustness),
     )
     check_stdout(job.outputs, outputs.as_json)
     carry_out(job, reporter, outputs.as_json)

@@ -5,111 +5,122 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jointvos.cli import options
 from jointvos.cli.console import INTERRUPTED, PLAIN_INTERVAL_S, Reporter, data
+from jointvos.cli.groups import OptionGroup, grouped
+from jointvos.cli.options import Debug, Quiet
 from jointvos.errors import ConfigError, IncompatibleWeights, WeightsNotFound
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def download_weights(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME]...",
-            help="Models (joint-davis, joint-ytvos) or backbones to train from (imagenet-lite0, "
-            "imagenet-r50, mask-rcnn-r50-backbone).",
-            show_default=False,
-        ),
-    ] = None,
+@dataclass(frozen=True)
+class WeightsOptions(OptionGroup):
+    """What is done with models, and where."""
+
+    title = "Options"
+    example = "--list"
+
     show: Annotated[
         bool,
-        typer.Option("--list", help="Print what there is: installed, size, quality, licence."),
-    ] = False,
+        typer.Option("--list", help="List models: installed or not, size, quality, license."),
+    ] = False
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Hash what is installed and compare with what was seen."),
-    ] = False,
+        typer.Option("--verify", help="Check the hashes of installed models."),
+    ] = False
     folder: Annotated[
         Path | None,
-        typer.Option("--dir", metavar="DIR", help="Instead of the cache folder."),
-    ] = None,
+        typer.Option("--dir", metavar="DIR", help="Use this folder instead of the cache."),
+    ] = None
     source: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="FILE|URL",
-            help="Take it from there: the published file, or, under a name of your own, a model "
-            "of jointvos or an official checkpoint.",
+            help="Install from here: the published file or, under a name of your choice, a "
+            "jointvos model or an official checkpoint.",
         ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", "-f", help="Replace what is installed under that name.")
-    ] = False,
+    ] = None
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite the installed model.")] = (
+        False
+    )
     offline: Annotated[
         bool,
         typer.Option("--offline", envvar="JOINTVOS_OFFLINE", help="Do not use the network."),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Install models; list and check them.
+    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+    quiet: Quiet = False
+    debug: Debug = False
 
-    Prints the installed files. Published checkpoints are fetched (an interrupted download goes on
-    where it was), checked, and converted to safetensors; nothing in them is executed.
-    JOINTVOS_MIRROR names a server that has the published files.
+
+@grouped
+def download_weights(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Models (joint-davis, joint-ytvos), or backbones for training (imagenet-lite0, "
+            "imagenet-r50, mask-rcnn-r50-backbone).",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    options: WeightsOptions,
+) -> None:
+    """Install, list and verify models.
+
+    Prints the paths of installed files. Downloads resume where they were interrupted, and are
+    verified and converted to safetensors without executing anything in them. Set JOINTVOS_MIRROR
+    to the URL of a server that has the published files.
     """
     names = names or []
-    if show and (verify or source or force or names):
+    if options.show and (options.verify or options.source or options.force or names):
         raise ConfigError("--list goes alone; leave out names and other actions")
-    if verify and (source or force):
+    if options.verify and (options.source or options.force):
         raise ConfigError("--verify changes nothing; leave out --from and --force")
-    if folder is not None:
-        folder = folder.expanduser()
-    if show:
-        _list(folder, as_json)
-    elif verify:
-        _verify(names, folder, as_json)
+    folder = options.folder and options.folder.expanduser()
+    if options.show:
+        _list(folder, options.as_json)
+    elif options.verify:
+        _verify(names, folder, options.as_json)
     elif not names:
         raise ConfigError("name a model, for example joint-davis; --list shows what there is")
-    elif source is not None and len(names) > 1:
+    elif options.source is not None and len(names) > 1:
         raise ConfigError(f"--from takes one name, got {', '.join(names)}")
     else:
-        _install(names, folder, source, force, offline, as_json, Reporter(quiet))
+        _install(names, folder, options)
 
 
-def _install(
-    names: list[str],
-    folder: Path | None,
-    source: str | None,
-    force: bool,
-    offline: bool,
-    as_json: bool,
-    reporter: Reporter,
-) -> None:
+def _install(names: list[str], folder: Path | None, options: WeightsOptions) -> None:
     from jointvos.checkpoints.install import install
 
+    reporter = Reporter(options.quiet)
     done = []
     try:
         for name in names:
             with _bar(reporter) as bar:
                 path = install(
-                    name, bar, folder=folder, source=source, force=force, offline=offline
+                    name,
+                    bar,
+                    folder=folder,
+                    source=options.source,
+                    force=options.force,
+                    offline=options.offline,
                 )
             done.append(_described(name, path))
-            if not as_json:
+            if not options.as_json:
                 data(str(path))
     except KeyboardInterrupt:
         reporter.note("interrupted; the same command goes on from here")
         raise typer.Exit(INTERRUPTED) from None
-    if as_json:
+    if options.as_json:
         data(json.dumps({"models": done}))
 
 

@@ -17,15 +17,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from jointvos.errors import ConfigError, JointVOSError, MaskError
-from jointvos.masks import DISPLAY_COLOURS, Box, Region, cut_box, cut_strokes, similar_region
+from jointvos.errors import ConfigError, JointVOSError
+from jointvos.masks import DISPLAY_COLOURS, Region
 from jointvos.media.reading import FrameFinder, NoSuchFrame
+from jointvos.paint.cutting import Cutter
 from jointvos.paint.export import Exporter
 from jointvos.paint.feed import Feed
 from jointvos.paint.follow import Follower
 from jointvos.paint.followed import Certainty
 from jointvos.paint.guard import Guard
-from jointvos.paint.project import LARGEST_ID, PaintedObject, Project
+from jointvos.paint.project import LARGEST_ID, Project
+from jointvos.paint.project_file import PaintedObject
 from jointvos.paint.transport import pack_labels, unpack_labels
 
 _QUALITY = 92
@@ -53,6 +55,7 @@ class Page:
         """Put the parts together."""
         self._frames, self._project, self._feed = frames, project, feed
         self._follower, self._exporter = follower, exporter
+        self._cutter = Cutter(frames)
         self.done = done
         self._tab = ""
 
@@ -217,56 +220,16 @@ class Page:
 
     async def _box(self, request: Request) -> Response:
         index, body = await self._known(request), await _body(request)
-        try:
-            box = Box(*(int(body[key]) for key in ("x", "y", "width", "height")))
-        except (TypeError, KeyError, ValueError):
-            raise ConfigError("expected x, y, width and height") from None
-
-        def cut() -> Region:
-            height, width = self._project.size
-            inside = box.x >= 0 and box.y >= 0
-            inside = inside and box.x + box.width <= width and box.y + box.height <= height
-            if not inside or min(box.width, box.height) < 8:
-                raise MaskError("draw a larger box; it needs at least 8x8 pixels of the frame")
-            if (box.width, box.height) == (width, height):
-                raise MaskError("leave some background around the object")
-            try:
-                return cut_box(self._frames.at(index).image, box)
-            except MaskError:
-                raise MaskError(
-                    "nothing in the box stands out from what is around it; paint it instead"
-                ) from None
-
-        return await self._region(cut)
+        return await _region(lambda: self._cutter.box(index, body))
 
     async def _strokes(self, request: Request) -> Response:
-        """Refine: body 0 nothing, 1 the object so far, 2 inside, 3 outside, 4 not to be taken."""
         index = await self._known(request)
         drawn = unpack_labels(await request.body(), *self._project.size)
-
-        def cut() -> Region:
-            image = self._frames.at(index).image
-            outside = (drawn == 3) | (drawn == 4)
-            return cut_strokes(image, drawn == 1, drawn == 2, outside)
-
-        return await self._region(cut)
+        return await _region(lambda: self._cutter.strokes(index, drawn))
 
     async def _similar(self, request: Request) -> Response:
         index, body = await self._known(request), await _body(request)
-        height, width = self._project.size
-        try:
-            x, y, tolerance = (int(body[key]) for key in ("x", "y", "tolerance"))
-        except (TypeError, KeyError, ValueError):
-            raise ConfigError("expected x, y and tolerance") from None
-        if not (0 <= x < width and 0 <= y < height and 0 <= tolerance <= 255):
-            raise ConfigError(f"{x},{y} with tolerance {tolerance} is outside of the frame")
-        return await self._region(
-            lambda: similar_region(self._frames.at(index).image, x, y, tolerance)
-        )
-
-    async def _region(self, find: Callable[[], Region]) -> Response:
-        runs = await run_in_threadpool(lambda: pack_labels(find().astype(np.uint8)))
-        return Response(runs, 200, {"cache-control": "no-store"}, "application/octet-stream")
+        return await _region(lambda: self._cutter.similar(index, body))
 
     async def _follow(self, request: Request) -> Response:
         way = (await _body(request)).get("way")
@@ -324,6 +287,11 @@ def _index(static: Path) -> "Callable[[Request], Any]":
         return Response(page, 200, {"cache-control": "no-store"}, "text/html; charset=utf-8")
 
     return index
+
+
+async def _region(find: Callable[[], Region]) -> Response:
+    runs = await run_in_threadpool(lambda: pack_labels(find().astype(np.uint8)))
+    return Response(runs, 200, {"cache-control": "no-store"}, "application/octet-stream")
 
 
 async def _body(request: Request) -> Any:

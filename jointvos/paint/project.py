@@ -1,34 +1,23 @@
 """The folder beside a video that holds all work on it."""
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import RLock
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from jointvos.checkpoints.lock import alone
 from jointvos.errors import ConfigError, MaskError, OutputError, os_errors_as
+from jointvos.files.lock import alone
 from jointvos.files.whole_file import shortened, whole_file
 from jointvos.masks import read_mask, write_mask_png
 from jointvos.media.reading import FrameFinder
 from jointvos.paint.followed import Followed, Way
+from jointvos.paint.project_file import PaintedObject, ProjectFile
 from jointvos.types import VOID, FrameResult, LabelMap, object_ids
 
-_VERSION = 1
 _FILE = "project.json"
 LARGEST_ID = VOID - 1
-
-
-@dataclass(frozen=True)
-class PaintedObject:
-    """What a user calls an object, and whether the page shows it."""
-
-    id: int
-    name: str
-    visible: bool = True
 
 
 class Project:
@@ -43,7 +32,6 @@ class Project:
         folder: `NAME.jointvos`, beside the video.
         masks: The folder of painted masks.
         followed: Results of following.
-        objects: In the order of the page's list.
     """
 
     def __init__(self, frames: FrameFinder) -> None:
@@ -59,9 +47,6 @@ class Project:
         self._lock = RLock()
         self.folder = video.resolve().parent / shortened(name, ".jointvos")
         self.masks = self.folder / "masks"
-        self.objects: list[PaintedObject] = []
-        self._given: dict[int, tuple[int, ...]] = {}
-        self._session = ""
         with os_errors_as(OutputError):
             self.masks.mkdir(parents=True, exist_ok=True)
         self._hold = alone(self.folder / "lock", self._refuse_second)
@@ -92,6 +77,11 @@ class Project:
         return self._frames.info.height, self._frames.info.width
 
     @property
+    def objects(self) -> list[PaintedObject]:
+        """All objects, in the order of the page's list."""
+        return self._file.objects
+
+    @property
     def first(self) -> int | None:
         """The first frame that has a mask to follow."""
         return min(self.painted(), default=None)
@@ -103,11 +93,11 @@ class Project:
     def painted(self) -> list[int]:
         """The frames that have a mask to follow, rising."""
         with self._lock:
-            return sorted(index for index in self._given if self._path(index).exists())
+            return sorted(index for index in self._file.given if self._path(index).exists())
 
     def given_ids(self, index: int) -> tuple[int, ...]:
         """The objects that were painted in a frame, also those that were erased from it."""
-        return self._given.get(index, ())
+        return self._file.given.get(index, ())
 
     def given(self, index: int) -> LabelMap | None:
         """The mask to follow from a frame on: the objects painted in it, uint8 [Hv,Wv].
@@ -116,7 +106,7 @@ class Project:
             MaskError: It was damaged from outside.
         """
         with self._lock:
-            if index not in self._given or not self._path(index).exists():
+            if index not in self._file.given or not self._path(index).exists():
                 return None
             return read_mask(self._path(index), self._frames.info)
 
@@ -162,9 +152,9 @@ class Project:
             mask = np.where(np.isin(labels, ids), labels, 0).astype(np.uint8)
             found = self.followed.labels(index)
             if mask.any() or (found is not None and np.isin(found, ids).any()):
-                self._given[index] = ids
+                self._file.given[index] = ids
             else:
-                self._given.pop(index, None)
+                self._file.given.pop(index, None)
             self._store(index, mask)
 
     def clear(self, index: int) -> None:
@@ -174,10 +164,10 @@ class Project:
             OutputError: The disk refuses.
         """
         with self._lock:
-            if index not in self._given:
+            if index not in self._file.given:
                 return
             self.followed.forget_from(index, self.first)
-            del self._given[index]
+            del self._file.given[index]
             self._store(index, np.zeros(self.size, dtype=np.uint8))
 
     def set_objects(self, objects: Sequence[PaintedObject]) -> None:
@@ -193,7 +183,7 @@ class Project:
         with self._lock:
             if missing := {each.id for each in self.objects} - set(ids):
                 raise ConfigError(f"the list lacks the object {min(missing)}")
-            self.objects = list(objects)
+            self._file.objects = list(objects)
             self._write()
 
     def remove_object(self, object_id: int) -> None:
@@ -203,10 +193,10 @@ class Project:
             OutputError: The disk refuses.
         """
         with self._lock:
-            self.objects = [each for each in self.objects if each.id != object_id]
-            touched = [index for index, ids in self._given.items() if object_id in ids]
+            self._file.objects = [each for each in self.objects if each.id != object_id]
+            touched = [index for index, ids in self._file.given.items() if object_id in ids]
             for index in touched:
-                rest = [i for i in self._given[index] if i != object_id]
+                rest = [i for i in self._file.given[index] if i != object_id]
                 if rest:
                     self.paint(index, self.labels(index), rest)
                 else:
@@ -243,9 +233,9 @@ class Project:
             OutputError: The disk refuses.
         """
         with self._lock:
-            if self._session != session:
+            if self._file.session != session:
                 self.followed.forget_all()
-                self._session = session
+                self._file.session = session
                 self._write()
 
     def _store(self, index: int, mask: LabelMap) -> None:
@@ -267,58 +257,22 @@ class Project:
     def _add_objects(self, ids: Iterable[int]) -> None:
         known = {each.id for each in self.objects}
         new = sorted(set(ids) - known)
-        self.objects += [PaintedObject(i, f"Object {i}") for i in new]
+        self._file.objects += [PaintedObject(i, f"Object {i}") for i in new]
 
     def _refuse_second(self) -> None:
         raise ConfigError(
             f"{self.folder} is open in another jointvos paint; use that page, or end it first"
         )
 
-    def _video(self) -> dict[str, object]:
-        info = self._frames.info
-        return {"name": info.path.name, "width": info.width, "height": info.height}
-
     def _read(self) -> None:
-        path = self.folder / _FILE
-        if path.exists():
-            self._read_file(path)
+        self._file = ProjectFile.read(self.folder / _FILE, self._frames.info)
+        given = self._file.given
         for mask in sorted(self.masks.glob("*.png")):
             index = self._frames.index(mask.stem)
-            if index is not None and index not in self._given:
-                self._given[index] = tuple(object_ids(read_mask(mask, self._frames.info)))
-        self._add_objects(i for ids in self._given.values() for i in ids)
+            if index is not None and index not in given:
+                given[index] = tuple(object_ids(read_mask(mask, self._frames.info)))
+        self._add_objects(i for ids in given.values() for i in ids)
         self._write()
 
-    def _read_file(self, path: Path) -> None:
-        try:
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            version, video = values["version"], values["video"]
-            if version != _VERSION:
-                raise OutputError(
-                    f"{path} is of version {version}, expected {_VERSION}; update jointvos"
-                )
-            self.objects = [PaintedObject(**each) for each in values["objects"]]
-            self._given = {int(index): tuple(ids) for index, ids in values["painted"].items()}
-            self._session = values["session"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, OutputError):
-                raise
-            raise OutputError(
-                f"{path} is damaged; delete it, and the masks beside it are listed anew"
-            ) from error
-        if video != self._video():
-            raise ConfigError(
-                f"{self.folder} belongs to {video.get('name')}, {video.get('width')}x"
-                f"{video.get('height')}, not to {self._frames.info.path}; rename one of the two"
-            )
-
     def _write(self) -> None:
-        values = {
-            "version": _VERSION,
-            "video": self._video(),
-            "objects": [asdict(each) for each in self.objects],
-            "painted": {str(index): self._given[index] for index in sorted(self._given)},
-            "session": self._session,
-        }
-        with whole_file(self.folder / _FILE) as partial:
-            partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        self._file.write(self.folder / _FILE)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jointvos.checkpoints.lock import alone
 from jointvos.errors import ConfigError, JointVOSError, OutputError
+from jointvos.files.lock import alone
 from jointvos.files.staged import StagedSink
 from jointvos.files.whole_file import hidden_beside, whole_file
 from jointvos.media.writing import STDOUT

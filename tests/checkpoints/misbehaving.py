@@ -1,11 +1,16 @@
-"""An HTTP server on this machine that has files, and behaves as badly as it is told to."""
+"""Answers of a server on this machine that behaves as badly as it is told to."""
 
-import threading
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
+from http import HTTPStatus
+from socket import SHUT_WR
+from threading import Event
 
-Behaviour = Callable[["Request"], None]
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+from werkzeug.datastructures import Headers
 
 
 class Listener:
@@ -22,253 +27,228 @@ class Listener:
         self.steps.append((done, total))
 
 
-class Request(BaseHTTPRequestHandler):
-    """One request, with what behaviours are made of."""
+@dataclass
+class Visit:
+    """A request, with what answers are made of.
 
-    server: "Server"
-    protocol_version = "HTTP/1.1"
+    Attributes:
+        number: From 1, of the requests for the same path.
+        ended: Set when the test is over.
+    """
 
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.server.seen.append((self.path, self.headers.get("Range"), self.headers))
-        self.number = sum(1 for seen in self.server.seen if seen[0].partition("?")[0] == path)
-        self.content = self.server.content
-        self.server.behaviours.get(path, missing)(self)
-
-    def log_message(self, *args: object) -> None:
-        pass
+    request: Request
+    content: bytes
+    number: int
+    ended: Event
 
     @property
     def start(self) -> int:
         """First byte that is asked for."""
-        wanted = self.headers.get("Range", "bytes=0-")
+        wanted = self.request.headers.get("Range", "bytes=0-")
         return int(wanted.removeprefix("bytes=").removesuffix("-"))
 
-    def head(self, status: int, **headers: object) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), str(value))
-        self.end_headers()
-
-    def part(self, start: int, end: int | None = None, **headers: object) -> None:
-        """Bytes from `start` on; up to `end` only, though all are announced."""
+    def part(self, start: int, end: int | None = None, **headers: object) -> Response:
+        """Bytes from `start` on; the connection is cut at `end`, though all are announced."""
         total = len(self.content)
         if start:
             headers["Content_Range"] = f"bytes {start}-{total - 1}/{total}"
-        self.head(206 if start else 200, Content_Length=total - start, **headers)
-        self.wfile.write(self.content[start:end])
+        body = [self.content[start:end]]
+        return answer(206 if start else 200, body, Content_Length=total - start, **headers)
 
-    def page(self, text: str, status: int = 200) -> None:
-        body = text.encode()
-        self.head(status, Content_Type="text/html; charset=utf-8", Content_Length=len(body))
-        self.wfile.write(body)
+    def raw(self, data: bytes) -> Response:
+        """Bytes that are no answer as HTTP wants it, and the end of the connection."""
+        connection = self.request.environ["werkzeug.socket"]
+        connection.sendall(data)
+        connection.shutdown(SHUT_WR)
+        return Response()
 
-    def hang_up(self) -> None:
-        self.close_connection = True
+
+Behaviour = Callable[[Visit], Response]
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class Server:
+    """What `http` is asked for, and how each path behaves."""
 
-    def __init__(self, content: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), Request)
+    def __init__(self, http: HTTPServer, content: bytes) -> None:
+        self.address = http.url_for("")
+        self.port = http.port
         self.content = content
         self.behaviours: dict[str, Behaviour] = {}
-        self.seen: list[tuple[str, str | None, object]] = []
-        self.ended = threading.Event()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        self.seen: list[tuple[str, str | None, Headers]] = []
+        self.ended = Event()
+        http.expect_request(re.compile("")).respond_with_handler(self._respond)
 
     def ranges(self) -> list[str | None]:
         return [wanted for _, wanted, _ in self.seen]
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        pass  # clients that go away are what is tested
+    def _respond(self, request: Request) -> Response:
+        address = request.environ["REQUEST_URI"]
+        path = address.partition("?")[0]
+        self.seen.append((address, request.headers.get("Range"), request.headers))
+        number = sum(seen[0].partition("?")[0] == path for seen in self.seen)
+        return self.behaviours.get(path, missing)(Visit(request, self.content, number, self.ended))
 
 
 @contextmanager
-def serving(content: bytes) -> Iterator[Server]:
-    server = Server(content)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.ended.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def serving(http: HTTPServer, content: bytes) -> Iterator[Server]:
+    server = Server(http, content)
+    yield server
+    server.ended.set()
 
 
-def missing(request: Request) -> None:
-    request.head(404, Content_Length=0)
+def answer(
+    status: int, body: str | list[bytes] | Iterator[bytes] = "", **headers: object
+) -> Response:
+    fields = {name.replace("_", "-"): str(value) for name, value in headers.items()}
+    return Response(body, f"{status} {HTTPStatus(status).phrase}", fields)
 
 
-def good(request: Request) -> None:
+def missing(visit: Visit) -> Response:
+    return answer(404)
+
+
+def good(visit: Visit) -> Response:
     """Ranges, an ETag, and If-Range."""
     tag = '"one"'
-    same = request.headers.get("If-Range", tag) == tag
-    request.part(request.start if same else 0, ETag=tag)
+    same = visit.request.headers.get("If-Range", tag) == tag
+    return visit.part(visit.start if same else 0, ETag=tag)
 
 
-def without_tag(request: Request) -> None:
-    request.part(request.start)
+def without_tag(visit: Visit) -> Response:
+    return visit.part(visit.start)
 
 
-def cut_once(request: Request) -> None:
-    if request.number == 1:
-        request.part(0, len(request.content) // 2, ETag='"one"')
-        request.hang_up()
-    else:
-        good(request)
+def cut_once(visit: Visit) -> Response:
+    if visit.number == 1:
+        return visit.part(0, len(visit.content) // 2, ETag='"one"')
+    return good(visit)
 
 
-def cut_always(request: Request) -> None:
-    request.part(request.start, request.start + 1000, ETag='"one"')
-    request.hang_up()
+def cut_always(visit: Visit) -> Response:
+    return visit.part(visit.start, visit.start + 1000, ETag='"one"')
 
 
-def stalled_once(request: Request) -> None:
-    if request.number == 1:
-        request.part(0, 5000, ETag='"one"')
-        request.wfile.flush()
-        request.server.ended.wait(20)
-        request.hang_up()
-    else:
-        good(request)
+def stalled_once(visit: Visit) -> Response:
+    if visit.number > 1:
+        return good(visit)
+
+    def pieces() -> Iterator[bytes]:
+        yield visit.content[:5000]
+        visit.ended.wait(20)
+
+    return answer(200, pieces(), Content_Length=len(visit.content), ETag='"one"')
 
 
-def stalled_always(request: Request) -> None:
-    request.server.ended.wait(20)
-    request.hang_up()
+def stalled_always(visit: Visit) -> Response:
+    visit.ended.wait(20)
+    return missing(visit)
 
 
-def deaf_to_ranges(request: Request) -> None:
+def deaf_to_ranges(visit: Visit) -> Response:
     """200 and everything, whatever was asked; the first time cut off."""
-    request.part(0, None if request.number > 1 else 7000)
-    request.hang_up()
+    return visit.part(0, None if visit.number > 1 else 7000)
 
 
-def other_range(request: Request) -> None:
+def other_range(visit: Visit) -> Response:
     """The first time cut off, then a part from elsewhere, then without parts."""
-    if request.number == 1:
-        request.part(0, 7000)
-        request.hang_up()
-    elif request.number == 2:
-        request.part(1)
-    else:
-        request.part(0)
+    if visit.number == 1:
+        return visit.part(0, 7000)
+    return visit.part(1 if visit.number == 2 else 0)
 
 
-def replaced(request: Request) -> None:
+def replaced(visit: Visit) -> Response:
     """Cut off; meanwhile the file is another one, which If-Range finds out."""
-    if request.number == 1:
-        request.content = bytes(len(request.content))
-        request.part(0, 9000, ETag='"old"')
-        request.hang_up()
-    else:
-        good(request)
+    if visit.number > 1:
+        return good(visit)
+    visit.content = bytes(len(visit.content))
+    return visit.part(0, 9000, ETag='"old"')
 
 
-def replaced_silently(request: Request) -> None:
+def replaced_silently(visit: Visit) -> Response:
     """The same with a server that ignores If-Range: the size in Content-Range tells."""
-    if request.number == 1:
-        request.content = bytes(len(request.content) + 10)
-        request.part(0, 9000, ETag='"old"')
-        request.hang_up()
-    else:
-        request.part(request.start)
+    if visit.number > 1:
+        return visit.part(visit.start)
+    visit.content = bytes(len(visit.content) + 10)
+    return visit.part(0, 9000, ETag='"old"')
 
 
-def past_the_end(request: Request) -> None:
+def past_the_end(visit: Visit) -> Response:
     """Cut off, then the file is shorter than what is there."""
-    if request.number == 1:
-        request.part(0, len(request.content) - 1, ETag='"old"')
-        request.hang_up()
-    elif request.headers.get("Range"):
-        request.head(416, Content_Length=0)
-    else:
-        good(request)
+    if visit.number == 1:
+        return visit.part(0, len(visit.content) - 1, ETag='"old"')
+    return answer(416) if "Range" in visit.request.headers else good(visit)
 
 
-def busy_once(request: Request) -> None:
-    if request.number == 1:
-        request.head(503, Content_Length=0, Retry_After=0)
-    else:
-        good(request)
+def busy_once(visit: Visit) -> Response:
+    return answer(503, Retry_After=0) if visit.number == 1 else good(visit)
 
 
-def busy_always(request: Request) -> None:
-    request.head(429, Content_Length=0, Retry_After=3600)
+def busy_always(visit: Visit) -> Response:
+    return answer(429, Retry_After=3600)
 
 
-def forbidden(request: Request) -> None:
-    request.head(403, Content_Length=0)
+def forbidden(visit: Visit) -> Response:
+    return answer(403)
 
 
-def empty(request: Request) -> None:
-    request.head(200, Content_Length=0)
+def empty(visit: Visit) -> Response:
+    return answer(200)
 
 
-def half(request: Request) -> None:
+def half(visit: Visit) -> Response:
     """A whole answer with half of the file."""
-    request.content = request.content[: len(request.content) // 2]
-    request.part(0)
+    visit.content = visit.content[: len(visit.content) // 2]
+    return visit.part(0)
 
 
-def without_length(request: Request) -> None:
+def without_length(visit: Visit) -> Response:
     """Complete, but only the end of the connection says so."""
-    request.head(200)
-    request.wfile.write(request.content)
-    request.hang_up()
+    return visit.raw(b"HTTP/1.1 200 OK\r\n\r\n" + visit.content)
 
 
-def without_length_and_cut(request: Request) -> None:
-    request.head(200)
-    request.wfile.write(request.content[:9999])
-    request.hang_up()
+def without_length_and_cut(visit: Visit) -> Response:
+    return visit.raw(b"HTTP/1.1 200 OK\r\n\r\n" + visit.content[:9999])
 
 
-def in_chunks(request: Request) -> None:
+def in_chunks(visit: Visit) -> Response:
     """Chunked transfer, cut off the first time."""
-    request.head(200, Transfer_Encoding="chunked")
-    pieces = [request.content[:50_000], request.content[50_000:]]
-    for piece in pieces[: request.number]:
-        request.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-    if request.number > 1:
-        request.wfile.write(b"0\r\n\r\n")
-    request.hang_up()
+
+    def pieces() -> Iterator[bytes]:
+        yield visit.content[:50_000]
+        if visit.number == 1:
+            raise ConnectionAbortedError
+        yield visit.content[50_000:]
+
+    return answer(200, pieces())
 
 
-def no_http(request: Request) -> None:
-    request.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
-    request.hang_up()
+def no_http(visit: Visit) -> Response:
+    return visit.raw(b"SSH-2.0-OpenSSH_9.9\r\n")
 
 
-def moved(request: Request) -> None:
-    request.head(302, Location="/good", Content_Length=0)
+def moved(visit: Visit) -> Response:
+    return answer(302, Location="/good")
 
 
-def moved_for_ever(request: Request) -> None:
-    request.head(302, Location=request.path, Content_Length=0)
+def moved_for_ever(visit: Visit) -> Response:
+    return answer(302, Location=visit.request.path)
 
 
-def called_html(request: Request) -> None:
+def called_html(visit: Visit) -> Response:
     """The file itself, declared as a page."""
-    request.part(0, Content_Type="text/html")
+    return visit.part(0, Content_Type="text/html")
 
 
-def page(request: Request) -> None:
-    request.page("<html><head><title>Welcome\nto the hotel</title></head>Accept our terms</html>")
+def html(text: str, kind: str = "text/html; charset=utf-8") -> Response:
+    return answer(200, text, Content_Type=kind)
 
 
-def disguised_page(request: Request) -> None:
-    body = b"\n<!DOCTYPE html><title>Portal</title>"
-    request.head(200, Content_Type="application/octet-stream", Content_Length=len(body))
-    request.wfile.write(body)
+def page(visit: Visit) -> Response:
+    return html("<html><head><title>Welcome\nto the hotel</title></head>Accept our terms</html>")
+
+
+def disguised_page(visit: Visit) -> Response:
+    return html("\n<!DOCTYPE html><title>Portal</title>", "application/octet-stream")
 
 
 QUOTA = """<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title>
@@ -288,34 +268,36 @@ LOGIN = """<html><head><title>Google Drive: Sign-in</title></head><body>You need
 access, or switch to an account with access.</body></html>"""
 
 
-def quota(request: Request) -> None:
-    request.page(QUOTA)
+def quota(visit: Visit) -> Response:
+    return html(QUOTA)
 
 
-def login(request: Request) -> None:
-    request.page(LOGIN)
+def login(visit: Visit) -> Response:
+    return html(LOGIN)
 
 
-def confirmation(request: Request) -> None:
-    request.page(CONFIRM.format(action="/good"))
+def confirmation(visit: Visit) -> Response:
+    return html(CONFIRM.format(action="/good"))
 
 
-def confirmation_for_ever(request: Request) -> None:
-    request.page(CONFIRM.format(action=request.path))
+def confirmation_for_ever(visit: Visit) -> Response:
+    return html(CONFIRM.format(action=visit.request.path))
 
 
-def confirmation_elsewhere(request: Request) -> None:
-    request.page(CONFIRM.format(action="https://example.org/good"))
+def confirmation_elsewhere(visit: Visit) -> Response:
+    return html(CONFIRM.format(action="https://example.org/good"))
 
 
-def slowly(request: Request) -> None:
+def slowly(visit: Visit) -> Response:
     """In small pieces the first time, so that there is time to interrupt it."""
-    if request.number > 1:
-        good(request)
-        return
-    total = len(request.content)
-    request.head(200, Content_Length=total, ETag='"one"')
-    for start in range(0, total, total // 50):
-        request.wfile.write(request.content[start : start + total // 50])
-        if request.server.ended.wait(0.04):
-            break
+    if visit.number > 1:
+        return good(visit)
+    total = len(visit.content)
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, total, total // 50):
+            yield visit.content[start : start + total // 50]
+            if visit.ended.wait(0.04):
+                break
+
+    return answer(200, pieces(), Content_Length=total, ETag='"one"')

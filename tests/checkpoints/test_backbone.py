@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hostile_pickles import codings, dicts, more_than_the_file, pairs, roomy
 from misbehaving import Listener
 from torch import Tensor
 from torch.nn import functional
@@ -139,19 +140,24 @@ def test_plain_pickles_of_arrays_are_read(nested: bool, protocol: int, tmp_path:
         assert np.array_equal(found[name].numpy(), array), name
 
 
-def test_pickles_of_python_2_are_read(tmp_path: Path) -> None:
-    """There an array's bytes are a text."""
+@pytest.mark.parametrize("ordered", [False, True])
+def test_pickles_of_python_2_are_read(ordered: bool, tmp_path: Path) -> None:
+    """There an array's bytes are a text, and an OrderedDict is a call with its items."""
     array = ARRAYS["kernel"]
     sides = b"".join(b"J" + side.to_bytes(4, "little") for side in array.shape)
-    path = tmp_path / "theirs.pkl"
-    path.write_bytes(
-        b"\x80\x02}U\x06kernelcnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U"
+    item = (
+        b"U\x06kernelcnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U"
         b"\x01btR(K\x01(" + sides + b"tcnumpy\ndtype\n(U\x02f4K\x00K\x01tR(K\x03U\x01<NNN"
         b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
         + array.nbytes.to_bytes(4, "little")
         + array.tobytes()
-        + b"tbs."
+        + b"tb"
     )
+    path = tmp_path / "theirs.pkl"
+    if ordered:
+        path.write_bytes(b"\x80\x02ccollections\nOrderedDict\n]](" + item + b"ea\x85R.")
+    else:
+        path.write_bytes(b"\x80\x02}" + item + b"s.")
     assert np.array_equal(read_state_dict(path, EXPECTED)["kernel"].numpy(), array)
 
 
@@ -162,30 +168,25 @@ def calls_something(canary: Path) -> bytes:
     )
 
 
-def more_than_the_file(canary: Path) -> bytes:
-    """The same bytes as many arrays."""
-    start = b"\x80\x02U\xfa" + 250 * b"x" + b"q\x000}("
-    array = (
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR(K\x01K\xfa\x85"
-        b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNK\x00K\x00K\x00tb\x89h\x00tb"
-    )
-    return start + b"".join(b"K" + bytes([i]) + array for i in range(9)) + b"u." + bytes(10)
-
-
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        pytest.param(calls_something, "calls 'posix.system'; nothing in it was run", id="call"),
-        pytest.param(lambda _: b"\x80\x02cposix\nsystem\n.", "has no network", id="name-only"),
-        pytest.param(lambda _: b"\x80\x02]K\x01aQ.", "uses BINPERSID; nothing", id="persistent"),
-        pytest.param(lambda _: b"\x80\x02c__builtin__\nset\n)\x81.", "uses NEWOBJ", id="object"),
+        pytest.param(calls_something, "refers to 'posix.system', which", id="call"),
+        pytest.param(lambda _: b"\x80\x02cposix\nsystem\n.", "it was run, do not", id="name-only"),
+        pytest.param(lambda _: b"\x80\x02]K\x01aQ.", "damaged, cut off", id="persistent"),
+        pytest.param(lambda _: b"\x80\x02c__builtin__\nset\n)\x81.", "builtin__.set'", id="object"),
         pytest.param(lambda _: b"\x80\x02}U\x01xN", "damaged, cut off or hostile", id="cut"),
         pytest.param(lambda _: b"\x80\x02tttt.", "damaged, cut off or hostile", id="no-mark"),
         pytest.param(lambda _: b"\x80\x02RRR.", "damaged, cut off or hostile", id="empty-stack"),
-        pytest.param(lambda _: b"\x80\x02" + 4 * b"N" + b".", "damaged", id="several"),
+        pytest.param(lambda _: b"\x80\x02" + 4 * b"N" + b".", "has no network", id="several"),
         pytest.param(lambda _: b"\x80\x02" + 2_000_000 * b"0N", "damaged", id="endless"),
+        pytest.param(lambda _: b"\x80\x02})" + 400_000 * b"\x85" + b"Ns.", "damaged", id="nested"),
         pytest.param(lambda _: b"\x80\x02}q\x00U\x01xh\x00s.", "no tensor", id="loop"),
         pytest.param(more_than_the_file, "damaged, cut off or hostile", id="expanding"),
+        pytest.param(roomy, "damaged, cut off or hostile", id="roomy"),
+        pytest.param(dicts, "'5999' in it, no tensor", id="dicts"),
+        pytest.param(pairs, "no tensor", id="pairs"),
+        pytest.param(codings, "no tensor", id="codings"),
     ],
 )
 def test_other_plain_pickles_are_refused(

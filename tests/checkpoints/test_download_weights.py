@@ -11,6 +11,7 @@ import misbehaving
 import pytest
 import typer
 from misbehaving import Server, serving
+from pytest_httpserver import HTTPServer
 
 from jointvos.checkpoints.locate import bundled
 from jointvos.checkpoints.registry import KNOWN
@@ -29,8 +30,8 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def server(tiny_file: Path) -> Iterator[Server]:
-    with serving(tiny_file.read_bytes()) as server:
+def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
+    with serving(httpserver, tiny_file.read_bytes()) as server:
         server.behaviours["/good"] = misbehaving.good
         yield server
 
@@ -59,7 +60,7 @@ def test_the_path_is_on_stdout_and_the_rest_on_stderr(
     download_weights(names=["mine"], source=f"{server.address}/good")
     out, err = capsys.readouterr()
     assert out == f"{cache / 'mine.safetensors'}\n"
-    assert f"fetching good from 127.0.0.1:{server.server_address[1]}" in err
+    assert f"fetching good from 127.0.0.1:{server.port}" in err
     assert "SHA-256" in err
 
 

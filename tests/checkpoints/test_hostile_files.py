@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hostile_pickles import codings, dicts, pairs, roomy
 from misbehaving import QUOTA, Listener
 
 from jointvos.checkpoints import load_model
@@ -98,6 +99,10 @@ def bomb(canary: Path) -> bytes:
     )
 
 
+def nested(canary: Path) -> bytes:
+    return torch_zip(b"\x80\x02})" + 1_000_000 * b"\x85" + b"Ns.")
+
+
 def safetensors(
     state: dict[str, np.ndarray], tweak: Callable[[dict[str, Any]], object] | None = None
 ) -> bytes:
@@ -151,6 +156,7 @@ HOSTILE = [
     pytest.param(payload, "is a Python pickle", id="evil-renamed"),
     pytest.param(plain_pickle_with_a_call, "is a Python pickle", id="evil-plain"),
     pytest.param(bomb, "bytearray'", id="bomb"),
+    pytest.param(nested, "damaged, cut off or hostile", id="nested"),
     pytest.param(truncated, "damaged or cut off", id="st-truncated"),
     pytest.param(header_length, "damaged or cut off", id="st-header-length"),
     pytest.param(overlap, "damaged or cut off", id="st-overlap"),
@@ -209,7 +215,7 @@ def test_harm_does_not_come_in_as_a_backbone(
 def test_bombs_stay_small(tmp_path: Path) -> None:
     """In a process of its own, which may take little more than torch itself does."""
     bombs = []
-    for make in (bomb, header_length):
+    for make in (bomb, header_length, dicts, pairs, codings, roomy):
         bombs.append(tmp_path / f"{make.__name__}.safetensors")
         bombs[-1].write_bytes(make(tmp_path))
     run = subprocess.run(
@@ -220,7 +226,7 @@ def test_bombs_stay_small(tmp_path: Path) -> None:
         check=True,
     )
     grown_kb = [int(line) for line in run.stdout.split()]
-    assert len(grown_kb) == 4
+    assert len(grown_kb) == 12
     assert max(grown_kb) < 50_000
 
 

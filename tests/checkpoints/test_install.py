@@ -12,10 +12,11 @@ from pathlib import Path
 
 import misbehaving
 import pytest
-from misbehaving import Listener, Server, serving
+from misbehaving import Listener, Server, Visit, serving
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 import jointvos.checkpoints.install as installing
-import jointvos.checkpoints.lock as locking
 from jointvos.checkpoints import load_model
 from jointvos.checkpoints.install import install
 from jointvos.checkpoints.locate import bundled, place
@@ -29,14 +30,14 @@ from jointvos.errors import (
     WeightsError,
     WeightsNotFound,
 )
-from jointvos.web import Patience
+from jointvos.web import RETRY, Patience
 
-QUICK = Patience(connect_s=2, stall_s=1.5, attempts=2, pause_s=0.01, longest_pause_s=0.05)
+QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=1, backoff_max=0.05))
 
 
 @pytest.fixture
-def server(tiny_file: Path) -> Iterator[Server]:
-    with serving(tiny_file.read_bytes()) as server:
+def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
+    with serving(httpserver, tiny_file.read_bytes()) as server:
         server.behaviours["/good"] = misbehaving.good
         yield server
 
@@ -358,23 +359,25 @@ class TestStorage:
         assert (record is not None and record.installed is not None) == (ends_at == 4)
         assert check_fully("x", path).state == ("ok" if ends_at == 4 else "unrecorded")
 
+    @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS])
     def test_without_locks_two_at_once_spoil_nothing(
         self,
+        code: int,
         known: KnownModel,
         server: Server,
         cache: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def no_locks(file: object) -> None:
-            raise OSError(errno.ENOLCK, "No locks available")
+        def no_locks(file: object, how: int) -> None:
+            raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr(locking, "_take", no_locks)
+        monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
         both = threading.Barrier(2)
 
-        def together(request: misbehaving.Request) -> None:
-            if request.number <= 2:
+        def together(visit: Visit) -> Response:
+            if visit.number <= 2:
                 both.wait(10)
-            misbehaving.good(request)
+            return misbehaving.good(visit)
 
         server.behaviours["/first"] = together
         ends: list[object] = []

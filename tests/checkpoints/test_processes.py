@@ -10,6 +10,7 @@ import misbehaving
 import pytest
 from command import Run, environment_for
 from misbehaving import Server, serving
+from pytest_httpserver import HTTPServer
 
 from jointvos.checkpoints.record import check_fully
 
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and lim
 
 
 @pytest.fixture
-def server(tiny_file: Path) -> Iterator[Server]:
-    with serving(tiny_file.read_bytes()) as server:
+def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
+    with serving(httpserver, tiny_file.read_bytes()) as server:
         server.behaviours["/slow"] = misbehaving.slowly
         server.behaviours["/good"] = misbehaving.good
         yield server

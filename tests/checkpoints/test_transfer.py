@@ -5,27 +5,30 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any, cast
 
 import misbehaving
 import pytest
 import urllib3
-from misbehaving import Behaviour, Listener, Server, serving
+from misbehaving import Behaviour, Listener, Server, Visit, answer, serving
+from pytest_httpserver import HTTPServer
 from urllib3 import exceptions
+from werkzeug import Response
 
 from jointvos.checkpoints.partial import Partial
 from jointvos.checkpoints.transfer import Unfetchable, fetch
 from jointvos.errors import WeightsError
-from jointvos.web import Patience
+from jointvos.web import RETRY, Patience
 
 CONTENT = b"PK\x03\x04" + os.urandom(300_000)
-QUICK = Patience(connect_s=2, stall_s=1.5, attempts=3, pause_s=0.01, longest_pause_s=0.05)
+QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=2, backoff_max=0.05))
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with serving(CONTENT) as server:
+def server(httpserver: HTTPServer) -> Iterator[Server]:
+    with serving(httpserver, CONTENT) as server:
         server.behaviours["/good"] = misbehaving.good
         yield server
 
@@ -123,7 +126,7 @@ def test_what_cannot_be_overcome_is_said(
     with pytest.raises(Unfetchable) as caught:
         get(server, tmp_path, listener, getattr(misbehaving, behaviour), size)
     message = str(caught.value)
-    assert message.startswith(f"127.0.0.1:{server.server_address[1]}: ")
+    assert message.startswith(f"127.0.0.1:{server.port}: ")
     assert said in message
     assert "\n" not in message
     assert caught.value.exit_code == 5
@@ -195,31 +198,41 @@ def test_steady_progress_uses_up_no_attempts(
 ) -> None:
     monkeypatch.setattr("jointvos.checkpoints.transfer.PROGRESS", 40_000)
 
-    def in_bits(request: misbehaving.Request) -> None:
-        request.part(request.start, request.start + 45_000, ETag='"one"')
-        request.hang_up()
+    def in_bits(visit: Visit) -> Response:
+        return visit.part(visit.start, visit.start + 45_000, ETag='"one"')
 
     path = get(server, tmp_path, listener, in_bits)
     assert path.read_bytes() == CONTENT
-    assert len(server.seen) == 7 > QUICK.attempts
+    assert len(server.seen) == 7
 
 
+@pytest.mark.parametrize(
+    ("asks_for", "expected"),
+    [
+        pytest.param(None, [0, 2, 4, 7], id="nothing"),
+        pytest.param("5", [5, 5, 5, 7], id="seconds"),
+        pytest.param("3600", [7, 7, 7, 7], id="too-long"),
+        pytest.param(formatdate(time.time() + 3600, usegmt=True), [7, 7, 7, 7], id="date"),
+        pytest.param("soon", [0, 2, 4, 7], id="nonsense"),
+    ],
+)
 def test_pauses_grow_and_servers_may_ask_for_longer_ones(
-    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asks_for: str | None,
+    expected: list[float],
+    server: Server,
+    listener: Listener,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    patience = Patience(attempts=5, pause_s=1, longest_pause_s=7)
-    for behaviour, expected in (
-        (misbehaving.no_http, [1, 2, 4, 7]),
-        (misbehaving.busy_always, [7, 7, 7, 7]),
-    ):
-        pauses.clear()
-        server.behaviours["/file"] = behaviour
-        with pytest.raises(Unfetchable):
-            fetch([f"{server.address}/file"], tmp_path, listener, patience=patience)
-        # The server sleeps as well, for its own purposes.
-        assert [pause for pause in pauses if pause >= 1] == expected
+    monkeypatch.setattr("jointvos.checkpoints.transfer.time.sleep", pauses.append)
+    patience = Patience(retry=RETRY.new(backoff_max=7))
+    wanted = {"Retry_After": asks_for} if asks_for else {}
+    server.behaviours["/file"] = lambda visit: answer(503, **wanted)
+    with pytest.raises(Unfetchable):
+        fetch([f"{server.address}/file"], tmp_path, listener, patience=patience)
+    # The server sleeps as well, for its own purposes.
+    assert [pause for pause in pauses if not 0 < pause < 1] == expected
 
 
 def test_nobody_listening_is_said(listener: Listener, tmp_path: Path) -> None:
@@ -292,11 +305,11 @@ def test_passwords_in_addresses_are_used_and_not_shown(
     server: Server, listener: Listener, tmp_path: Path
 ) -> None:
     server.behaviours["/file"] = misbehaving.forbidden
-    address = f"http://me:secret@127.0.0.1:{server.server_address[1]}/file"
+    address = f"http://me:secret@127.0.0.1:{server.port}/file"
     with pytest.raises(Unfetchable) as caught:
         fetch([address], tmp_path, listener, patience=QUICK)
     assert "secret" not in str(caught.value)
-    assert server.seen[0][2].get("Authorization") == "Basic bWU6c2VjcmV0"  # type: ignore[attr-defined]
+    assert server.seen[0][2].get("Authorization") == "Basic bWU6c2VjcmV0"
     assert server.seen[0][0] == "/file"
 
 
@@ -319,7 +332,7 @@ def test_a_proxy_of_the_environment_is_used(
     monkeypatch.delenv("NO_PROXY", raising=False)
     path, _ = fetch(["http://models.example/file"], tmp_path, listener, patience=QUICK)
     assert path.read_bytes() == CONTENT
-    assert server.seen[0][2].get("Proxy-Authorization") == sent  # type: ignore[attr-defined]
+    assert server.seen[0][2].get("Proxy-Authorization") == sent
 
 
 def test_too_little_room_is_said_before_anything_is_fetched(

@@ -11,7 +11,7 @@ import synth
 from PIL import Image
 
 from jointvos.checkpoints import save_model
-from jointvos.checkpoints.official import convert_official
+from jointvos.checkpoints.convert import convert_official
 from jointvos.config import MODELS
 from jointvos.masks import write_mask_png
 from jointvos.model import JointNet

@@ -5,7 +5,7 @@ import pytest
 
 import jointvos
 
-HEAVY = ("torch", "av", "cv2", "numpy")
+HEAVY = ("torch", "av", "cv2", "numpy", "pydantic", "rich")
 PROBE = """
 import sys
 sys.argv = ["jointvos", *{arguments!r}]
@@ -25,6 +25,7 @@ assert not loaded, loaded
         pytest.param(["--help"], id="help"),
         pytest.param(["--version"], id="version"),
         pytest.param(["segment", "--help"], id="segment"),
+        pytest.param(["paint", "--help"], id="paint"),
         pytest.param(["eval", "-h"], id="eval"),
         pytest.param(["train", "--help"], id="train"),
         pytest.param(["bench", "--help"], id="bench"),

@@ -59,15 +59,15 @@ def test_frames_between_keyframes_are_exact(make_clip, changes, keep_bytes):
 def test_nothing_before_the_keyframe_is_decoded(make_clip, monkeypatch):
     path = make_clip(frames=60, options={"g": "10", "bf": "2"})
     decoded = []
-    from jointvos.media.reading import frame_finder
+    from jointvos.media.reading import video_finder
 
     def noting(*arguments):
         for number, picture in original(*arguments):
             decoded.append(number)
             yield number, picture
 
-    original = frame_finder._from
-    monkeypatch.setattr(frame_finder, "_from", noting)
+    original = video_finder._from
+    monkeypatch.setattr(video_finder, "_from", noting)
     finder = open_finder(path)
     assert index_of(finder.at(57).image) == 57
     assert finder.count == 60

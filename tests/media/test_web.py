@@ -2,14 +2,12 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from clips import Clip, index_of, make
+from werkzeug import Response
 
 from jointvos.errors import ConfigError, MediaError, MediaOpenError
 from jointvos.media.reading import open_source, web_stream
@@ -18,76 +16,41 @@ from jointvos.web import Patience
 GOES_TO = {"file": "file:///etc/hostname", "ftp": "ftp://x/y", "round": "/to/round"}
 
 
-class Film(BaseHTTPRequestHandler):
-    """/any/NAME gives parts, /whole/NAME does not, /short/NAME breaks off, /mute/NAME stalls."""
-
-    address: str
-    folder: Path
-    asked: list[str]
-    credentials: list[str | None]
-    until: threading.Event
-
-    def do_GET(self) -> None:
-        path = urlsplit(self.path).path  # a proxy is told the whole address
-        self.asked.append(path)
-        self.credentials.append(self.headers.get("Proxy-Authorization"))
-        _, how, name = path.split("/")
-        if how == "to":
-            self.send_response(302)
-            self.send_header("Location", GOES_TO.get(name, f"/any/{name}"))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        path = self.folder / name
-        if not path.exists():
-            self.send_error(404)
-            return
-        data, start = path.read_bytes(), 0
-        wanted = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if how == "any" and wanted:
-            start = int(wanted[1])
-        self.send_response(206 if start else 200)
-        if how == "any":
-            self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
-        content = data[start : len(data) // 2 if how in ("short", "mute") else None]
-        try:
-            self.wfile.write(content)
-            if how == "mute":
-                self.wfile.flush()
-                self.until.wait(30)
-        except (BrokenPipeError, ConnectionResetError):  # the reader goes elsewhere
-            pass
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
-def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Film]]:
-    """A server that runs; what it was asked for is noted."""
+def films(httpserver, tmp_path, monkeypatch):
+    """/any/NAME gives parts, /whole/NAME does not, /short/NAME breaks off, /mute/NAME stalls."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     make(tmp_path, Clip())
     make(tmp_path, Clip(name="clip.mkv", format="matroska", pipe=True))
-    handler = type("Handler", (Film,), {})
-    handler.folder, handler.until = tmp_path, threading.Event()
-    handler.asked, handler.credentials = [], []
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        handler.address = f"http://127.0.0.1:{running.server_port}"
-        yield handler
-        handler.until.set()
-        running.shutdown()
-        thread.join()
+    ended = threading.Event()
+
+    def film(request):
+        _, how, name = request.path.split("/")
+        if how == "to":
+            return Response(status=302, headers={"Location": GOES_TO.get(name, f"/any/{name}")})
+        if not (tmp_path / name).exists():
+            return Response(status=404)
+        data = (tmp_path / name).read_bytes()
+        if how == "any":
+            return Response(data).make_conditional(request, True, len(data))
+
+        def content():
+            yield data[: None if how == "whole" else len(data) // 2]
+            if how == "mute":
+                ended.wait(30)
+
+        return Response(content(), headers={"Content-Length": str(len(data))})
+
+    httpserver.expect_request(re.compile("")).respond_with_handler(film)
+    yield httpserver
+    ended.set()
 
 
 @pytest.fixture
-def server(films: type[Film]) -> str:
-    return films.address
+def server(films):
+    return films.url_for("")
 
 
 @pytest.mark.parametrize("path", ["any/clip.mp4", "whole/clip.mkv", "any/clip.mkv", "to/clip.mp4"])
@@ -95,6 +58,19 @@ def test_films_are_read_from_a_server(server, path):
     with open_source(f"{server}/{path}", allow_network=True) as source:
         assert [index_of(frame.image) for frame in source] == list(range(12))
     assert (source.info.width, source.info.height) == (64, 48)
+
+
+def test_any_part_of_a_film_is_read(films, tmp_path):
+    film = (tmp_path / "clip.mp4").read_bytes()
+    stream = web_stream.open_web(films.url_for("/any/clip.mp4"))
+    assert stream.read(9) == film[:9]
+    for offset, whence, place in ((1000, 0, 1000), (-20, 2, len(film) - 20), (-500, 1, -510)):
+        assert stream.seek(offset, whence) == place % len(film)
+        assert stream.read(10) == film[place:][:10]
+    stream.close()
+    starts = (1000, len(film) - 20, len(film) - 510)
+    asked_for = [request.headers.get("Range") for request, _ in films.log]
+    assert asked_for == [None, *(f"bytes={start}-" for start in starts)]
 
 
 @pytest.mark.parametrize(
@@ -105,10 +81,10 @@ def test_films_are_read_from_a_server(server, path):
 def test_a_proxy_of_the_environment_is_used(films, monkeypatch, login, sent):
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.setenv("http_proxy", films.address.replace("://", f"://{login}"))
+    monkeypatch.setenv("http_proxy", films.url_for("").replace("://", f"://{login}"))
     with open_source("http://films.example/any/clip.mp4", allow_network=True) as source:
         assert len(list(source)) == 12
-    assert set(films.credentials) == {sent}
+    assert {request.headers.get("Proxy-Authorization") for request, _ in films.log} == {sent}
 
 
 def test_an_address_may_have_been_a_path(server):
@@ -149,8 +125,8 @@ def test_nobody_there(server):
 
 def test_no_connection_without_permission(films):
     with pytest.raises(ConfigError, match=r"clip\.mp4 is on the network; allow that"):
-        open_source(f"{films.address}/any/clip.mp4")
-    assert films.asked == []
+        open_source(films.url_for("/any/clip.mp4"))
+    assert films.log == []
 
 
 @pytest.mark.parametrize("name", ["list.m3u8", "list.mp4"])

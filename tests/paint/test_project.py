@@ -12,7 +12,7 @@ from studio import FRAMES, SIZE, square
 from jointvos.errors import ConfigError, MaskError, OutputError
 from jointvos.media.reading import open_finder
 from jointvos.paint import Project
-from jointvos.paint.project import PaintedObject
+from jointvos.paint.project_file import PaintedObject
 
 
 def two():

@@ -10,7 +10,7 @@ import refweights
 import torch
 from torch import Tensor
 
-from jointvos.checkpoints.official import convert_official
+from jointvos.checkpoints.convert import convert_official
 from jointvos.config import MODELS
 from jointvos.model import JointNet
 

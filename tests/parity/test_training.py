@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from jointvos.checkpoints.official import convert_official, our_name
+from jointvos.checkpoints.convert import convert_official, our_name
 from jointvos.config import MODELS
 from jointvos.model import JointNet
 from jointvos.model.transduction import Transduction

@@ -11,11 +11,12 @@ import torch
 from PIL import Image as PILImage
 
 from jointvos.errors import ConfigError, DatasetError, DatasetNotFound, SequenceIncomplete
-from jointvos.training.data import augment, scenes, synthesis
-from jointvos.training.data.augment import training_region
-from jointvos.training.data.layers import render
+from jointvos.training.data.augment import develop, shoot, training_region
+from jointvos.training.data.layers import Mask, SceneFrame, render
 from jointvos.training.data.packs import Still, VideoClip, load_pack, load_packs
+from jointvos.training.data.scenes import Chances, disguise, moving_still, static_scene, video_scene
 from jointvos.training.data.synthesis import KINDS, MiniSequenceSynthesizer
+from jointvos.types import Image
 
 CROP = (96, 160)
 RED, GREEN = (230, 10, 10), (20, 200, 40)
@@ -45,10 +46,9 @@ def _clip(frames: int = 20) -> VideoClip:
 
 
 @pytest.fixture
-def synthesizer(monkeypatch: pytest.MonkeyPatch) -> MiniSequenceSynthesizer:
-    monkeypatch.setattr(synthesis, "PROCEDURAL", 10)
+def synthesizer() -> MiniSequenceSynthesizer:
     stills = [_still(i, source) for i, source in enumerate(["ccp", "feral_cat", "bsds500"])]
-    return MiniSequenceSynthesizer([_clip()], stills, seed=5)
+    return MiniSequenceSynthesizer([_clip()], stills, seed=5, procedural=10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,8 +118,8 @@ def test_odd_label_maps(source: str, labels: np.ndarray, usable: bool | None) ->
     image = np.random.default_rng(0).integers(0, 256, (*labels.shape, 3), dtype=np.uint8)
     still = Still("odd", source, image, labels)
     rng = np.random.default_rng(2)
-    drawn = [scenes.moving_still([still], [still], 3, 2000, rng) for _ in range(30)]
-    drawn += [scenes.static_scene([], [still], 3, rng) for _ in range(30)]
+    drawn = [moving_still([still], [still], 3, 2000, rng) for _ in range(30)]
+    drawn += [static_scene([], [still], 3, rng) for _ in range(30)]
     if usable is not None:
         assert any(drawn) == usable
     for frame in (frame for scene in drawn if scene for frame in scene):
@@ -129,9 +129,8 @@ def test_odd_label_maps(source: str, labels: np.ndarray, usable: bool | None) ->
         assert np.isfinite(frame.box).all()
 
 
-def test_company_in_a_clip_stays_behind_its_target(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenes, "COMPANY", 1.0)
-    monkeypatch.setattr(scenes, "DISGUISED", 0.0)
+def test_company_in_a_clip_stays_behind_its_target() -> None:
+    chances = Chances(company=1.0, disguised=0.0)
     clip = _clip()
     others = [
         replace(_still(i, "bsds500"), image=np.full((150, 200, 3), 250, np.uint8)) for i in range(3)
@@ -139,7 +138,7 @@ def test_company_in_a_clip_stays_behind_its_target(monkeypatch: pytest.MonkeyPat
     seen = 0
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        scene = scenes.video_scene([clip], others, 4, rng)
+        scene = video_scene([clip], others, 4, rng, chances)
         assert scene is not None
         for frame in scene:
             image, mask = render(frame.layers, np.eye(3), frame.size)
@@ -150,11 +149,11 @@ def test_company_in_a_clip_stays_behind_its_target(monkeypatch: pytest.MonkeyPat
     assert seen > 12
 
 
-def test_what_comes_late_is_missing_in_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenes, "COMPANY", 1.0)
-    monkeypatch.setattr(scenes, "LATE", 1.0)
+def test_what_comes_late_is_missing_in_the_first_frame() -> None:
+    chances = Chances(company=1.0, late=1.0)
     for seed in range(8):
-        scene = scenes.video_scene([_clip()], [_still(1, "x")], 4, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        scene = video_scene([_clip()], [_still(1, "x")], 4, rng, chances)
         assert scene is not None
         counts = [len(frame.layers) for frame in scene]
         assert counts[0] <= 2  # the picture, and its target once more where somebody will come
@@ -167,21 +166,20 @@ def test_disguise_has_the_colours_of_the_other() -> None:
     like = (np.array([200, 60, 120]) + rng.normal(0, 9, (50, 70, 3))).astype(np.uint8)
     mask = np.zeros((60, 80), np.uint8)
     mask[10:50, 20:60] = 255
-    worn = scenes.disguise(image, mask, like, np.full((50, 70), 255, np.uint8))
+    worn = disguise(image, mask, like, np.full((50, 70), 255, np.uint8))
     inside = worn[mask > 0].astype(float)
     np.testing.assert_allclose(inside.mean(0), like.reshape(-1, 3).mean(0), atol=1)
     np.testing.assert_allclose(inside.std(0), like.reshape(-1, 3).std(0), rtol=0.1)
 
 
-def test_a_camouflaged_target_is_before_its_own_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camouflaged_target_is_before_its_own_colours() -> None:
     still = _still(0, "bsds500")
     distances = {}
     for share in (0.0, 1.0):
-        monkeypatch.setattr(scenes, "CAMOUFLAGED", share)
         distances[share] = []
         for seed in range(20):
             rng = np.random.default_rng(seed)
-            scene = scenes.moving_still([still], [still], 2, 0, rng)
+            scene = moving_still([still], [still], 2, 0, rng, Chances(camouflaged=share))
             if scene is None or len(scene[0].layers) < 2:
                 continue
             backdrop, target = scene[0].layers[0], scene[0].layers[-1]
@@ -192,42 +190,48 @@ def test_a_camouflaged_target_is_before_its_own_colours(monkeypatch: pytest.Monk
     assert max(distances[1.0]) < 0.3 * min(distances[0.0]), distances  # what saturates is left
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "procedural"])
-def test_mask_lies_on_the_target(
-    synthesizer: MiniSequenceSynthesizer, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Neutral colours and nothing red but the target (no distractors, a clean backdrop): the red
-    # pixels must be the mask.
-    plain = np.hstack([np.eye(3), np.zeros((3, 1))])
-    monkeypatch.setattr(augment, "colour_change", lambda rng: plain)
-    monkeypatch.setattr(augment, "draw_fault", lambda crop_size, rng: None)
-    monkeypatch.setattr(scenes, "CAMOUFLAGED", 0.0)
-    empty = np.full((150, 200, 3), GREEN, np.uint8)
-    monkeypatch.setattr(scenes, "paint_over", lambda image, mask: empty)
-    monkeypatch.setattr(scenes, "wide_picture", lambda stills, rng: empty)
-    red = synthesizer.stills[:2]
-    blank = Still("blank", "bsds500", empty, np.zeros((150, 200), np.uint8))
-    data = MiniSequenceSynthesizer(synthesizer.videos, red, seed=1)
-    original = scenes.moving_still
-    monkeypatch.setattr(
-        synthesis,
-        "moving_still",
-        lambda stills, others, *rest: original(stills, (blank,), *rest),
-    )
-    filmed = scenes.video_scene
-    monkeypatch.setattr(
-        synthesis, "video_scene", lambda videos, others, *rest: filmed(videos, (), *rest)
-    )
-    batch = data.batch(0, 12, {kind: 1.0}, CROP, 4)
-    looks_red = batch.images[:, :, :1].float() > 1.15 * batch.images[:, :, 1:2].float()
-    masks = batch.masks > 0.5
-    seen = masks.sum(dim=(2, 3, 4)) > 150
-    overlap = (looks_red & masks).sum(dim=(2, 3, 4)) / (looks_red | masks).sum(dim=(2, 3, 4))
+Scene = Callable[[np.random.Generator], list[SceneFrame] | None]
+PLAIN = np.hstack([np.eye(3), np.zeros((3, 1))])
+BLANK = Still(
+    "blank", "bsds500", np.full((150, 200, 3), GREEN, np.uint8), np.zeros((150, 200), np.uint8)
+)
+ALONE = Chances(camouflaged=0.0, twins=0.0)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        pytest.param(lambda rng: video_scene([_clip()], (), 4, rng), id="video"),
+        pytest.param(
+            lambda rng: moving_still([_still(0, "bsds500")], [BLANK], 4, 0, rng, ALONE), id="stills"
+        ),
+        pytest.param(
+            lambda rng: moving_still([_still(1, "ccp")], [BLANK], 4, 0, rng, ALONE), id="people"
+        ),
+        pytest.param(
+            lambda rng: static_scene([_clip()], [_still(2, "feral_cat")], 4, rng), id="static"
+        ),
+    ],
+)
+def test_mask_lies_on_the_target(draw: Scene) -> None:
+    # Nothing is red but the target, and what spoils colours and edges is left out: the red pixels
+    # must be the mask.
+    drawn: list[tuple[Image, Mask]] = []
+    rng = np.random.default_rng(1)
+    while len(drawn) < 48:
+        scene = draw(rng)
+        for shot in (scene and shoot(scene, CROP, rng)) or ():
+            drawn.append(develop(replace(shot, colours=PLAIN, fault=None), CROP))
+    images = torch.from_numpy(np.stack([image for image, _ in drawn])).float()
+    masks = torch.from_numpy(np.stack([mask for _, mask in drawn])) > 127
+    looks_red = images[..., 0] > 1.15 * images[..., 1]
+    seen = masks.sum(dim=(1, 2)) > 150
+    overlap = (looks_red & masks).sum(dim=(1, 2)) / (looks_red | masks).sum(dim=(1, 2))
     assert seen.float().mean() > 0.8
     assert overlap[seen].min() > 0.9
     assert overlap[seen].mean() > 0.95
     shifted = masks.roll(2, dims=-1)
-    off = (looks_red & shifted).sum(dim=(2, 3, 4)) / (looks_red | shifted).sum(dim=(2, 3, 4))
+    off = (looks_red & shifted).sum(dim=(1, 2)) / (looks_red | shifted).sum(dim=(1, 2))
     assert off[seen].mean() < overlap[seen].mean() - 0.05
 
 

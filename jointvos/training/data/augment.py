@@ -66,7 +66,7 @@ class Shot:
 # Decided
 
 
-def film(scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator) -> list[Shot] | None:
+def shoot(scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator) -> list[Shot] | None:
     """How the T frames of a scene are shown.
 
     Args:

@@ -4,7 +4,7 @@ Each function draws one scene, or returns None where the draw has no usable targ
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
@@ -45,11 +45,30 @@ CLOTHES = "ccp"  # its labels are clothes and body parts: all of them together a
 CATS = "feral_cat"  # whole animals
 PEOPLE = frozenset({CLOTHES, CATS})
 WINDOW = 50  # frames of a clip that a mini-sequence spans at most
-TWINS = 0.3  # share of moving cut-outs that meet their look-alike
-COMPANY = 0.5  # share of clips into whose background other objects are put
-DISGUISED = 0.4  # share of other objects that wear the target's colours
-CAMOUFLAGED = 0.3  # share of moving cut-outs whose backdrop wears the target's colours
-LATE = 0.5  # share of other objects that the first frame does not show
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How often a scene is made harder, each from 0 to 1.
+
+    Attributes:
+        company: Share of clips into whose background other objects are put.
+        twins: Share of moving cut-outs that meet their look-alike.
+        camouflaged: Share of moving cut-outs whose backdrop wears the target's colours.
+        disguised: Share of other objects that wear the target's colours.
+        late: Share of other objects that the first frame does not show.
+        occluded: Share of moving cut-outs before which another object passes.
+    """
+
+    company: float = 0.5
+    twins: float = 0.3
+    camouflaged: float = 0.3
+    disguised: float = 0.4
+    late: float = 0.5
+    occluded: float = 0.25
+
+
+CHANCES = Chances()
 
 
 def video_scene(
@@ -57,6 +76,7 @@ def video_scene(
     others: Sequence[Still],
     count: int,
     rng: np.random.Generator,
+    chances: Chances = CHANCES,
 ) -> list[SceneFrame] | None:
     """`count` frames of one clip within `WINDOW`, half of the time backwards.
 
@@ -80,9 +100,10 @@ def video_scene(
     target = int(rng.choice(ids))
     masks = [to_mask(clip.labels[index] == target) for index in chosen]
     company: list[list[Layer | None]] = []
-    if others and rng.random() < COMPANY:
+    if others and rng.random() < chances.company:
         like = (clip.images[chosen[0]], masks[0])
-        company = _distractors(others, like, size_of(masks[0]), count, rng.uniform(0.2, 1.0), rng)
+        vigour = rng.uniform(0.2, 1.0)
+        company = _distractors(others, like, size_of(masks[0]), count, vigour, rng, chances)
     frames: list[SceneFrame] = []
     for t, (index, mask) in enumerate(zip(chosen, masks, strict=True)):
         box = box_of(mask) if mask.any() else frames[-1].box
@@ -118,6 +139,7 @@ def moving_still(
     count: int,
     step: int,
     rng: np.random.Generator,
+    chances: Chances = CHANCES,
 ) -> list[SceneFrame] | None:
     """A still brought to life: bent as a whole, or its target cut out and moved over a backdrop.
 
@@ -127,6 +149,7 @@ def moving_still(
         count: T, frames of the scene.
         step: Of the training run; twins of the target come in slowly.
         rng: Decides everything else.
+        chances: How hard it is made.
     """
     if not stills:
         return None
@@ -149,21 +172,21 @@ def moving_still(
         size = (backdrop.shape[0], backdrop.shape[1])
         camera = camera_path(size, count, 0.5 * vigour, rng)
         pose = place(extent, size, rng)
-    if rng.random() < CAMOUFLAGED:
+    if rng.random() < chances.camouflaged:
         backdrop = disguise(backdrop, np.ones(size, np.uint8), still.image, mask)
     target = wandering_cut(still.image, mask, pose, size, count, vigour, rng)
     target = [replace(layer, is_target=True) for layer in target]
     boxes = [scene_box(mask, layer, size) for layer in target]
 
     below: list[list[Layer | None]] = []
-    if rng.random() < TWINS * min(1.0, step / 1000):  # not early
+    if rng.random() < chances.twins * min(1.0, step / 1000):  # not early
         twin = place(extent, size, rng, scale=pose.scale * rng.uniform(0.8, 1.25))
         if np.abs(twin.centre - pose.centre).max() > 0.8 * extent * pose.scale:
             image = recolour(still.image, rng)
             cuts = wandering_cut(image, mask, twin, size, count, vigour, rng)
-            below.append(_entering(cuts, rng))
-    below += _distractors(others, (still.image, mask), size, count, vigour, rng)
-    above = _occluder(others, boxes, rng)
+            below.append(_entering(cuts, rng, chances.late))
+    below += _distractors(others, (still.image, mask), size, count, vigour, rng, chances)
+    above = _occluder(others, boxes, rng, chances.occluded)
     frames = []
     for t in range(count):
         stack = [Layer(backdrop, None, camera[t]), *_present(below, t), target[t]]
@@ -194,6 +217,7 @@ def _distractors(
     count: int,
     vigour: float,
     rng: np.random.Generator,
+    chances: Chances,
 ) -> list[list[Layer | None]]:
     """Up to three other objects behind the target `like`, each with its T layers."""
     cuts = []
@@ -202,16 +226,16 @@ def _distractors(
         if (mask := _pick_target(other, rng)) is not None:
             spot = place(extent_of(box_of(mask)), size, rng)
             image = other.image
-            if rng.random() < DISGUISED:
+            if rng.random() < chances.disguised:
                 image = disguise(image, mask, *like)
             cut = wandering_cut(image, mask, spot, size, count, vigour, rng)
-            cuts.append(_entering(cut, rng))
+            cuts.append(_entering(cut, rng, chances.late))
     return cuts
 
 
-def _entering(layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer | None]:
+def _entering(layers: Sequence[Layer], rng: np.random.Generator, late: float) -> list[Layer | None]:
     """The T layers of an object, the first ones left out where it comes late."""
-    entry = int(rng.integers(1, len(layers))) if len(layers) > 1 and rng.random() < LATE else 0
+    entry = int(rng.integers(1, len(layers))) if len(layers) > 1 and rng.random() < late else 0
     return [None] * entry + list(layers[entry:])
 
 
@@ -221,10 +245,10 @@ def _present(objects: Sequence[Sequence[Layer | None]], t: int) -> list[Layer]:
 
 
 def _occluder(
-    others: Sequence[Still], boxes: Sequence[Floats], rng: np.random.Generator
+    others: Sequence[Still], boxes: Sequence[Floats], rng: np.random.Generator, occluded: float
 ) -> list[Layer | None]:
-    """One time in four an object that passes before the target's T boxes."""
-    if len(boxes) > 1 and rng.random() < 0.25:
+    """Now and then an object that passes before the target's T boxes."""
+    if len(boxes) > 1 and rng.random() < occluded:
         other = _any(others, rng)
         if (mask := _pick_target(other, rng)) is not None:
             return passing_cut(other.image, mask, boxes, rng)

@@ -6,16 +6,22 @@ from functools import cached_property
 import numpy as np
 
 from jointvos.errors import ConfigError, DatasetError
-from jointvos.training.data.augment import Shot, develop, film
+from jointvos.training.data.augment import Shot, develop, shoot
 from jointvos.training.data.layers import Mask, SceneFrame, Size, to_mask
 from jointvos.training.data.mini_sequences import MiniSequences, stacked
 from jointvos.training.data.packs import Still, VideoClip
 from jointvos.training.data.procedural import draw_stills
-from jointvos.training.data.scenes import PEOPLE, moving_still, static_scene, video_scene
+from jointvos.training.data.scenes import (
+    CHANCES,
+    PEOPLE,
+    Chances,
+    moving_still,
+    static_scene,
+    video_scene,
+)
 from jointvos.types import Image
 
 KINDS = ("video", "stills", "people", "static", "procedural")
-PROCEDURAL = 100  # drawn once; motion and company differ every time
 ATTEMPTS = 30
 
 
@@ -26,6 +32,8 @@ class MiniSequenceSynthesizer:
         videos: Annotated sequences.
         stills: Photographs with label maps.
         seed: Together with the arguments of `batch` it decides everything.
+        chances: How hard scenes are made.
+        procedural: Stills that are drawn from numbers, once; motion and company differ every time.
     """
 
     def __init__(
@@ -34,11 +42,15 @@ class MiniSequenceSynthesizer:
         stills: Sequence[Still],
         *,
         seed: int = 0,
+        chances: Chances = CHANCES,
+        procedural: int = 100,
     ) -> None:
         self.videos = tuple(videos)
         self.stills = tuple(stills)
         self.people = tuple(still for still in stills if still.source in PEOPLE)
         self.seed = seed
+        self.chances = chances
+        self._procedural = procedural
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -55,7 +67,8 @@ class MiniSequenceSynthesizer:
     @cached_property
     def procedural(self) -> tuple[Still, ...]:
         """Stills drawn from numbers alone."""
-        return draw_stills(PROCEDURAL, np.random.default_rng([self.seed, PROCEDURAL]))
+        count = self._procedural
+        return draw_stills(count, np.random.default_rng([self.seed, count]))
 
     def batch(
         self,
@@ -106,19 +119,20 @@ class MiniSequenceSynthesizer:
         self, kind: str, step: int, crop_size: Size, frames: int, rng: np.random.Generator
     ) -> list[Shot]:
         """T shots, after up to `ATTEMPTS` draws of a scene."""
+        chances = self.chances
         scenes: dict[str, Callable[[], list[SceneFrame] | None]] = {
-            "video": lambda: video_scene(self.videos, self.stills, frames, rng),
-            "stills": lambda: moving_still(self.stills, self.stills, frames, step, rng),
-            "people": lambda: moving_still(self.people, self.stills, frames, step, rng),
+            "video": lambda: video_scene(self.videos, self.stills, frames, rng, chances),
+            "stills": lambda: moving_still(self.stills, self.stills, frames, step, rng, chances),
+            "people": lambda: moving_still(self.people, self.stills, frames, step, rng, chances),
             "static": lambda: static_scene(self.videos, self.stills, frames, rng),
             "procedural": lambda: moving_still(
-                self.procedural, (*self.stills, *self.procedural), frames, step, rng
+                self.procedural, (*self.stills, *self.procedural), frames, step, rng, chances
             ),
         }
         for _ in range(ATTEMPTS):
             if (scene := scenes[kind]()) is None:
                 continue
-            if shots := film(scene, crop_size, rng):
+            if shots := shoot(scene, crop_size, rng):
                 return shots
         raise DatasetError(
             f"mix: no usable target for '{kind}' in {len(self.videos)} videos and"
