@@ -95,7 +95,13 @@ export class View {
     this.draw();
   }
 
+  // Pixels of the video that make an edge of a constant width on the screen.
+  get #edge() {
+    return Math.max(1, Math.round((1.6 * (devicePixelRatio || 1)) / this.scale));
+  }
+
   #zoomed() {
+    if (this.#edge !== this.drawnEdge) this.redrawMasks();
     this.onZoom(this.scale / (devicePixelRatio || 1));
     this.draw();
   }
@@ -134,7 +140,7 @@ export class View {
   #render(box) {
     const { labels, width, height, hidden } = this;
     if (!labels) return;
-    const edge = Math.max(1, Math.round(1.2 / this.scale), Math.round(Math.min(width, height) / 540));
+    const edge = (this.drawnEdge = this.#edge);
     const x0 = Math.max(0, box.x0 - edge), y0 = Math.max(0, box.y0 - edge);
     const x1 = Math.min(width, box.x1 + edge), y1 = Math.min(height, box.y1 + edge);
     if (x1 <= x0 || y1 <= y0) return;
