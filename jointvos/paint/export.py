@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,7 @@ class Exporter:
         self._spec, self._say = spec, say
         self._thread: Thread | None = None
         self._stopping = Event()
+        self._starting = Lock()
         self.folder = Path.cwd()
         self.busy = False
 
@@ -110,8 +111,6 @@ class Exporter:
             MaskError: Nothing was painted.
             OutputError: Something cannot be written where it should stand.
         """
-        if self.busy:
-            raise ConfigError("an export is running; wait for it or cancel it")
         if not files:
             raise ConfigError("nothing to export; choose an output")
         for name, file in files.items():
@@ -123,10 +122,14 @@ class Exporter:
         outputs = replace(Outputs(overwrite=overwrite), **paths)  # type: ignore[arg-type]
         job = job_of(self._project, self._source, self._spec, outputs)
         job.check()
-        self._stopping.clear()
-        self.busy = True
-        self._thread = Thread(target=self._run, args=(job,), name="jointvos-export", daemon=True)
-        self._thread.start()
+        with self._starting:
+            if self.busy:
+                raise ConfigError("an export is running; wait for it or cancel it")
+            self.busy = True
+            self._stopping.clear()
+            name = "jointvos-export"
+            self._thread = Thread(target=self._run, args=(job,), name=name, daemon=True)
+            self._thread.start()
 
     def cancel(self) -> None:
         """Stop writing, leave nothing behind, and wait for that."""

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jointvos.errors import JointVOSError, MaskError
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 Say: TypeAlias = Callable[[dict[str, Any]], None]
 """Tells the page of something; for any thread."""
 
-SNAPSHOT_EVERY = 10
-"""Frames between two states of a session that are kept."""
+_SNAPSHOT_EVERY = 10
+"""Least number of frames between two states of a session that are kept."""
+
+_SAVING_SHARE = 0.1
+"""How much of the time saving them may take; those of large models have many megabytes."""
 
 _WARM_UP = 24
 """Frames before the first one that tell the cut detector what is usual."""
@@ -68,6 +71,7 @@ class Follower:
         self._live: _Live | None = None
         self._thread: Thread | None = None
         self._pausing = Event()
+        self._starting = Lock()
         self._way: Way | None = None
 
     @property
@@ -81,15 +85,17 @@ class Follower:
         Raises:
             MaskError: There is no mask to follow.
         """
-        if self._way is not None:
-            return
-        if self._project.first is None:
-            raise MaskError("there is nothing to follow yet; paint an object first")
-        self._wait()
-        self._pausing.clear()
-        self._way = way
-        self._thread = Thread(target=self._run, args=(way,), name="jointvos-follow", daemon=True)
-        self._thread.start()
+        with self._starting:
+            if self._way is not None:
+                return
+            if self._project.first is None:
+                raise MaskError("there is nothing to follow yet; paint an object first")
+            self._wait()
+            self._pausing.clear()
+            self._way = way
+            name = "jointvos-follow"
+            self._thread = Thread(target=self._run, args=(way,), name=name, daemon=True)
+            self._thread.start()
 
     def pause(self) -> None:
         """Let the frame that is being worked on be the last one, and wait for it."""
@@ -138,7 +144,7 @@ class Follower:
             return "end"
         live = self._session_before(way, first, start)
         pace = _Pace()
-        saved = live.frame
+        saver = _Saver(self._snapshots, live.frame)
         with closing(read_ahead(self._in_order(way, first, start), depth=2)) as ahead:
             for item in ahead:
                 if self._pausing.is_set():
@@ -147,19 +153,13 @@ class Follower:
                 self._live = live
                 if not project.keep(result, way, mark):
                     return "changed"
-                if abs(live.frame - saved) >= SNAPSHOT_EVERY:
-                    self._snapshots.save(way, live.frame, live.session, live.detector)
-                    saved = live.frame
+                saver.save(live, now=False)
                 self._tell(result, way, pace)
             else:
-                self._save(live, saved)
+                saver.save(live, now=True)
                 return "end"
-        self._save(live, saved)
+        saver.save(live, now=True)
         return None
-
-    def _save(self, live: _Live, saved: int) -> None:
-        if live.frame != saved:
-            self._snapshots.save(live.way, live.frame, live.session, live.detector)
 
     def _advance(self, live: _Live, item: _Item, first: int) -> tuple[_Live, FrameResult]:
         """The session behind one more frame, and the result of that."""
@@ -248,6 +248,23 @@ class Follower:
                 "left_s": left / fps if fps and (count or way == "backward") else None,
             }
         )
+
+
+class _Saver:
+    """Saves states of a session now and then."""
+
+    def __init__(self, snapshots: Snapshots, frame: int) -> None:
+        self._snapshots, self._saved = snapshots, frame
+        self._due = 0.0
+
+    def save(self, live: _Live, *, now: bool) -> None:
+        """Save it if it is time, or `now` unless that was done."""
+        passed, begin = abs(live.frame - self._saved), time.monotonic()
+        if not passed or (not now and (passed < _SNAPSHOT_EVERY or begin < self._due)):
+            return
+        self._snapshots.save(live.way, live.frame, live.session, live.detector)
+        end = time.monotonic()
+        self._saved, self._due = live.frame, end + (end - begin) / _SAVING_SHARE
 
 
 class _Pace:

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -75,14 +76,15 @@ class PaintServer:
         token = secrets.token_urlsafe(24)
         port = self._socket.getsockname()[1]
         self.address = f"http://{HOST}:{port}/{token}/"
-        self._server = uvicorn.Server(
+        self._server = _Server(
+            self._feed,
             uvicorn.Config(
                 page.app(token, {f"{HOST}:{port}", f"localhost:{port}"}),
-                log_level="critical",
+                log_level="error",
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=2,
-            )
+            ),
         )
 
     def __enter__(self) -> "PaintServer":
@@ -123,6 +125,18 @@ class PaintServer:
                     f"{self.project.folder} already has a mask for frame {index}; leave out --mask"
                 )
             self.project.paint(index, prompt.labels, prompt.ids)
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of events when a signal ends it, which would keep it waiting."""
+
+    def __init__(self, feed: Feed, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._feed = feed
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._feed.close()
+        super().handle_exit(sig, frame)
 
 
 def _bound(port: int) -> socket.socket:

@@ -12,6 +12,10 @@ _REORDERED = 64
 """Packets behind a frame after which none that is shown before it can come; codecs allow 16."""
 
 
+_BACK = (1, 4, 16)
+"""Keyframes to go further back if a frame cannot be decoded from the one before it."""
+
+
 class NoSuchFrame(IndexError):
     """The video ends before that frame."""
 
@@ -26,13 +30,18 @@ class FrameMap:
         self._grown = Condition()
         self._complete = self._ended = False
         self._usable = True
+        self._packets = 0
         self._thread = Thread(target=self._gather, name="jointvos-map", daemon=True)
         self._thread.start()
 
     @property
     def count(self) -> int | None:
+        """How many frames there are, None as long as packets are gone through.
+
+        Where times are missing a frame is taken to be a packet, as it is nearly always.
+        """
         with self._grown:
-            return len(self._times) if self._complete and self._usable else None
+            return self._packets if self._complete else None
 
     def close(self) -> None:
         self._ended = True
@@ -67,18 +76,18 @@ class FrameMap:
         with self._grown:
             return self._keys_up_to(last) > self._keys_up_to(first)
 
-    def starts(self, index: int) -> list[int]:
-        """Times to seek to for a frame, the best one first."""
+    def starts(self, index: int) -> list[int | None]:
+        """Times to seek to for a frame, the best one first; None is the start of the file."""
         with self._grown:
             at = self._keys_up_to(index) - 1
-            if at < 0:
-                return []
-            shown, decoded = self._keys[at]
+            if at < 0:  # an edit list hides the first one
+                return [None]
             # Demuxers index frames by either of both times.
-            starts, back = [shown, decoded], 1
-            while at - back > 0:
+            starts: list[int | None] = [*self._keys[at]]
+            for back in _BACK:
+                if at <= back:
+                    return [*starts, None]
                 starts.append(self._keys[at - back][0])
-                back *= 4
             return starts
 
     def _keys_up_to(self, index: int) -> int:
@@ -94,10 +103,10 @@ class FrameMap:
                     if not packet.size or packet.is_discard:
                         continue
                     with self._grown:
-                        self._add(packet.pts, packet.dts, packet.is_keyframe)
-                        if not self._usable:
-                            break
-                        if len(self._times) % _REORDERED == 0:
+                        self._packets += 1
+                        if self._usable:
+                            self._add(packet.pts, packet.dts, packet.is_keyframe)
+                        if self._packets % _REORDERED == 0:
                             self._grown.notify_all()
         except (*AV_ERRORS, MediaOpenError):
             pass  # what can be read is there; the rest shows in `at`

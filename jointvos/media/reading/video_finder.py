@@ -45,6 +45,7 @@ class VideoFinder:
         self.info: VideoInfo
         self._orientation: Orientation
         self._map: FrameMap
+        self._is_first = first is None
         if first is not None:
             self.info, self._orientation = first.info, first._orientation
             self._map = first._map
@@ -62,6 +63,7 @@ class VideoFinder:
         self._decoding = Lock()
         self._playing: Iterator[tuple[int, VideoFrame]] | None = None
         self._next = 0
+        self._counting = False
 
     @property
     def count(self) -> int | None:
@@ -93,7 +95,7 @@ class VideoFinder:
                 picture = self._decoded(index)
             else:
                 self._kept.move_to_end(index)
-            if picture.is_corrupt:
+            if picture.is_corrupt:  # where frames are counted
                 raise MediaDecodeError(f"{self._path}: frame {index} is damaged")
             pts = picture.pts or 0
             return Frame(
@@ -106,7 +108,8 @@ class VideoFinder:
 
     def close(self) -> None:
         """Close the file."""
-        self._map.close()
+        if self._is_first:
+            self._map.close()
         with self._decoding:
             self._playing = None
             self._kept.clear()
@@ -123,24 +126,33 @@ class VideoFinder:
     def _decoded(self, index: int) -> VideoFrame:
         where = self._map.find(index)
         ahead = self._playing is not None and index >= self._next
+        ahead = ahead and self._counting == (where is None)
         if ahead and (where is None or not self._map.has_key_between(self._next, index)):
             try:
                 return self._play_to(index)
             except _Missed:
-                pass
-        for start in self._map.starts(index) if where is not None else ():
-            self._playing = _from(self._path, self._map, start)
+                if where is None:
+                    raise NoSuchFrame(f"there is no frame {index}") from None
+        self._counting = where is None
+        if where is None:
+            self._playing, self._next = _from_start(self._path), 0
             try:
-                picture = self._play_to(index)
-            except (_Missed, MediaDecodeError):
-                continue  # such as frames that need more than what is behind that keyframe
-            if not picture.is_corrupt:  # else it may depend on frames before that keyframe
-                return picture
-        self._playing, self._next = _from_start(self._path), 0
-        try:
-            return self._play_to(index)
-        except _Missed:
-            raise NoSuchFrame(f"there is no frame {index}") from None
+                return self._play_to(index)
+            except _Missed:
+                raise NoSuchFrame(f"there is no frame {index}") from None
+        failure = f"{self._path}: frame {index} is damaged"
+        for start in self._map.starts(index):
+            self._playing = _from(self._path, self._map, start)
+            # A frame may depend on more than what is behind its keyframe; then it is looked for
+            # from an earlier one, but never through all of a long video.
+            try:
+                if not (picture := self._play_to(index)).is_corrupt:
+                    return picture
+            except _Missed:
+                continue
+            except MediaDecodeError as error:
+                failure = str(error)
+        raise MediaDecodeError(failure)
 
     def _play_to(self, index: int) -> VideoFrame:
         """Go on decoding up to a frame, keeping those on the way.
@@ -175,12 +187,13 @@ class _Missed(Exception):
     """Decoding came past the frame that was wanted."""
 
 
-def _from(path: Path, times: FrameMap, start: int) -> Iterator[tuple[int, VideoFrame]]:
+def _from(path: Path, times: FrameMap, start: int | None) -> Iterator[tuple[int, VideoFrame]]:
     """Frames with their numbers from a keyframe on, -1 for those without."""
     with open_input(path) as container:
         film = choose_stream(container, path)
         film.thread_type = ThreadType.AUTO
-        container.seek(start, stream=film, backward=True)
+        if start is not None:
+            container.seek(start, stream=film, backward=True)
         for picture in container.decode(film):
             number = times.number(picture.pts)
             yield -1 if number is None else number, picture
