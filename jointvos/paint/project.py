@@ -217,7 +217,7 @@ class Project:
         with self._lock:
             if self.followed.changed_since(mark, way, result.index):
                 return False
-            self.followed.append(result, way)
+            self.followed.append(result, way, self.given_ids(result.index))
             return True
 
     @property

@@ -12,7 +12,9 @@ from studio import FRAMES, SIZE, square
 from jointvos.errors import ConfigError, MaskError, OutputError
 from jointvos.media.reading import open_finder
 from jointvos.paint import Project
+from jointvos.paint.followed import Followed
 from jointvos.paint.project_file import PaintedObject
+from jointvos.types import FrameResult, ObjectState
 
 
 def two():
@@ -190,3 +192,24 @@ def test_a_kill_in_the_middle_loses_at_most_the_stroke_it_was_at(clip):
                 assert erased == number or erased == last + 1 == number + 7, (number, last)
             project.clear(0)
         frames.close()
+
+
+def test_what_leaks_or_jumps_is_unsure_and_what_is_gone_is_lost(tmp_path):
+    followed = Followed(tmp_path / "followed")
+
+    def append(index, size, probability, given=()):
+        mask = np.zeros(SIZE, np.uint8)
+        mask[:size, :10] = 1
+        state = ObjectState.of(1, mask > 0, np.full(SIZE, probability))
+        followed.append(FrameResult(index, mask, (state,)), "forward", given)
+
+    sizes = [(10, 1.0), (11, 0.997), (11, 0.95), (20, 0.997), (0, 1.0), (40, 1.0)]
+    for index, (size, probability) in enumerate(sizes):
+        append(index, size, probability)
+    append(6, 10, 1.0, given=(1,))
+    found = [followed.frames[index].objects[0].certainty for index in range(7)]
+    assert found == ["sure", "sure", "unsure", "unsure", "lost", "sure", "sure"]
+    followed.close()
+    again = Followed(tmp_path / "followed")
+    assert again.frames == followed.frames
+    again.close()

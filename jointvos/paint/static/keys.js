@@ -14,12 +14,12 @@ const KEYS = [
   [TOOLS.map((each) => each.key.toUpperCase()), TOOLS.map((each) => each.name).join(", ")],
   [["1", "…", "9"], "Choose an object"], [["N"], "New object"], [["Alt", "click"], "Choose the object under the pointer"],
   [["Del"], "Erase the object in this frame"],
-  [["[", "]"], "Smaller or larger tip"], [["X"], "Strokes inside or outside"],
+  [["[", "]"], "Smaller or larger brush"], [["X"], "Strokes inside or outside"],
   [["Ctrl", "Z"], "Undo; with Shift redo"],
-  [["←", "→"], "One frame; with Shift ten"], [["↑", "↓"], "To the mask or doubtful place before or after"],
+  [["←", "→"], "One frame; with Shift ten"], [["↑", "↓"], "Previous or next mask or unsure frame"],
   [["Home", "End"], "First or last frame"], [["Space"], "Play; hold and drag to pan"],
   [["T"], "Follow or pause; with Shift backward"],
-  [["M"], "Masks filled, as edges, off"], [["O"], "Edge of the frame before"],
+  [["M"], "Show masks filled, as edges, or not at all"], [["O"], "Show the edge in the frame before"],
   [["+", "-", "0"], "Zoom in, out, fit; the wheel too"],
   [["Ctrl", "E"], "Export"], [["?"], "This list"],
 ];
@@ -85,7 +85,7 @@ function jump(way) {
   stop();
   const places = stops();
   const next = way > 0 ? places.find((at) => at > app.wanted) : places.findLast((at) => at < app.wanted);
-  if (next === undefined) return toast(way > 0 ? "No mask or doubtful place after this." : "No mask or doubtful place before this.");
+  if (next === undefined) return toast(way > 0 ? "No mask or unsure frame after this one." : "No mask or unsure frame before this one.");
   go(next);
 }
 

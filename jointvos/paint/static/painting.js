@@ -173,9 +173,11 @@ export function choose(id) {
   view.draw();
 }
 
+const largest = () => Math.max(200, Math.round(Math.min(app.video.width, app.video.height) / 4));
+
 export function resize(factor) {
   const next = Math.round(app.size * factor);
-  app.size = Math.min(200, Math.max(1, next === app.size ? app.size + Math.sign(factor - 1) : next));
+  app.size = Math.min(largest(), Math.max(1, next === app.size ? app.size + Math.sign(factor - 1) : next));
   showOptions();
   view.draw();
 }
@@ -199,6 +201,7 @@ export function setOption(option, value) {
 function showOptions() {
   for (const option of ["size", "tolerance"]) {
     const [input, output] = [$(`option-${option}`).querySelector("input"), $(`option-${option}`).querySelector("output")];
+    if (option === "size") input.max = largest();
     input.value = app[option];
     output.textContent = option === "size" ? `${app.size} px` : app[option];
   }
