@@ -2,6 +2,7 @@
 
 import { $, app } from "./app.js";
 import { pauseFollowing } from "./following.js";
+import { toast } from "./messages.js";
 import { saver } from "./painting.js";
 import { send } from "./server.js";
 import { showState } from "./status.js";
@@ -38,7 +39,12 @@ export function exportHeard(event) {
     }
     const what = event.what === "backward" ? "Backward, frame" : "Frame";
     progress.textContent = `${what} ${event.done}${event.total ? ` of ${event.total}` : ""}`;
+    const share = event.total ? ` ${Math.floor((100 * event.done) / event.total)} %` : "";
+    $("export").textContent = `Exporting${share}…`;
   } else {
+    $("export").textContent = "Export…";
+    if (!$("export-dialog").open && event.error) toast(event.error, true);
+    if (!$("export-dialog").open && event.files) toast(`Exported to ${app.export.folder}.`);
     fail(event.error);
     $("export-files").hidden = !event.files;
     $("export-files").replaceChildren(...(event.files ?? []).map((path) => {
@@ -100,7 +106,9 @@ async function start() {
   showState();
 }
 
-$("export-start").onclick = async () => {
+$("export-close").onclick = () => $("export-dialog").close();
+$("export-dialog").querySelector("form").onsubmit = async (event) => {
+  event.preventDefault();
   fail(null);
   $("export-files").hidden = true;
   try {

@@ -41,6 +41,7 @@ async function open() {
 
 async function done() {
   await saver.flushed();
+  if (app.exporting && !(await confirmed("An export is running. End and cancel it?", "End"))) return;
   if (!app.painted.size && !(await confirmed("Nothing is marked yet. End all the same?", "End"))) return;
   try {
     const { command } = await send("POST", "done");
