@@ -218,8 +218,8 @@ def preset(table: Mapping[str, Config], name: str, **changes: Any) -> Config:
     """
     if name not in table:
         raise ConfigError(f"no preset {name!r}; there are {', '.join(sorted(table))}")
-    given = {field: value for field, value in changes.items() if value is not None}
-    return replace(table[name], **given)  # type: ignore[type-var]
+    chosen = {field: value for field, value in changes.items() if value is not None}
+    return replace(table[name], **chosen)  # type: ignore[type-var]
 
 
 def to_dict(config: Checked) -> dict[str, Any]:

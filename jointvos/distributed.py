@@ -39,6 +39,8 @@ class Processes:
     def gather(self, own: Tensor) -> Tensor:
         """The parts of all processes joined along dimension 0; gradients reach the own part only.
 
+        Shapes: own [B,...], the same in every process; result [count*B,...], by rank.
+
         Every process adds its own share of the gradient, so their sum is the whole one.
         """
         if self.count == 1:
@@ -49,7 +51,7 @@ class Processes:
         return torch.cat(parts)
 
     def mean(self, values: Tensor) -> Tensor:
-        """Averages over all processes."""
+        """Averages over all processes, element by element; [...], in and out."""
         if self.count == 1:
             return values
         values = values.detach().clone()

@@ -32,18 +32,34 @@
 
 Besides these a command ends with 0 (success), 1 (a bug), 2 (usage), 130 (Ctrl-C), 141 (the
 reader of stdout went away) and 143 (SIGTERM). Leaves also inherit the natural builtin, so that
-callers of the library need not import ours. A message says what, which value, what was expected
-and what to do, in one line.
+callers of the library need not import ours.
+
+In one line a message says what, which value and what was expected, and its hint what to do.
+Parameters stand in backticks, as a caller of the library writes them: `overwrite=True`. The
+command line puts the options that stand for them in their place.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class JointVOSError(Exception):
-    """Base of all errors that jointvos raises on purpose."""
+    """Base of all errors that jointvos raises on purpose.
+
+    Attributes:
+        message: What is wrong.
+        hint: What to do about it; "" where the message tells all there is to tell.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
 
 
 class ConfigError(JointVOSError, ValueError):
@@ -71,9 +87,16 @@ class UnsupportedMediaError(MediaError, ValueError):
 
 
 class MaskError(JointVOSError, ValueError):
-    """A mask given by the user cannot be used."""
+    """A mask given by the user cannot be used.
+
+    Attributes:
+        mending: How `masks.examine_mask` mends it, for a sentence "it was ..."; "" if it cannot.
+        path: The file of a mask that can be mended.
+    """
 
     exit_code = 4
+    mending: str = ""
+    path: Path | None = None
 
 
 class MaskReadError(MaskError):
@@ -146,6 +169,11 @@ class OutputError(JointVOSError, OSError):
 
 class OutputExists(OutputError, FileExistsError):
     """The output is there already and overwriting was not asked for."""
+
+    def __init__(
+        self, message: str = "", *, hint: str = "use `overwrite=True` to replace it"
+    ) -> None:
+        super().__init__(message, hint=hint)
 
 
 class EncodeError(OutputError):

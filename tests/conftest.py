@@ -15,8 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Jobs in the background of a shell ignore Ctrl-C, and so would the commands that are tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Modules that tests of several folders share: refweights, soft_scene, synth; clips, films; command;
-# studio.
+# Modules that tests of several folders share.
 for shared in ("reference", "corpus", "cli", "paint"):
     sys.path.insert(0, str(Path(__file__).parent / shared))
 

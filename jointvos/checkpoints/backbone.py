@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from jointvos.checkpoints.content import listing
 from jointvos.checkpoints.convert import PRESET, origin
 from jointvos.checkpoints.efficientnet import fold
+from jointvos.checkpoints.file_kind import listing
 from jointvos.checkpoints.load import skeleton
 from jointvos.checkpoints.locate import installed_backbones, packaged_backbone
 from jointvos.checkpoints.pytorch_file import read_state_dict

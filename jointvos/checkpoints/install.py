@@ -12,16 +12,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from jointvos.checkpoints.content import EMPTY, SAFETENSORS, WEB_PAGE, kind_of, refuse
+from jointvos.checkpoints.file_kind import EMPTY, SAFETENSORS, WEB_PAGE, kind_of, refuse
 from jointvos.checkpoints.locate import bundled, cache_folder, packaged_backbone, place
 from jointvos.checkpoints.partial import discard, storage_error
 from jointvos.checkpoints.record import (
     Published,
     Record,
+    as_published,
     check_quickly,
     read_record,
     record_path,
-    seen,
     with_installed,
     write_record,
 )
@@ -85,8 +85,8 @@ def install(
     if local is None and offline:
         page = known.page if known else _shown(addresses[0])
         raise WeightsError(
-            f"{target} is not there, and offline nothing is fetched; fetch {page} elsewhere, then "
-            f"run `jointvos download-weights {name} --from FILE`"
+            f"{target} is not there, and offline nothing is fetched",
+            hint=f"fetch {page} elsewhere, then run `install({name!r}, source=FILE)`",
         )
     with _workshop(folder, name, watch) as workshop:
         if target.is_file() and not force:
@@ -97,12 +97,22 @@ def install(
             file = known.file if known else Path(urlsplit(addresses[0]).path).name
             published, origin = _fetched(file, addresses, known, workshop, watch, patience)
         try:
-            _put(published, seen(published, file, _shown(origin)), name, target, workshop, watch)
+            _put(
+                published,
+                as_published(published, file, _shown(origin)),
+                name,
+                target,
+                workshop,
+                watch,
+            )
         except IncompatibleWeights as error:
             if local is None:
                 discard(published)  # it is good for nothing
             where = published if local is not None else f"{file} from {host(origin)}"
-            raise IncompatibleWeights(str(error).replace(str(published), str(where))) from error
+            told = (
+                text.replace(str(published), str(where)) for text in (error.message, error.hint)
+            )
+            raise IncompatibleWeights(next(told), hint=next(told)) from error
         if local is None:
             discard(published)
     return target
@@ -128,14 +138,17 @@ def _sources(
         if scheme in ("http", "https"):
             return [source], None
         if "://" in source:
-            raise ConfigError(f"--from {source}: expected a file, or an address with http or https")
+            raise ConfigError(
+                f"`source` is {source}, expected a file, or an address with http or https"
+            )
         path = Path(source).expanduser()
         if not path.is_file():
             raise WeightsNotFound(f"{path} is not there, or no file")
         return [], path
     if known is None:
         raise WeightsNotFound(
-            f"no model {name!r} is known; there are {', '.join(KNOWN)}; any other needs --from"
+            f"no model {name!r} is known; there are {', '.join(KNOWN)}",
+            hint="any other needs `source`",
         )
     mirrors = os.environ.get("JOINTVOS_MIRROR", "").split()
     if not mirrors and known.package is not None:
@@ -152,7 +165,7 @@ def _sources(
 
 def _there(target: Path, source: str | None, watch: Watch) -> Path:
     if source is not None:
-        raise OutputExists(f"{target} already exists; replace it with --force")
+        raise OutputExists(f"{target} already exists", hint="replace it with `force=True`")
     check_quickly(target)
     watch.note(f"{target} is installed already")
     return target
@@ -203,13 +216,11 @@ def _fetched(
     try:
         return fetch(addresses, workshop, watch, size=size, patience=patience)
     except Unfetchable as error:
-        message = f"{file} cannot be fetched: {error}"
+        hint = ""
         if known is not None:
-            message += (
-                f"; open {known.page} with a browser, then run `jointvos download-weights "
-                f"{known.name} --from FILE`"
-            )
-        raise Unfetchable(message) from error
+            again = f"`install({known.name!r}, source=FILE)`"
+            hint = f"open {known.page} with a browser, then run {again}"
+        raise Unfetchable(f"{file} cannot be fetched: {error}", hint=hint) from error
 
 
 def _shown(origin: str) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from jointvos.checkpoints.content import listing
+from jointvos.checkpoints.file_kind import listing
 from jointvos.checkpoints.locate import find_weights
 from jointvos.checkpoints.record import check_quickly
 from jointvos.checkpoints.safetensors_file import (

@@ -100,7 +100,7 @@ def find_weights(weights: str | Path | None = None) -> Path:
         weights = os.environ.get("JOINTVOS_MODEL") or next(iter(models), None)
     if weights is None:
         raise WeightsNotFound(
-            f"no model is installed in {cache_folder()}; {_remedy('joint-davis')}"
+            f"no model is installed in {cache_folder()}", hint=_remedy("joint-davis")
         )
     path = Path(weights).expanduser()
     with os_errors_as(WeightsError):
@@ -114,20 +114,21 @@ def find_weights(weights: str | Path | None = None) -> Path:
         missing = f"{path} is a folder, no model" if path.is_dir() else f"{path} is not there"
     if (name := str(weights)) in RETIRED:
         raise WeightsNotFound(
-            f"{name} was replaced by {RETIRED[name]}, which comes with jointvos: use --model "
-            f"{RETIRED[name]}, or leave it out"
+            f"{name} was replaced by {RETIRED[name]}, which comes with jointvos",
+            hint=f"use `model={RETIRED[name]!r}`, or leave it out",
         )
     names = ", ".join(models) or "none"
-    raise WeightsNotFound(f"{missing}; installed: {names}; {_remedy(str(weights))}")
+    raise WeightsNotFound(f"{missing}; installed: {names}", hint=_remedy(str(weights)))
 
 
 def _remedy(name: str) -> str:
     known = KNOWN.get(name)
     if known is None:
-        return "`jointvos download-weights --list` shows what there is"
+        names = (each.name for each in KNOWN.values() if each.kind == "model")
+        return f"`install(NAME)` fetches {' or '.join(name for name in names if name != BUNDLED)}"
     if known.kind == "backbone":
         return f"{name} is a backbone, which training starts with and which cannot track"
-    return f"get it with `jointvos download-weights {name}`"
+    return f"get it with `install({name!r})`"
 
 
 def _named(folder: Path) -> dict[str, Path]:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jointvos.checkpoints.content import listing
+from jointvos.checkpoints.file_kind import listing
 from jointvos.errors import IncompatibleWeights
 
 MOST_STEPS = 50_000

@@ -106,6 +106,6 @@ def _read(notes: Path) -> dict[str, object]:
 def storage_error(path: Path, error: OSError) -> WeightsError:
     """One line about a folder that cannot be written."""
     return WeightsError(
-        f"{path} cannot be written: {error.strerror or error}; make room, or choose another folder "
-        "with --dir or JOINTVOS_CACHE"
+        f"{path} cannot be written: {error.strerror or error}",
+        hint="make room, or choose another folder with `folder` or JOINTVOS_CACHE",
     )

@@ -18,7 +18,7 @@ from pickletools import genops
 import torch
 from torch import Tensor
 
-from jointvos.checkpoints.content import (
+from jointvos.checkpoints.file_kind import (
     CHECKPOINT,
     LEGACY_TORCH,
     PICKLE,

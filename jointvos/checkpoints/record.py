@@ -3,7 +3,7 @@
 `NAME.installed.json` beside `NAME.safetensors` names the published file with its size and SHA-256,
 where it came from and when, and size, hash and time of the installed file. Loading compares size
 and time only, which costs nothing; the whole file is hashed where the time differs (it was copied,
-say) or where the registry pins the hash, and always by `download-weights --verify`.
+say) or where the registry pins the hash, and always by `check_fully`.
 """
 
 import hashlib
@@ -84,7 +84,7 @@ def sha256_of(path: Path) -> str:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def seen(path: Path, file: str, source: str) -> Published:
+def as_published(path: Path, file: str, source: str) -> Published:
     """A published file that lies at `path` now."""
     today = datetime.now(UTC).date().isoformat()
     return Published(file, source, path.stat().st_size, sha256_of(path), today)
@@ -116,7 +116,7 @@ def read_record(path: Path) -> Record | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(
-            f"{beside} is damaged; delete it and install the model again with --force"
+            f"{beside} is damaged", hint="delete it and install the model again with `force=True`"
         ) from error
 
 
@@ -173,8 +173,8 @@ def _pinned(path: Path) -> str | None:
 
 def _changed(path: Path) -> IncompatibleWeights:
     name = path.name.removesuffix(SUFFIX)
-    again = f"get it again with `jointvos download-weights {name} --force`"
+    again = f"get it again with `install({name!r}, force=True)`"
     return IncompatibleWeights(
-        f"{path} is not the file that was installed, its size or SHA-256 differs; "
-        f"{'install jointvos again' if _pinned(path) else again}"
+        f"{path} is not the file that was installed, its size or SHA-256 differs",
+        hint="install jointvos again" if _pinned(path) else again,
     )

@@ -7,7 +7,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from jointvos.checkpoints.content import SAFETENSORS, kind_of, listing, refuse
+from jointvos.checkpoints.file_kind import SAFETENSORS, kind_of, listing, refuse
 from jointvos.errors import IncompatibleWeights
 from jointvos.files.whole_file import whole_file
 

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
-from jointvos.checkpoints.content import is_web_page
+from jointvos.checkpoints.file_kind import is_web_page
 from jointvos.checkpoints.partial import Partial, begin, storage_error
 from jointvos.checkpoints.web_page import read_page
 from jointvos.errors import WeightsError
@@ -213,8 +213,8 @@ class _Transfer:
         need = (total or 0) - self.partial.size
         if need > (free := shutil.disk_usage(self.folder).free):
             raise WeightsError(
-                f"{self.folder} has room for {free} bytes, {need} are needed; make room, or choose "
-                "another folder with --dir or JOINTVOS_CACHE"
+                f"{self.folder} has room for {free} bytes, {need} are needed",
+                hint="make room, or choose another folder with `folder` or JOINTVOS_CACHE",
             )
 
 

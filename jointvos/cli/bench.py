@@ -124,7 +124,7 @@ class TableOptions(OptionGroup):
         if self.plot is None:
             return
         if self.plot.exists() and not self.overwrite:
-            raise OutputExists(f"{self.plot} already exists; use -f to overwrite")
+            raise OutputExists(f"{self.plot} already exists")
         from jointvos.cli.bench_chart import check_plotting
 
         check_plotting()

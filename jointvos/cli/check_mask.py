@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jointvos.cli.console import Reporter, data
+from jointvos.cli.flags import mending_command
 from jointvos.cli.groups import OptionGroup, grouped
 from jointvos.cli.input_options import AllowNetwork, Raw, Source
 from jointvos.cli.mask_table import HEADER, as_json, object_line
 from jointvos.cli.options import Debug, Overwrite, Quiet
-from jointvos.cli.outputs import hinting_at_overwrite
 from jointvos.errors import ConfigError, MaskError
 
 if TYPE_CHECKING:
@@ -66,9 +66,13 @@ def check_mask(
         for each in check.objects:
             data(object_line(each, check.labels.size))
     how = [] if options.raw is None else ["--raw", options.raw]
-    advice = check.advice(source, *how, *(["--allow-network"] if options.allow_network else []))
+    how += ["--allow-network"] if options.allow_network else []
+    advice = ""
+    if check.mended is not None:
+        advice = mending_command(source, check.path, check.mending, *how)
     if check.refused is not None:
-        raise type(check.refused)(f"{check.refused}; {advice}" if advice else str(check.refused))
+        check.refused.hint = advice or check.refused.hint
+        raise check.refused
     for doubt in check.doubts:
         reporter.warn(f"{mask}: {doubt}; {advice}")
     if options.fix is not None and not mends:
@@ -84,8 +88,7 @@ def _mend(
     assert check.mended is not None
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--fix {path}: masks are saved to files ending in .png")
-    with hinting_at_overwrite():
-        MaskFile(path, overwrite=overwrite, source=check.path).save(check.mended)
+    MaskFile(path, overwrite=overwrite, source=check.path).save(check.mended)
     for what in (*check.doubts, *([str(check.refused)] if check.refused else ())):
         reporter.note(what)
     reporter.note(f"{path}: {check.path} {check.mending}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from jointvos.cli.flags import in_flags
 from jointvos.errors import OutputError
 
 if TYPE_CHECKING:
@@ -57,7 +58,14 @@ def error(message: str) -> None:
     """One line, whatever the message (file names may hold line breaks)."""
     console = stderr()
     console.print("jointvos: ", style="bold red", end="")
-    console.print(" ".join(message.splitlines()))
+    console.print(" ".join(in_flags(message).splitlines()))
+
+
+class _InFlags(logging.Formatter):
+    """The library's warnings in the words of the command line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return in_flags(super().formatMessage(record))
 
 
 class Reporter:
@@ -68,7 +76,7 @@ class Reporter:
         self.verbose = verbose and not quiet
         level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_InFlags("%(message)s"))
         logger = logging.getLogger("jointvos")
         logger.handlers = [handler]
         logger.setLevel(level)
@@ -76,17 +84,17 @@ class Reporter:
     def note(self, message: str) -> None:
         """A line, unless quiet."""
         if not self.quiet:
-            stderr().print(message)
+            stderr().print(in_flags(message))
 
     def detail(self, message: str) -> None:
         """A line for those who asked for more."""
         if self.verbose:
-            stderr().print(message)
+            stderr().print(in_flags(message))
 
     def warn(self, message: str) -> None:
         """A line that must not be overlooked, unless quiet."""
         if not self.quiet:
-            stderr().print(message, style="bold yellow")
+            stderr().print(in_flags(message), style="bold yellow")
 
     def track(
         self,

@@ -2,13 +2,11 @@
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jointvos.errors import ConfigError, OutputExists
+from jointvos.errors import ConfigError
 from jointvos.files.whole_file import shortened
 
 if TYPE_CHECKING:
@@ -73,15 +71,6 @@ def check_stdout(outputs: "Outputs", as_json: bool) -> None:
         raise ConfigError(f"{option} and --json would both go to stdout; name a file for one")
     if sys.stdout.isatty():
         raise ConfigError(f"{option} - would fill the terminal; redirect it or use a pipe")
-
-
-@contextmanager
-def hinting_at_overwrite() -> Iterator[None]:
-    """Errors about outputs that exist say which option replaces them."""
-    try:
-        yield
-    except OutputExists as error:
-        raise OutputExists(f"{str(error).split(';')[0]}; use -f to replace it") from error
 
 
 def _is_film(path: Path) -> bool:

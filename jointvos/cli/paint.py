@@ -10,7 +10,6 @@ import typer
 from jointvos.cli.console import INTERRUPTED, data
 from jointvos.cli.groups import OptionGroup, grouped
 from jointvos.cli.options import MessageOptions, Overwrite, SessionDevice, session_spec
-from jointvos.cli.outputs import hinting_at_overwrite
 from jointvos.cli.segment import SegmentTracking
 from jointvos.errors import ConfigError
 
@@ -83,29 +82,28 @@ def paint(
     output = page.output
     if output is not None and output.suffix.lower() != ".png":
         raise ConfigError(f"-o {output}: masks are saved to files ending in .png")
-    with hinting_at_overwrite():
-        first_mask = None
-        if output is not None:
-            first_mask = MaskFile(output, overwrite=page.overwrite, source=source)
-        server = PaintServer(
-            source,
-            session_spec(tracking, device),
-            masks=page.mask or (),
-            first_mask=first_mask,
-            port=page.port,
-        )
-        with server:
-            if page.no_browser:
-                data(server.address)
-            elif webbrowser.open(server.address):
-                reporter.note(f"{server.address} (Ctrl-C ends it)")
-            else:
-                reporter.note(f"open {server.address} in a browser (Ctrl-C ends it)")
-            try:
-                server.serve()
-            except KeyboardInterrupt:
-                raise typer.Exit(INTERRUPTED) from None
-            finally:
-                reporter.note(f"everything is saved in {server.project.folder}")
-            if server.command is not None:
-                data(server.command)
+    first_mask = None
+    if output is not None:
+        first_mask = MaskFile(output, overwrite=page.overwrite, source=source)
+    server = PaintServer(
+        source,
+        session_spec(tracking, device),
+        masks=page.mask or (),
+        first_mask=first_mask,
+        port=page.port,
+    )
+    with server:
+        if page.no_browser:
+            data(server.address)
+        elif webbrowser.open(server.address):
+            reporter.note(f"{server.address} (Ctrl-C ends it)")
+        else:
+            reporter.note(f"open {server.address} in a browser (Ctrl-C ends it)")
+        try:
+            server.serve()
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        finally:
+            reporter.note(f"everything is saved in {server.project.folder}")
+        if server.command is not None:
+            data(server.command)

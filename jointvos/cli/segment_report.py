@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from jointvos.cli.console import INTERRUPTED, TERMINATED, Reporter, close_stdout, data
+from jointvos.cli.flags import mending_command
 from jointvos.cli.mask_table import object_line
-from jointvos.cli.outputs import hinting_at_overwrite
+from jointvos.errors import MaskError
 from jointvos.wording import plural
 
 if TYPE_CHECKING:
@@ -28,28 +29,31 @@ def carry_out(job: "SegmentJob", reporter: Reporter, as_json: bool) -> None:
     """
     from jointvos.runs import segment_video
 
-    with hinting_at_overwrite():
-        run = segment_video(job)
+    run = segment_video(job)
+    try:
         try:
-            try:
-                with run:
-                    _show(run, reporter, as_json)
-            finally:
-                if run.kept:
-                    reporter.warn(f"kept {plural(run.kept, 'frame')}; they are not all")
-        except (KeyboardInterrupt, SystemExit) as end:  # Ctrl-C; SIGTERM, see `app`
-            if isinstance(end, SystemExit) and end.code != TERMINATED:
-                raise
-            what = "" if run.committed else "; no file was written"
-            if job.resume:
-                what += "; the same command continues from there"
-            how = "interrupted" if isinstance(end, KeyboardInterrupt) else "terminated"
-            reporter.note(f"{how} after {plural(run.frames, 'frame')}{what}")
-            if isinstance(end, SystemExit):
-                raise
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            close_stdout()
+            with run:
+                _show(run, reporter, as_json)
+        finally:
+            if run.kept:
+                reporter.warn(f"kept {plural(run.kept, 'frame')}; they are not all")
+    except MaskError as error:
+        if error.path is not None:
+            error.hint = mending_command(job.source, error.path, error.mending)
+        raise
+    except (KeyboardInterrupt, SystemExit) as end:  # Ctrl-C; SIGTERM, see `app`
+        if isinstance(end, SystemExit) and end.code != TERMINATED:
+            raise
+        what = "" if run.committed else "; no file was written"
+        if job.resume:
+            what += "; the same command continues from there"
+        how = "interrupted" if isinstance(end, KeyboardInterrupt) else "terminated"
+        reporter.note(f"{how} after {plural(run.frames, 'frame')}{what}")
+        if isinstance(end, SystemExit):
+            raise
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        close_stdout()
 
 
 def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
@@ -106,15 +110,16 @@ def _describe(
     count = "" if info.frame_count is None else f", about {info.frame_count} frames"
     size = f"{info.width}x{info.height}"
     reporter.note(f"{info.path}: {size}{count}; {plural(len(masks.ids), 'object')}")
-    for prompt in masks.given[:_DESCRIBED]:
+    for prompt in masks.all[:_DESCRIBED]:
         check = examine_labels(prompt.labels, prompt.path)
         reporter.note(f"{prompt}:")
         for each in check.objects:
             reporter.note(object_line(each, info.width * info.height))
         for doubt in check.doubts:
-            reporter.warn(f"{prompt.path}: {doubt}; {check.advice(info.path)}")
-    if len(masks.given) > _DESCRIBED:
-        reporter.note(f"and {plural(len(masks.given) - _DESCRIBED, 'more mask')}")
+            advice = mending_command(info.path, prompt.path, check.mending)
+            reporter.warn(f"{prompt.path}: {doubt}; {advice}")
+    if len(masks.all) > _DESCRIBED:
+        reporter.note(f"and {plural(len(masks.all) - _DESCRIBED, 'more mask')}")
     for box in masks.boxes:
         reporter.note(f"--box {box}: object {box.id}")
     if not info.is_video and "overlay" in job.outputs.paths():

@@ -47,7 +47,7 @@ def train(
         raise ConfigError("there is nothing to train on; give --data PATH")
     out = options.out or Path("runs") / config.model
     if not options.resume and not options.show_batch and (out / "last.ckpt").exists():
-        raise OutputExists(f"{out} holds a run already; use --resume or another --out")
+        raise OutputExists(f"{out} holds a run already", hint="use --resume or another --out")
 
     import cv2
 
@@ -93,7 +93,7 @@ def train(
         if options.resume:
             trainer.resume()
         if options.show_batch is not None:
-            if (wanted := run.request(run.step)) is None:
+            if (wanted := run.batch_spec(run.step)) is None:
                 raise ConfigError(f"{out} holds a run that is over; there is no next batch")
             batch = draw(run.data, wanted)
             draw_batch(batch.images.numpy(), batch.masks.numpy(), options.show_batch)

@@ -110,14 +110,14 @@ def _files(
     masks = required_files(_folder(root / "Annotations", resolution, name), MASKS)
     stems = list(frames)
     if lost := [stem for stem in masks if stem not in frames]:
-        raise SequenceIncomplete(_incomplete(name, "frames", lost))
+        raise _incomplete(name, "frames", lost, "restore them from the data set")
     lost = [stem for stem in stems if stem not in masks]
     # A mask for every second frame is a way to annotate; a single missing one is an accident.
     wide = len(lost) >= max(2, len(masks) - 1)
     accepted = gaps == "any" or (gaps == "wide" and wide)
     if lost and (not accepted or stems[0] in lost):
-        hint = "; or score what is there with --sparse" if gaps == "wide" else ""
-        raise SequenceIncomplete(_incomplete(name, "masks", lost) + hint)
+        instead = ", or score what is there with `gaps='any'`" if gaps == "wide" else ""
+        raise _incomplete(name, "masks", lost, f"restore them from the data set{instead}")
     return tuple(frames.values()), tuple(masks.get(stem) for stem in stems)
 
 
@@ -127,10 +127,11 @@ def _folder(parent: Path, resolution: str, name: str) -> Path:
     return without if without.is_dir() and not with_resolution.is_dir() else with_resolution
 
 
-def _incomplete(name: str, kind: str, lost: list[str]) -> str:
-    return (
+def _incomplete(name: str, kind: str, lost: list[str], hint: str) -> SequenceIncomplete:
+    return SequenceIncomplete(
         f"sequence {name} lacks {kind} for {first_of(lost)}: "
-        "expected a picture and a mask for every frame; restore them from the data set"
+        "expected a picture and a mask for every frame",
+        hint=hint,
     )
 
 

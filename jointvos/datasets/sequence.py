@@ -85,12 +85,12 @@ class VOSSequence:
             )
         return read_labels(path, single_object=self.single_object)
 
-    def given(self, index: int, known: Collection[int]) -> LabelMap | None:
-        """The ids that are given with a frame, uint8 [Hv,Wv]: those of objects new in it.
+    def annotation(self, index: int, known: Collection[int]) -> LabelMap | None:
+        """The mask that a model gets with a frame, uint8 [Hv,Wv]: the ids of objects new in it.
 
         Args:
             index: The frame.
-            known: Objects that were given with earlier frames.
+            known: Objects of the masks of earlier frames.
 
         Returns:
             None if there are none.
@@ -105,8 +105,8 @@ class VOSSequence:
         if not new or self.masks[index] is None:
             return None
         labels = self.labels(index)
-        given = np.where(np.isin(labels, new), labels, np.uint8(0))
-        return given if given.any() else None
+        annotated = np.where(np.isin(labels, new), labels, np.uint8(0))
+        return annotated if annotated.any() else None
 
     def _first(self, index: int) -> LabelMap:
         labels = self.labels(index)

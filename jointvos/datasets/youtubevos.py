@@ -191,5 +191,5 @@ def _sequence(
 
 def _has_truth(sequence: VOSSequence) -> bool:
     """Whether there is a mask that gives no object."""
-    given = {each.frames[0] for each in sequence.objects}
-    return any(sequence.masks[i] is not None for i in sequence.wanted if i not in given)
+    first = {each.frames[0] for each in sequence.objects}
+    return any(sequence.masks[i] is not None for i in sequence.wanted if i not in first)

@@ -5,26 +5,22 @@ import math
 import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter, process_time
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from jointvos.config import MODELS, preset
 from jointvos.inference import VideoSegmenter
 from jointvos.inference.object_tracker import ObjectTracker
 from jointvos.inference.stages import Stage, Stopwatch, clock
-from jointvos.model import EncodedTemplate, JointNet
+from jointvos.inference.state import tensors
+from jointvos.model import JointNet
 from jointvos.runs import LoadedModel, SessionSpec
 from jointvos.types import Image, LabelMap, label_type
-
-NEVER = 2**30
-"""A template interval that no benchmark reaches."""
 
 
 def _attention_flops(
@@ -160,10 +156,8 @@ def measure(cell: Cell) -> Measured:
     before = _memory_mib(session.device)
     frames = _frames(cell)
     _follow(session, frames, cell)
-    _learn_next(session, 1)
-    update = _cost(session, frames, cell.repeats, rate)
-    _learn_next(session, NEVER)
-    plain = _cost(session, frames, cell.repeats, rate)
+    update = _cost(session, frames, cell.repeats, rate, template=True)
+    plain = _cost(session, frames, cell.repeats, rate, template=False)
     interval = model.config.template_interval
 
     def mean(plain: float, update: float) -> float:
@@ -196,20 +190,8 @@ def matmul_rate(session: VideoSegmenter) -> float:
 
 def held_mib(tracker: ObjectTracker) -> float:
     """Memory of everything that is remembered of an object, MiB; shared memory counts once."""
-    kernel = None if tracker.target_model is None else tracker.target_model.kernel
-    parts = [
-        *(part for one in tracker.encoded for part in vars(one).values()),
-        *(part for one in tracker.bank.templates for part in (one.transduction, one.induction)),
-        *(part for one in tracker.bank.templates for part in vars(one.encodings).values()),
-        *([] if tracker.keys is None else vars(tracker.keys).values()),
-        kernel,
-    ]
-    storages = {
-        part.untyped_storage().data_ptr(): part.untyped_storage().nbytes()
-        for part in parts
-        if isinstance(part, Tensor)
-    }
-    return sum(storages.values()) / 2**20
+    storages = [part.untyped_storage() for part in tensors(tracker.state_dict())]
+    return sum({each.data_ptr(): each.nbytes() for each in storages}.values()) / 2**20
 
 
 def _follow(session: VideoSegmenter, frames: Iterator[Image], cell: Cell) -> None:
@@ -217,56 +199,35 @@ def _follow(session: VideoSegmenter, frames: Iterator[Image], cell: Cell) -> Non
     session.step(next(frames), _squares(cell))
     for _ in range(cell.frames):
         session.step(next(frames))
-    for tracker in session.trackers:
-        _fill(tracker)
-    _learn_next(session, NEVER)
-    session.step(next(frames))
+    session.fill_memory()
+    session.step(next(frames), template=False)
 
 
-def _fill(tracker: ObjectTracker) -> None:
-    if len(tracker.bank) > 1:
-        return  # templates of its own; renewing the sums for copies would take long
-    (first,) = tracker.bank.templates
-    count = tracker.config.memory_size
-    with torch.inference_mode():
-        for _ in range(count - 1):
-            tracker.bank.add(deepcopy(first))
-        # Equal templates have equal averages, and the weights of one so many times.
-        tracker.encoded = tuple(
-            EncodedTemplate(maps, one.attended.clone(), one.total * count, 0)
-            for maps in tracker.bank.transduction
-            for one in tracker.encoded
-        )
-        encodings = tracker.bank.encodings.transduction
-        if encodings is not None:
-            tracker.keys = tracker.net.template_keys(tracker.encoded, encodings)
+def _cost(
+    session: VideoSegmenter, frames: Iterator[Image], repeats: int, rate: float, *, template: bool
+) -> FrameCost:
+    """Of frames as they come, stored or not; `step` ends with a copy to the host."""
 
+    def step() -> None:
+        session.step(next(frames), template=template)
 
-def _learn_next(session: VideoSegmenter, interval: int) -> None:
-    """Store every `interval`-th frame from now on."""
-    for tracker in session.trackers:
-        tracker.config = replace(tracker.config, template_interval=interval)
-
-
-def _cost(session: VideoSegmenter, frames: Iterator[Image], repeats: int, rate: float) -> FrameCost:
-    """Of frames as they come; `step` ends with a copy to the host."""
     if session.device.type == "cpu":
-        session.step(next(frames))  # what the kind before left in caches and pools
+        step()  # what the kind before left in caches and pools
     times, stages = [], []
     for _ in range(repeats):
         frame = next(frames)
         wall, cpu = perf_counter(), process_time()
-        session.step(frame)
+        session.step(frame, template=template)
         times.append((perf_counter() - wall, process_time() - cpu))
         with Stopwatch(clock(session.device)).running() as watch:
-            session.step(next(frames))
+            step()
         stages.append(watch.spent)
     wall_s, cpu_s = np.median(times, axis=0)
     with (
         FlopCounterMode(display=False, custom_mapping=UNCOUNTED) as counter,
         Stopwatch(lambda: counter.get_total_flops() / 2e9).running() as macs,
     ):
-        session.step(next(frames))
+        step()
     return FrameCost(
         wall_s=float(wall_s),
         cpu_s=float(cpu_s),
@@ -285,10 +246,10 @@ def _cost(session: VideoSegmenter, frames: Iterator[Image], repeats: int, rate: 
 def _frames(cell: Cell) -> Iterator[Image]:
     """Noise that drifts, so that no two frames are the same."""
     rng = np.random.default_rng(0)
-    picture = rng.integers(0, 256, (cell.height, cell.width, 3), dtype=np.uint8)
+    image = rng.integers(0, 256, (cell.height, cell.width, 3), dtype=np.uint8)
     while True:
-        yield picture
-        picture = np.roll(picture, 3, axis=1)
+        yield image
+        image = np.roll(image, 3, axis=1)
 
 
 def _squares(cell: Cell) -> LabelMap:

@@ -84,10 +84,13 @@ class ResultsFolder:
         self._manifest = root / MANIFEST
         if not resume and self._manifest.is_dir():
             raise OutputExists(
-                f"{root} holds a run already; go on with it (--resume) or choose another folder"
+                f"{root} holds a run already",
+                hint="go on with it (`resume=True`) or choose another folder",
             )
         if self.masks.is_dir() and not self._manifest.is_dir():
-            raise OutputExists(f"{self.masks} is there and not of a run; choose another folder")
+            raise OutputExists(
+                f"{self.masks} is there and not of a run", hint="choose another folder"
+            )
         with _writing(root):
             self.masks.mkdir(parents=True, exist_ok=True)
             self._manifest.mkdir(exist_ok=True)

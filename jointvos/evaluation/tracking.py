@@ -55,12 +55,12 @@ def track(
         image = sequence.image(index)
         size = size or image.shape[:2]
         _check_size(str(sequence.frames[index]), image.shape[:2], size)
-        given = sequence.given(index, known)
-        if given is not None:
-            _check_size(str(sequence.masks[index]), given.shape, size)
-            known.update(np.unique(given).tolist())
+        masks = sequence.annotation(index, known)
+        if masks is not None:
+            _check_size(str(sequence.masks[index]), masks.shape, size)
+            known.update(np.unique(masks).tolist())
         start = perf_counter()
-        result = session.step(image, given)
+        result = session.step(image, masks)
         yield TrackedFrame(index, result, perf_counter() - start)
 
 

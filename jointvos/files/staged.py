@@ -45,26 +45,34 @@ class StagedSink(ABC):
             OutputError: The folder is missing or not writable, the name is too long, or the output
                 is the input.
         """
+        self.check(path, overwrite=overwrite, source=source)
         self.path = path
         self._overwrite = overwrite
-        with os_errors_as(OutputError):
-            self._check_place(path, source)
-            self._refuse_existing()
         suffix = path.suffix[:_LONGEST_SUFFIX]
         self._staging = hidden_beside(path, f".{secrets.token_hex(4)}{suffix}")
         self._wrote = False
 
-    @staticmethod
-    def _check_place(path: Path, source: Path | None) -> None:
-        folder = path.parent
-        if not folder.is_dir():
-            raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(f"{path}: the folder {folder} is not writable")
-        with suppress(FileNotFoundError):
-            path.lstat()  # a name that is too long would be noticed at the very end
-        if source is not None and _is_same(path, source):
-            raise OutputError(f"{path} is the input; choose another name for the output")
+    @classmethod
+    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Refuse a destination as making the sink would, without making it.
+
+        Raises:
+            ConfigError: Such a sink writes no files of that kind.
+            OutputExists: There is something already and `overwrite` is off.
+            OutputError: The folder is missing or not writable, the name is too long, or the output
+                is the input.
+        """
+        with os_errors_as(OutputError):
+            folder = path.parent
+            if not folder.is_dir():
+                raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise OutputError(f"{path}: the folder {folder} is not writable")
+            with suppress(FileNotFoundError):
+                path.lstat()  # a name that is too long would be noticed at the very end
+            if source is not None and _is_same(path, source):
+                raise OutputError(f"{path} is the input; choose another name for the output")
+            cls._refuse_existing(path, overwrite)
 
     @property
     def staging(self) -> Path:
@@ -96,7 +104,7 @@ class StagedSink(ABC):
             OutputExists: Something has come to stand there meanwhile and `overwrite` is off.
             OutputError: It cannot be renamed.
         """
-        self._refuse_existing()
+        self._refuse_existing(self.path, self._overwrite)
         try:
             self._put_in_place()
         except OSError as error:
@@ -121,8 +129,9 @@ class StagedSink(ABC):
     @abstractmethod
     def _put_in_place(self) -> None: ...
 
+    @staticmethod
     @abstractmethod
-    def _refuse_existing(self) -> None: ...
+    def _refuse_existing(path: Path, overwrite: bool) -> None: ...
 
 
 def _is_same(path: Path, source: Path) -> bool:
@@ -138,11 +147,12 @@ class StagedFile(StagedSink):
     def _put_in_place(self) -> None:
         self._staging.replace(self.path)
 
-    def _refuse_existing(self) -> None:
-        if not os.path.lexists(self.path):
+    @staticmethod
+    def _refuse_existing(path: Path, overwrite: bool) -> None:
+        if not os.path.lexists(path):
             return
         # Devices such as /dev/null would be replaced by a file.
-        if not self.path.is_file() and not self.path.is_symlink():
-            raise OutputError(f"{self.path} is not a regular file; choose another name")
-        if not self._overwrite:
-            raise OutputExists(f"{self.path} exists; choose another name or allow overwriting")
+        if not path.is_file() and not path.is_symlink():
+            raise OutputError(f"{path} is not a regular file; choose another name")
+        if not overwrite:
+            raise OutputExists(f"{path} already exists")

@@ -23,6 +23,11 @@ class StagedFolder(StagedSink):
         """
         super().__init__(Path(os.path.realpath(directory)), overwrite=overwrite, source=source)
 
+    @classmethod
+    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Refuse a folder as making the sink would; see `StagedSink.check`."""
+        super().check(Path(os.path.realpath(path)), overwrite=overwrite, source=source)
+
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Add the files of one frame.
 
@@ -70,22 +75,21 @@ class StagedFolder(StagedSink):
             raise
         shutil.rmtree(old)
 
-    def _refuse_existing(self) -> None:
-        if not self.path.exists():
+    @staticmethod
+    def _refuse_existing(path: Path, overwrite: bool) -> None:
+        if not path.exists():
             return
-        if not self.path.is_dir():
-            raise OutputError(f"{self.path} is a file, expected the name of a folder")
-        entries = sorted(self.path.iterdir())
+        if not path.is_dir():
+            raise OutputError(f"{path} is a file, expected the name of a folder")
+        entries = sorted(path.iterdir())
         foreign = next((entry for entry in entries if not _is_ours(entry)), None)
         if foreign is not None:  # no OutputExists, for permission to overwrite would not help
             raise OutputError(
-                f"{self.path} holds {foreign.name}, which jointvos did not write; "
+                f"{path} holds {foreign.name}, which jointvos did not write; "
                 "choose another folder or move it away"
             )
-        if entries and not self._overwrite:
-            raise OutputExists(
-                f"{self.path} exists and is not empty; choose another name or allow overwriting"
-            )
+        if entries and not overwrite:
+            raise OutputExists(f"{path} already exists and is not empty")
 
 
 def _is_ours(path: Path) -> bool:

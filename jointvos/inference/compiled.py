@@ -36,6 +36,7 @@ def compile_session(session: VideoSegmenter) -> float:
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
         raise DeviceError(
-            f"--compile does not work for {session.device} here ({reason}); go without it"
+            f"compiling does not work for {session.device} here ({reason})",
+            hint="leave out `compiled`",
         ) from error
     return perf_counter() - begin

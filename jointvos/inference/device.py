@@ -51,9 +51,9 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     if precision not in DTYPES:
         raise ConfigError(f"no precision {precision!r}; expected {', '.join(DTYPES)}")
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise ConfigError("this GPU has no bf16; use --precision fp16 or fp32")
+        raise ConfigError("this GPU has no bf16", hint="use `precision='fp16'` or fp32")
     if precision == "fp16" and device.type == "cpu":
-        raise ConfigError("fp16 needs a GPU; use --precision fp32 or bf16 on the CPU")
+        raise ConfigError("fp16 needs a GPU", hint="use `precision='fp32'` or bf16 on the CPU")
     return DTYPES[precision]
 
 
@@ -66,7 +66,7 @@ def upload(image: Image, device: torch.device) -> Tensor:
 
 
 def download(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors of one device on the host, which waits for a GPU once, at the end.
+    """Tensors [...] of one device on the host, which waits for a GPU once, at the end.
 
     Such copies go to pinned memory, so that one may begin while the GPU still computes the next.
     """

@@ -6,13 +6,17 @@ divided by (1 - decay), all are normalised, and the first keeps a least share. C
 neither knows, are treated like the first template.
 """
 
+from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from jointvos.config import InferenceConfig
+from jointvos.errors import ConfigError
+from jointvos.inference.state import loaded, loaded_tensor
 from jointvos.model import MaskEncodings
 
 MOST_PERMANENT_WEIGHT = 0.75
@@ -45,6 +49,10 @@ class MemoryBank:
 
     Tensors are replaced, never changed in place, so that copies may share them.
 
+    Args:
+        first: The first frame's template; None for a bank that a saved state is loaded into.
+        config: Size and weights.
+
     Attributes:
         size: `memory_size`; smaller after `shrink`.
         templates: By slot.
@@ -54,13 +62,14 @@ class MemoryBank:
         newest: Slot of the last one that was learned.
     """
 
-    def __init__(self, first: Template, config: InferenceConfig) -> None:
+    def __init__(self, first: Template | None, config: InferenceConfig) -> None:
         self.size = config.memory_size
         self.most_permanent = max(config.memory_size, 2)
+        self.grid = (config.crop_size[0] // 16, config.crop_size[1] // 16)
         self.decay = config.template_decay
         self.first_weight = config.first_template_weight
-        self.templates = [first]
-        self.weights = torch.ones(1)
+        self.templates = [] if first is None else [first]
+        self.weights = torch.ones(len(self.templates))
         self.corrections: list[int] = []
         self.learned: list[int] = []
         self.newest: int | None = None
@@ -74,6 +83,39 @@ class MemoryBank:
         for name in ("templates", "corrections", "learned"):
             setattr(other, name, list(getattr(self, name)))
         return other
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes in a bank; the tensors are its own, not copies."""
+        return {
+            "size": self.size,
+            "weights": self.weights,
+            "corrections": list(self.corrections),
+            "learned": list(self.learned),
+            "newest": self.newest,
+            "templates": [
+                {**vars(each), "encodings": dict(vars(each.encodings))} for each in self.templates
+            ],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Become the bank that `state` comes from; templates go to the device.
+
+        Raises:
+            ConfigError: It is no state of a bank, or one whose parts do not fit each other.
+        """
+        self.size = loaded(state, "size", int)
+        self.corrections = list(loaded(state, "corrections", list))
+        self.learned = list(loaded(state, "learned", list))
+        self.newest = loaded(state, "newest", int | None)
+        self.templates = [
+            _template(each, self.grid, device) for each in loaded(state, "templates", list)
+        ]
+        slots = [0, *self.corrections, *self.learned]
+        if sorted(slots) != list(range(len(self.templates))):
+            raise ConfigError(
+                f"the saved bank has {len(self.templates)} templates, but the slots {slots}"
+            )
+        self.weights = loaded_tensor(state, "weights", len(slots))
 
     def add(self, template: Template, *, permanent: bool = False) -> int:
         """Store a template, in place of an older one if the bank is full.
@@ -170,6 +212,21 @@ class MemoryBank:
             return None if parts[0] is None else torch.cat(parts, dim=1)
 
         return MaskEncodings(all_of("transduction"), all_of("induction"), all_of("importance"))
+
+
+def _template(state: Mapping[str, Any], grid: tuple[int, int], device: torch.device) -> Template:
+    def part(of: Mapping[str, Any], name: str, *shape: int | None) -> Tensor | None:
+        if loaded(of, name, Tensor | None) is None:
+            return None
+        return loaded_tensor(of, name, *shape, *grid, device=device)
+
+    masks = loaded(state, "encodings", dict)
+    encodings = (part(masks, each.name, 1, 1, None) for each in fields(MaskEncodings))
+    return Template(
+        part(state, "transduction", 1, None),
+        part(state, "induction", 1, None),
+        MaskEncodings(*encodings),
+    )
 
 
 def stack(parts: list[Tensor | None]) -> Tensor:

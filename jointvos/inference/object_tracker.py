@@ -6,16 +6,20 @@ tensors are replaced, never changed in place, so that the copy may share them.
 """
 
 import math
-from copy import copy
+from collections.abc import Mapping
+from copy import copy, deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from jointvos.config import InferenceConfig
+from jointvos.errors import ConfigError
 from jointvos.inference.device import upload
 from jointvos.inference.memory_bank import MemoryBank, Template
 from jointvos.inference.reach import main_cells, within_reach
 from jointvos.inference.stages import Stage, stage
+from jointvos.inference.state import loaded, loaded_tensor
 from jointvos.model import EncodedTemplate, FrameFeatures, JointNet, TargetModel, TemplateKeys
 from jointvos.ops import (
     SearchRegion,
@@ -34,6 +38,13 @@ ANY_CHANGE = (0.25, 4.0)
 class ObjectTracker:
     """State of one object.
 
+    Args:
+        net: The network, on its device.
+        config: How to run it.
+        object_id: The user's id.
+        state: Place and extent in the first frame; None for an object that a saved state is loaded
+            into.
+
     Attributes:
         object_id: The user's id.
         state: Place and extent of the target in the last frame.
@@ -45,19 +56,24 @@ class ObjectTracker:
         target_model: Kernel of the induction branch; None without that branch.
         encoded: The templates in the template encoder, by slot; none without that branch.
         keys: The memory as the transduction branch reads it; None without that branch.
-        given: Place and extent of the last mask that was given.
+        prompted: Place and extent of the last mask from the user.
         paused: Whether it has not been seen again with certainty since a cut.
     """
 
     def __init__(
-        self, net: JointNet, config: InferenceConfig, object_id: int, state: TargetState
+        self,
+        net: JointNet,
+        config: InferenceConfig,
+        object_id: int,
+        state: TargetState | None = None,
     ) -> None:
         self.net = net
         self.config = config
         self.object_id = object_id
         self.frame_number = 1
         self.paused = False
-        self.place(state)
+        if state is not None:
+            self.place(state)
         self.area = 0.0
         self.cells: Tensor | None = None
         self.bank: MemoryBank
@@ -71,9 +87,86 @@ class ObjectTracker:
         other.bank = self.bank.copy()
         return other
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes in an object, what could be derived again included.
+
+        Running sums depend on the order in which they were made. The tensors are the object's own,
+        not copies.
+        """
+        return {
+            "object_id": self.object_id,
+            "frame_number": self.frame_number,
+            "paused": self.paused,
+            "state": dict(vars(self.state)),
+            "prompted": dict(vars(self.prompted)),
+            "area": self.area,
+            "cells": self.cells,
+            "scale": self.scale,
+            "base_size": self.base_size,
+            "bank": self.bank.state_dict(),
+            "target_model": None if self.target_model is None else self.target_model.kernel,
+            # Their maps are those of the bank's templates.
+            "encoded": [
+                {"attended": one.attended, "total": one.total, "taken_back": one.taken_back}
+                for one in self.encoded
+            ],
+            "keys": None if self.keys is None else dict(vars(self.keys)),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become the object that `state` comes from, with its memory on the network's device.
+
+        Raises:
+            ConfigError: It is no state of an object, or of one that another network follows.
+        """
+        device = next(self.net.parameters()).device
+        net, bank = self.net.config, MemoryBank(None, self.config)
+        bank.load_state_dict(loaded(state, "bank", Mapping), device)
+        self.bank = bank
+        self.object_id = loaded(state, "object_id", int)
+        self.frame_number = loaded(state, "frame_number", int)
+        self.paused = loaded(state, "paused", bool)
+        self.state = _target_state(loaded(state, "state", Mapping))
+        self.prompted = _target_state(loaded(state, "prompted", Mapping))
+        self.area = loaded(state, "area", float)
+        self.scale = loaded_tensor(state, "scale")
+        self.base_size = loaded_tensor(state, "base_size", 2)
+        self.cells = self.target_model = self.keys = None
+        if loaded(state, "cells", Tensor | None) is not None:
+            self.cells = loaded_tensor(state, "cells", None, None)
+        if net.induction:
+            shape = (1, net.encoding_dim, net.feature_dim, net.kernel_size, net.kernel_size)
+            self.target_model = TargetModel(
+                loaded_tensor(state, "target_model", *shape, device=device)
+            )
+        if not net.transduction:
+            return
+        cells = math.prod(bank.grid)
+        keys, encoded = loaded(state, "keys", Mapping), loaded(state, "encoded", list)
+        if len(encoded) != len(bank):
+            raise ConfigError(
+                f"the saved object has {len(bank)} templates, but {len(encoded)} encoded ones"
+            )
+        shapes = {"keys": net.key_dim, "values": net.encoding_dim}
+        self.keys = TemplateKeys(
+            **{
+                name: loaded_tensor(keys, name, 1, len(bank) * cells, width, device=device)
+                for name, width in shapes.items()
+            }
+        )
+        self.encoded = tuple(
+            EncodedTemplate(
+                features,
+                loaded_tensor(one, "attended", cells, net.feature_dim, device=device),
+                loaded_tensor(one, "total", cells, device=device),
+                loaded(one, "taken_back", int),
+            )
+            for features, one in zip(bank.transduction, encoded, strict=True)
+        )
+
     def place(self, state: TargetState) -> None:
-        """Put the search where a mask was given, at that mask's scale."""
-        self.given = self.state = state
+        """Put the search where a mask from the user is, at that mask's scale."""
+        self.prompted = self.state = state
         self.scale = scale_of_size(state.size, self.config.crop_size, self.config.search_scale)
         self.base_size = state.size / self.scale
 
@@ -83,7 +176,7 @@ class ObjectTracker:
         self._learn(self.config.initial_steps)
 
     def correct(self, features: FrameFeatures, mask: Tensor) -> None:
-        """Learn another mask that was given, for good; the crop is that of a first frame.
+        """Learn another mask [1,H,W] of the user, for good; the crop is that of a first frame.
 
         Templates that were learned meanwhile go: they show results that had to be corrected.
         """
@@ -96,7 +189,7 @@ class ObjectTracker:
         """Mind a cut: search the whole frame and learn nothing until the target is seen again."""
         self.paused = True
         if self.config.cuts == "reset":
-            self.place(self.given)
+            self.place(self.prompted)
             self.bank.forget()
             self.target_model = None
             self._learn(self.config.initial_steps)
@@ -108,11 +201,23 @@ class ObjectTracker:
         if len(self.bank) < before:
             self._learn(0)
 
-    @property
-    def takes_template(self) -> bool:
-        """Whether the next frame becomes a template."""
+    def fill_memory(self) -> None:
+        """Fill the memory with copies of its template, if it holds but one."""
+        if len(self.bank) > 1:
+            return
+        (first,) = self.bank.templates
+        for _ in range(self.bank.size - 1):
+            self.bank.add(deepcopy(first))
+        encodings = self.bank.encodings.transduction
+        if self.keys is not None and encodings is not None:
+            (encoded,) = self.encoded
+            self.encoded = encoded.copies(self.bank.transduction)
+            self.keys = self.net.template_keys(self.encoded, encodings)
+
+    def takes_template(self, asked: bool | None = None) -> bool:
+        """Whether the next frame becomes a template, by the interval if it is not asked for."""
         due = (self.frame_number + 1) % self.config.template_interval == 0
-        return due and not self.paused
+        return (due if asked is None else asked) and not self.paused
 
     def search_region(self, frame: tuple[int, int]) -> SearchRegion:
         """Where to look in the next frame of that height and width; after a cut everywhere."""
@@ -126,7 +231,7 @@ class ObjectTracker:
         """Where to look again after a look at the whole frame, at the usual scale; None: nowhere.
 
         Args:
-            moments: Row of `ops.moments` of what was found there.
+            moments: Row [5] of `ops.moments` of what was found there.
             frame: Height and width.
         """
         if float(moments[0]) < self.config.min_target_area:
@@ -166,30 +271,29 @@ class ObjectTracker:
         return within_reach(logits, cells, self.config.reach * math.sqrt(self.area), self.area)
 
     def learn(self, probability: Tensor, features: FrameFeatures, region: SearchRegion) -> None:
-        """Keep the merged result of a frame as a template, if one is due.
+        """Keep the merged result of a frame as a template.
 
         Args:
             probability: Of this object, [Hv,Wv].
             features: Of the frame's crop, B = 1.
             region: Where the crop was.
         """
-        if self.takes_template:
-            mask = crop_mask(probability[None], region, self.config.crop_size)
-            if self.bank.add(self._template(features, mask)):
-                self._learn(self.config.update_steps)
+        mask = crop_mask(probability[None], region, self.config.crop_size)
+        if self.bank.add(self._template(features, mask)):
+            self._learn(self.config.update_steps)
 
     def move(self, probability: Tensor, moments: Tensor, mask: Tensor) -> None:
         """End a frame: follow its merged result.
 
         Args:
             probability: Of this object, [Hv,Wv].
-            moments: Row of `ops.moments` of it.
+            moments: Row [5] of `ops.moments` of it.
             mask: Where it is the most probable one, bool [Hv,Wv] on the CPU.
         """
         self.frame_number += 1
         limits = self.config.scale_change
         if self.paused:
-            if not self._is_seen(probability):
+            if not self._is_certain(probability):
                 return
             self.paused, limits = False, ANY_CHANGE
         state = updated_state(moments, self.state, self.config.min_target_area)
@@ -199,7 +303,7 @@ class ObjectTracker:
         there = self.config.reach > 0 and self.area >= self.config.min_target_area
         self.cells = main_cells(mask) if there else None
 
-    def _is_seen(self, probability: Tensor) -> bool:
+    def _is_certain(self, probability: Tensor) -> bool:
         """Whether a probability [Hv,Wv] leaves no doubt that the target is there."""
         certain = probability[probability > 0.5]
         if len(certain) < max(self.config.seen_area, 1):
@@ -231,3 +335,7 @@ class ObjectTracker:
                     start=self.target_model,
                     steps=steps,
                 )
+
+
+def _target_state(state: Mapping[str, Any]) -> TargetState:
+    return TargetState(loaded_tensor(state, "centre", 2), loaded_tensor(state, "size", 2))

@@ -37,7 +37,7 @@ class Findings:
 
     @classmethod
     def of(cls, probabilities: Tensor, *, keep: bool) -> "Findings":
-        """The findings, where the probabilities are; nothing waits."""
+        """The findings, where the probabilities [1+O,Hv,Wv] are; nothing waits."""
         objects = probabilities[1:]
         confidence, winner = probabilities.max(dim=0)
         targets = marginals(objects)

@@ -19,12 +19,12 @@ from torch import Tensor
 from jointvos.config import INFERENCE, InferenceConfig, OnOOM, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
 from jointvos.inference.device import choose_device, choose_dtype, upload
-from jointvos.inference.given import Given
 from jointvos.inference.object_tracker import ObjectTracker
-from jointvos.inference.relief import retried
+from jointvos.inference.oom_retry import retried
+from jointvos.inference.prompt import FramePrompt
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
-from jointvos.inference.state import pack_tracker, unpack_tracker
+from jointvos.inference.state import loaded, on_cpu
 from jointvos.model import FrameFeatures, JointNet
 from jointvos.ops import (
     SearchRegion,
@@ -40,9 +40,12 @@ from jointvos.types import Frame, FrameResult, Image, LabelMap
 
 Outcome = TypeVar("Outcome")
 
+STATE_VERSION = 1
+"""Of what `VideoSegmenter.state_dict` returns; raised when its layout changes."""
+
 
 @dataclass(frozen=True)
-class _Seen:
+class _Prediction:
     """What one object contributes to a frame before the merge.
 
     Attributes:
@@ -118,7 +121,7 @@ class VideoSegmenter:
     def segment(
         self, frames: Iterable[Frame], first_mask: LabelMap
     ) -> Iterator[tuple[Frame, FrameResult]]:
-        """Every frame with its result; the mask belongs to the first of them."""
+        """Every frame with its result; the mask [Hv,Wv] belongs to the first of them."""
         masks: LabelMap | None = first_mask
         for frame in frames:
             yield frame, self.step(frame.image, masks, index=frame.index)
@@ -131,6 +134,7 @@ class VideoSegmenter:
         *,
         index: int | None = None,
         cut: bool = False,
+        template: bool | None = None,
     ) -> FrameResult:
         """Segment the next frame.
 
@@ -146,6 +150,8 @@ class VideoSegmenter:
             index: Number that the result carries; counted from 0 by default.
             cut: Whether this frame is the first of another shot; `InferenceConfig.cuts` says
                 what follows from that.
+            template: Whether objects that are being followed store this frame as a template; None
+                stores every `template_interval`-th.
 
         Raises:
             MaskSizeMismatch: Mask and image differ in size.
@@ -156,43 +162,56 @@ class VideoSegmenter:
         self._check(image, masks)
         number = self._count if index is None else index
         minded = cut and self.config.cuts != "off"
-        self.trackers, result = self._retried(lambda: self._advance(image, masks, number, minded))
+        self.trackers, result = self._retried(
+            lambda: self._advance(image, masks, number, minded, template)
+        )
         self._frame = self._frame or (image.shape[0], image.shape[1])
         self._count += 1
         return result
 
-    def state(self) -> dict[str, object]:
-        """Everything that changes in a session, on the CPU, for `torch.save`.
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes in a session, copied to the CPU, for `torch.save`.
 
-        `torch.load(..., weights_only=True)` reads it, and a session that restores it goes on as
-        this one does, on the CPU to the bit.
+        `torch.load(..., weights_only=True)` reads it, and a session that loads it goes on as this
+        one does, on the CPU to the bit.
         """
         return {
+            "version": STATE_VERSION,
             "model": to_dict(self.net.config),
             "config": to_dict(self.config),
             "memory_size": self._memory_size,
             "frame": self._frame,
             "count": self._count,
-            "trackers": [pack_tracker(tracker) for tracker in self.trackers],
+            "trackers": [on_cpu(tracker.state_dict()) for tracker in self.trackers],
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where the session was that `state` comes from.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the session was that `state` comes from; this one stays as it is if it fails.
 
         Raises:
-            ConfigError: It ran another network, or ran it otherwise.
+            ConfigError: It is no state of a session, of another version, or of a session that ran
+                another network or ran it otherwise.
             OutOfDeviceMemory: The device's memory does not suffice.
         """
+        if (version := loaded(state, "version", int)) != STATE_VERSION:
+            raise ConfigError(
+                f"the saved state is of version {version}, expected {STATE_VERSION}; it was saved "
+                "by another version of jointvos"
+            )
         for name, own in (("model", self.net.config), ("config", self.config)):
+            saved = loaded(state, name, Mapping)
             for key, value in to_dict(own).items():
-                if (saved := state[name].get(key)) != value:
+                if saved.get(key) != value:
                     raise ConfigError(
-                        f"the saved session had {key} {saved}, this one has {value}; "
+                        f"the saved session had {key} {saved.get(key)}, this one has {value}; "
                         "make it as the saved one was"
                     )
-        self.trackers = self._retried(lambda: self._unpacked(state["trackers"]))
-        self._memory_size = state["memory_size"]
-        self._frame, self._count = state["frame"], state["count"]
+        memory_size, count = loaded(state, "memory_size", int), loaded(state, "count", int)
+        frame = loaded(state, "frame", list | tuple | None)
+        states = loaded(state, "trackers", list)
+        self.trackers = self._retried(lambda: self._loaded(states))
+        self._memory_size, self._count = memory_size, count
+        self._frame = None if frame is None else (frame[0], frame[1])
 
     def shrink_memory(self, size: int) -> None:
         """Keep at most so many templates per object from now on, and the corrections."""
@@ -203,21 +222,38 @@ class VideoSegmenter:
         self.trackers = trackers
         self._memory_size = size
 
+    def fill_memory(self) -> None:
+        """Fill memories that hold a single template with copies of it, for measurements.
+
+        What follows takes the time and space of a full memory, which would otherwise be long in
+        coming.
+        """
+        trackers = [tracker.copy() for tracker in self.trackers]
+        with self._computing():
+            for tracker in trackers:
+                tracker.fill_memory()
+        self.trackers = trackers
+
     def move_to_cpu(self) -> None:
         """Go on without the device, as large as configured; the network moves too."""
-        trackers = [pack_tracker(tracker) for tracker in self.trackers]
+        states = [tracker.state_dict() for tracker in self.trackers]
         self.net.to("cpu")
         self.device = torch.device("cpu")
         if self.dtype == torch.float16:
             self.dtype = None  # which the CPU computes in fp32
         self.objects_at_once = self.config.objects_at_once
         self._memory_size = self.config.memory_size
-        self.trackers = self._unpacked(trackers)
+        self.trackers = self._loaded(states)
         for tracker in self.trackers:
             tracker.bank.size = self._memory_size
 
-    def _unpacked(self, trackers: Iterable[Mapping[str, Any]]) -> list[ObjectTracker]:
-        return [unpack_tracker(self.net, self.config, each, self.device) for each in trackers]
+    def _loaded(self, states: Iterable[Mapping[str, Any]]) -> list[ObjectTracker]:
+        trackers = []
+        for state in states:
+            tracker = ObjectTracker(self.net, self.config, loaded(state, "object_id", int))
+            tracker.load_state_dict(state)
+            trackers.append(tracker)
+        return trackers
 
     def _retried(self, attempt: Callable[[], Outcome]) -> Outcome:
         return retried(attempt, self, self.on_oom, self.say)
@@ -245,7 +281,7 @@ class VideoSegmenter:
             raise MaskError(f"the mask is {masks.dtype}, expected ids in uint8 or uint16")
 
     def _advance(
-        self, image: Image, masks: LabelMap | None, index: int, cut: bool
+        self, image: Image, masks: LabelMap | None, index: int, cut: bool, template: bool | None
     ) -> tuple[list[ObjectTracker], FrameResult]:
         """The objects after this frame, and what is seen in it; the session stays as it is."""
         trackers = [tracker.copy() for tracker in self.trackers]
@@ -255,16 +291,18 @@ class VideoSegmenter:
             if cut:
                 for tracker in trackers:
                     tracker.begin_shot()
-            seen = self._predict(trackers, frame)
+            predictions = self._predict(trackers, frame, template)
             if masks is not None:
-                self._give(trackers, seen, frame, Given.of(masks, self.device))
+                self._apply_prompt(trackers, predictions, frame, FramePrompt.of(masks, self.device))
             if trackers:
                 with stage(Stage.AGGREGATE):
-                    probabilities = soft_aggregate(torch.stack([s.logits for s in seen]).float())
+                    probabilities = soft_aggregate(
+                        torch.stack([each.logits for each in predictions]).float()
+                    )
             else:
                 probabilities = torch.ones(1, *image.shape[:2], device=self.device)
             objects = probabilities[1:]
-            for tracker, own, probability in zip(trackers, seen, objects, strict=True):
+            for tracker, own, probability in zip(trackers, predictions, objects, strict=True):
                 if own.features is not None and own.region is not None:
                     tracker.learn(probability, own.features, own.region)
             with stage(Stage.RESULT):
@@ -278,36 +316,47 @@ class VideoSegmenter:
                 result = frame_result(found, trackers, index=index, cut=cut)
         return trackers, result
 
-    def _predict(self, trackers: list[ObjectTracker], frame: Tensor) -> list[_Seen]:
+    def _predict(
+        self, trackers: list[ObjectTracker], frame: Tensor, template: bool | None
+    ) -> list[_Prediction]:
         """All objects, each on its own; reads state only."""
         size = (frame.shape[1], frame.shape[2])
-        seen = self._look(trackers, [tracker.search_region(size) for tracker in trackers], frame)
+        regions = [tracker.search_region(size) for tracker in trackers]
+        predictions = self._search(trackers, regions, frame, template)
         # After a cut the whole frame was searched, in which a target may be too small to be sure.
-        sought = [i for i, tracker in enumerate(trackers) if tracker.paused]
-        if not sought:
-            return seen
-        found = torch.stack([seen[i].logits for i in sought]).float().sigmoid()
+        paused = [i for i, tracker in enumerate(trackers) if tracker.paused]
+        if not paused:
+            return predictions
+        found = torch.stack([predictions[i].logits for i in paused]).float().sigmoid()
         rows = moments(marginals(found), size)
-        places = [trackers[i].closer_region(row, size) for i, row in zip(sought, rows, strict=True)]
-        closer = {i: place for i, place in zip(sought, places, strict=True) if place is not None}
-        again = self._look([trackers[i] for i in closer], list(closer.values()), frame)
+        places = [trackers[i].closer_region(row, size) for i, row in zip(paused, rows, strict=True)]
+        closer = {i: place for i, place in zip(paused, places, strict=True) if place is not None}
+        again = self._search([trackers[i] for i in closer], list(closer.values()), frame, template)
         for i, own in zip(closer, again, strict=True):
-            seen[i] = own
-        return seen
+            predictions[i] = own
+        return predictions
 
-    def _look(
-        self, trackers: list[ObjectTracker], regions: list[SearchRegion], frame: Tensor
-    ) -> list[_Seen]:
+    def _search(
+        self,
+        trackers: list[ObjectTracker],
+        regions: list[SearchRegion],
+        frame: Tensor,
+        template: bool | None,
+    ) -> list[_Prediction]:
         """What is in these regions, `objects_at_once` in one pass of backbone and decoder."""
-        seen = []
+        predictions = []
         for first in range(0, len(trackers), self.objects_at_once):
             part = slice(first, first + self.objects_at_once)
-            seen += self._look_at_once(trackers[part], regions[part], frame)
-        return seen
+            predictions += self._search_at_once(trackers[part], regions[part], frame, template)
+        return predictions
 
-    def _look_at_once(
-        self, trackers: list[ObjectTracker], regions: list[SearchRegion], frame: Tensor
-    ) -> list[_Seen]:
+    def _search_at_once(
+        self,
+        trackers: list[ObjectTracker],
+        regions: list[SearchRegion],
+        frame: Tensor,
+        template: bool | None,
+    ) -> list[_Prediction]:
         size, crop = (frame.shape[1], frame.shape[2]), self.config.crop_size
         with stage(Stage.CROP):
             crops = torch.stack([crop_image(frame, region, crop) for region in regions])
@@ -325,32 +374,36 @@ class VideoSegmenter:
                 for tracker, own, region in zip(trackers, logits, regions, strict=True)
             ]
         return [
-            _Seen(scores, own if tracker.takes_template else None, region)
+            _Prediction(scores, own if tracker.takes_template(template) else None, region)
             for tracker, scores, own, region in zip(trackers, whole, each, regions, strict=True)
         ]
 
-    def _give(
-        self, trackers: list[ObjectTracker], seen: list[_Seen], frame: Tensor, given: Given
+    def _apply_prompt(
+        self,
+        trackers: list[ObjectTracker],
+        predictions: list[_Prediction],
+        frame: Tensor,
+        prompt: FramePrompt,
     ) -> None:
         """Start the objects that are new in a mask, and correct the others that occur in it.
 
         Both take the crop of a first frame: the object may be outside its search region.
         """
         place = {tracker.object_id: i for i, tracker in enumerate(trackers)}
-        for object_id in given.ids:
-            mask = given.mask(object_id)
+        for object_id in prompt.ids:
+            mask = prompt.mask(object_id)
             state = state_of_mask(mask)
             if (i := place.get(object_id)) is None:
                 tracker = ObjectTracker(self.net, self.config, object_id, state)
                 tracker.learn_first(*self._first_crop(tracker, frame, mask))
                 tracker.shrink(self._memory_size)
                 trackers.append(tracker)
-                seen.append(_Seen(given.logits(object_id)))
+                predictions.append(_Prediction(prompt.logits(object_id)))
             else:
-                predicted = seen[i].logits
-                seen[i] = _Seen(given.logits(object_id, predicted))
-                if given.void is not None:
-                    mask = torch.where(given.void, predicted.sigmoid(), mask)
+                predicted = predictions[i].logits
+                predictions[i] = _Prediction(prompt.logits(object_id, predicted))
+                if prompt.void is not None:
+                    mask = torch.where(prompt.void, predicted.sigmoid(), mask)
                 trackers[i].place(state)
                 trackers[i].correct(*self._first_crop(trackers[i], frame, mask))
 

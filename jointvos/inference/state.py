@@ -1,128 +1,65 @@
-"""What changes in a session as plain values: to be saved, and to go on from to the bit.
+"""Parts of a `state_dict`, checked when they are loaded; and copies of one on the CPU."""
 
-Everything is stored, also what could be derived again: running sums depend on the order in which
-they were made.
-"""
-
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from jointvos.config import InferenceConfig
-from jointvos.inference.memory_bank import MemoryBank, Template
-from jointvos.inference.object_tracker import ObjectTracker
-from jointvos.model import EncodedTemplate, JointNet, TargetModel, TemplateKeys
-from jointvos.ops import TargetState
+from jointvos.errors import ConfigError
 
 CPU = torch.device("cpu")
 
-TRACKER: dict[str, Any] = {
-    "object_id": int,
-    "frame_number": int,
-    "paused": bool,
-    "state": TargetState,
-    "area": float,
-    "cells": Tensor | None,
-    "given": TargetState,
-    "scale": Tensor,
-    "base_size": Tensor,
-}
-TRACKER_ON_DEVICE: dict[str, Any] = {
-    "target_model": TargetModel | None,
-    "encoded": tuple[EncodedTemplate, ...],
-    "keys": TemplateKeys | None,
-}
-BANK: dict[str, Any] = {
-    "size": int,
-    "weights": Tensor,
-    "corrections": list[int],
-    "learned": list[int],
-    "newest": int | None,
-}
-BANK_ON_DEVICE: dict[str, Any] = {"templates": list[Template]}
-"""What changes in trackers and banks: attributes and their types."""
 
+def loaded(state: Mapping[str, Any], name: str, kind: Any) -> Any:
+    """The entry of that name, which is of that type.
 
-class Packer:
-    """From values to plain ones: tensors on the CPU, numbers, lists, tuples and dictionaries.
-
-    A tensor that is met twice is one tensor afterwards too.
+    Raises:
+        ConfigError: It is missing or of another type.
     """
-
-    def __init__(self) -> None:
-        self._seen: dict[int, Tensor] = {}
-
-    def pack(self, value: object) -> object:
-        """The plain value; dataclasses become dictionaries."""
-        if isinstance(value, Tensor):
-            if id(value) not in self._seen:
-                self._seen[id(value)] = value.detach().to(CPU, copy=True)
-            return self._seen[id(value)]
-        if is_dataclass(value):
-            return {field.name: self.pack(getattr(value, field.name)) for field in fields(value)}
-        if isinstance(value, list | tuple):
-            return type(value)(self.pack(each) for each in value)
-        assert value is None or isinstance(value, bool | int | float | str), type(value)
-        return value
+    if not isinstance(state, Mapping) or name not in state:
+        raise ConfigError(f"the saved state has no {name}")
+    if not isinstance(value := state[name], kind):
+        expected = getattr(kind, "__name__", kind)
+        raise ConfigError(
+            f"the saved {name} is of type {type(value).__name__}, expected {expected}"
+        )
+    return value
 
 
-class Unpacker:
-    """The inverse of `Packer`; tensors go to the device."""
+def loaded_tensor(
+    state: Mapping[str, Any], name: str, *shape: int | None, device: torch.device = CPU
+) -> Tensor:
+    """The tensor of that name, on that device; None in the shape fits any length.
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self._seen: dict[int, Tensor] = {}
-
-    def unpack(self, hint: Any, plain: Any) -> Any:
-        """The value that is annotated with `hint`."""
-        if get_origin(hint) in (Union, UnionType):
-            if plain is None:
-                return None
-            (hint,) = (each for each in get_args(hint) if each is not type(None))
-        if hint is Tensor:
-            if id(plain) not in self._seen:
-                self._seen[id(plain)] = plain.to(self.device)
-            return self._seen[id(plain)]
-        if isinstance(hint, type) and is_dataclass(hint):
-            hints = get_type_hints(hint)
-            return hint(**{name: self.unpack(hints[name], each) for name, each in plain.items()})
-        if get_origin(hint) in (list, tuple):
-            inner = get_args(hint)[0]
-            return get_origin(hint)(self.unpack(inner, each) for each in plain)
-        return plain
-
-
-def pack_tracker(tracker: ObjectTracker) -> dict[str, object]:
-    """Everything of an object but the network and the configuration."""
-    pack = Packer().pack
-    own = {name: pack(getattr(tracker, name)) for name in (*TRACKER, *TRACKER_ON_DEVICE)}
-    bank = {name: pack(getattr(tracker.bank, name)) for name in (*BANK, *BANK_ON_DEVICE)}
-    return {**own, "bank": bank}
-
-
-def unpack_tracker(
-    net: JointNet, config: InferenceConfig, plain: Mapping[str, Any], device: torch.device
-) -> ObjectTracker:
-    """The object that was packed."""
-    here, there = Unpacker(CPU), Unpacker(device)
-    tracker = ObjectTracker(
-        net, config, plain["object_id"], here.unpack(TargetState, plain["given"])
+    Raises:
+        ConfigError: It is missing or has another shape.
+    """
+    value: Tensor = loaded(state, name, Tensor)
+    fits = value.dim() == len(shape) and all(
+        expected in (None, length) for length, expected in zip(value.shape, shape, strict=True)
     )
-    _fill(tracker, TRACKER, plain, here)
-    _fill(tracker, TRACKER_ON_DEVICE, plain, there)
-    first = there.unpack(Template, plain["bank"]["templates"][0])
-    tracker.bank = MemoryBank(first, config)
-    _fill(tracker.bank, BANK, plain["bank"], here)
-    _fill(tracker.bank, BANK_ON_DEVICE, plain["bank"], there)
-    return tracker
+    if not fits:
+        expected = ", ".join("any" if length is None else str(length) for length in shape)
+        raise ConfigError(
+            f"the saved {name} has the shape {list(value.shape)}, expected [{expected}]"
+        )
+    return value.to(device)
 
 
-def _fill(
-    target: object, hints: Mapping[str, Any], plain: Mapping[str, Any], unpacker: Unpacker
-) -> None:
-    for name, hint in hints.items():
-        setattr(target, name, unpacker.unpack(hint, plain[name]))
+def on_cpu(state: Any) -> Any:
+    """A copy of nested dictionaries and lists, and of the tensors in them, on the CPU."""
+    if isinstance(state, Tensor):
+        return state.detach().to(CPU, copy=True)
+    if isinstance(state, Mapping):
+        return {name: on_cpu(each) for name, each in state.items()}
+    return [on_cpu(each) for each in state] if isinstance(state, list) else state
+
+
+def tensors(state: Any) -> Iterator[Tensor]:
+    """The tensors in nested dictionaries and lists."""
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, Mapping | list):
+        for each in state.values() if isinstance(state, Mapping) else state:
+            yield from tensors(each)

@@ -1,6 +1,7 @@
 """What becomes of probabilities: soft masks, pictures with transparency, other backgrounds."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -74,7 +75,7 @@ def composite(image: Image, soft: Soft, behind: Image) -> Image:
     return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
 
 
-def read_background(text: str, width: int, height: int) -> Background:
+def read_background(text: str) -> Background:
     """What to show behind the objects: "blur", a colour ("green", "#00ff00") or a picture.
 
     A picture is scaled to fill the frame, and what is too much at two sides is cut off.
@@ -86,14 +87,18 @@ def read_background(text: str, width: int, height: int) -> Background:
     if text == "blur":
         return _blurred
     try:
-        colour = ImageColor.getrgb(text)[:3]
-        still = np.full((height, width, 3), colour, dtype=np.uint8)
+        still = PillowImage.new("RGB", (1, 1), ImageColor.getrgb(text)[:3])
     except ValueError:
-        still = _picture(Path(text), width, height)
-    return lambda image, soft: still
+        still = _picture(Path(text))
+
+    @lru_cache(maxsize=1)
+    def fitted(width: int, height: int) -> Image:
+        return np.asarray(ImageOps.fit(still, (width, height), PillowImage.Resampling.BICUBIC))
+
+    return lambda image, soft: fitted(image.shape[1], image.shape[0])
 
 
-def _picture(path: Path, width: int, height: int) -> Image:
+def _picture(path: Path) -> PillowImage.Image:
     with os_errors_as(MediaOpenError):
         is_file = path.is_file()
     if not is_file:
@@ -103,10 +108,7 @@ def _picture(path: Path, width: int, height: int) -> Image:
         )
     try:
         with open_image(path) as picture:
-            shown = ImageOps.fit(
-                upright(picture).convert("RGB"), (width, height), PillowImage.Resampling.BICUBIC
-            )
-            return np.asarray(shown, dtype=np.uint8)
+            return upright(picture).convert("RGB")
     except IMAGE_ERRORS as error:
         raise MediaOpenError(f"background {path}: {image_reason(error)}") from error
 

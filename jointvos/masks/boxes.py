@@ -44,13 +44,13 @@ class Box:
         """
         match = _FORM.fullmatch(text.replace(" ", ""))
         if match is None:
-            raise ConfigError(f"--box is {text!r}, expected x,y,width,height or x,y,w,h=id")
+            raise ConfigError(f"`box` is {text!r}, expected x,y,width,height or x,y,w,h=id")
         x, y, width, height = (int(number) for number in match.groups()[:4])
         if min(width, height) < _LEAST_SIDE:
             raise ConfigError(
-                f"--box {text} is {width}x{height}, expected at least {_LEAST_SIDE}x{_LEAST_SIDE}"
+                f"`box` {text} is {width}x{height}, expected at least {_LEAST_SIDE}x{_LEAST_SIDE}"
             )
-        return cls(x, y, width, height, None if match[5] is None else parse_id(match[5], "--box"))
+        return cls(x, y, width, height, None if match[5] is None else parse_id(match[5], "`box`"))
 
     def __str__(self) -> str:
         return f"{self.x},{self.y},{self.width},{self.height}"
@@ -63,12 +63,12 @@ class Box:
         """
         if self.x + self.width > info.width or self.y + self.height > info.height:
             raise MaskError(
-                f"--box {self} reaches to {self.x + self.width},{self.y + self.height}, but "
+                f"`box` {self} reaches to {self.x + self.width},{self.y + self.height}, but "
                 f"{info.path} is {info.width}x{info.height}; keep the box inside"
             )
         if (self.width, self.height) == (info.width, info.height):
             raise MaskError(
-                f"--box {self} covers the whole picture; leave some background around the object"
+                f"`box` {self} covers the whole picture; leave some background around the object"
             )
 
 
@@ -94,7 +94,7 @@ def cut_box(image: Image, box: Box) -> NDArray[np.bool_]:
     mask[top : top + part.shape[0], left : left + part.shape[1]] = cut > 0.5
     if mask.sum() < 0.01 * box.width * box.height:
         raise MaskError(
-            f"--box {box}: nothing in it stands out from what is around it; paint a mask instead"
+            f"`box` {box}: nothing in it stands out from what is around it; paint a mask instead"
         )
     return mask
 

@@ -1,6 +1,5 @@
 """What is in a mask, what is wrong with it, and what it was most likely meant to be."""
 
-import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -66,18 +65,6 @@ class MaskCheck:
     doubts: tuple[str, ...] = ()
     mended: LabelMap | None = None
     mending: str = ""
-
-    def advice(self, source: Path, *options: str) -> str:
-        """The command that mends it and what that does; nothing if nobody knows how.
-
-        Args:
-            source: The video.
-            options: What else it takes to read the video.
-        """
-        if self.mended is None:
-            return ""
-        command = shlex.join(["jointvos", "check-mask", str(source), str(self.path), *options])
-        return f"`{command} --fix FILE` saves it {self.mending}"
 
 
 def examine_mask(path: Path, info: VideoInfo, stored: Orientation | None = None) -> MaskCheck:

@@ -34,14 +34,14 @@ class IdChange:
         """
         keep, rename = None, {}
         if objects is not None:
-            keep = frozenset(parse_id(part, "--objects") for part in objects.split(","))
+            keep = frozenset(parse_id(part, "`objects`") for part in objects.split(","))
         for part in remap.split(",") if remap is not None else ():
             match = _PAIR.fullmatch(part.strip())
             if match is None:
-                raise ConfigError(f"--remap is {remap!r}, expected old:new ids such as 2:1,5:3")
-            old, new = (parse_id(text, "--remap") for text in match.groups())
+                raise ConfigError(f"`remap` is {remap!r}, expected old:new ids such as 2:1,5:3")
+            old, new = (parse_id(text, "`remap`") for text in match.groups())
             if old in rename:
-                raise ConfigError(f"--remap is {remap!r}, which gives {old} two new ids")
+                raise ConfigError(f"`remap` is {remap!r}, which gives {old} two new ids")
             rename[old] = new
         return cls(keep, rename)
 
@@ -59,12 +59,14 @@ class IdChange:
         holds = f"the masks hold {', '.join(map(str, sorted(known))) or 'none'}"
         for wanted in sorted(self.keep or ()):
             if wanted not in known:
-                raise ConfigError(f"--objects names {wanted}, but {holds}")
+                raise ConfigError(f"`objects` names {wanted}, but {holds}")
         for old in sorted(self.rename):
             if old not in known:
-                raise ConfigError(f"--remap names {old}, but {holds}")
+                raise ConfigError(f"`remap` names {old}, but {holds}")
             if self.keep is not None and old not in self.keep:
-                raise ConfigError(f"--remap names {old}, which --objects leaves out; add it there")
+                raise ConfigError(
+                    f"`remap` names {old}, which `objects` leaves out", hint="add it there"
+                )
 
     def __call__(self, labels: LabelMap) -> LabelMap:
         """The labels with the change, in the type that their new ids need."""

@@ -22,7 +22,7 @@ _WITH_ID = re.compile(r"([0-9]+):(.+)", re.DOTALL)
 
 
 def read_prompts(
-    given: Sequence[str],
+    masks: Sequence[str],
     info: VideoInfo,
     *,
     start: str | None = None,
@@ -33,7 +33,7 @@ def read_prompts(
     """Read all masks and check all that can be checked without decoding the video.
 
     Args:
-        given: Each "FILE", for the first frame of the range, "FRAME=FILE" with a place as in
+        masks: Each "FILE", for the first frame of the range, "FRAME=FILE" with a place as in
             `media.open_source`, or a folder of `<frame>.png`: the number of the frame or, if the
             source is a folder, the name of its picture. "ID:FILE", "FRAME=ID:FILE" and "ID:FOLDER"
             give the only object of each mask that id.
@@ -50,7 +50,7 @@ def read_prompts(
     frames = FrameRange.parse(start, end)
     change = change or IdChange()
     read: list[Prompt] = []
-    for text in given:
+    for text in masks:
         place, object_id, path = _split(text)
         of_one = len(read)
         with os_errors_as(MaskReadError):
@@ -93,13 +93,13 @@ def _split(text: str) -> tuple[Bound | None, int | None, Path]:
     place, equals, file = text.partition("=")
     bound = None
     if equals and _LIKE_A_PLACE.fullmatch(place) and not _is_there(text):
-        bound = Bound.parse(place, f"--mask {text}: the place")
+        bound = Bound.parse(place, f"`mask` {text}: the place")
     else:
         file = text
     match = _WITH_ID.fullmatch(file)
     if match is None or _is_there(file):
         return bound, None, Path(file)
-    return bound, parse_id(match[1], f"--mask {text}"), Path(match[2])
+    return bound, parse_id(match[1], f"`mask` {text}"), Path(match[2])
 
 
 def _is_there(name: str) -> bool:
@@ -111,9 +111,9 @@ def _named(prompt: Prompt, object_id: int) -> Prompt:
     """The mask of one object with another id."""
     if len(prompt.ids) != 1:
         raise ConfigError(
-            f"--mask {object_id}:{prompt.path}: it holds the ids "
-            f"{', '.join(map(str, prompt.ids))}, expected one object; leave out {object_id}: and "
-            "change ids with --remap"
+            f"`mask` {object_id}:{prompt.path}: it holds the ids "
+            f"{', '.join(map(str, prompt.ids))}, expected one object",
+            hint=f"leave out {object_id}: and change ids with `remap`",
         )
     change = IdChange(rename={prompt.ids[0]: object_id})
     return Prompt.of(change(prompt.labels), prompt.path, prompt.place)
@@ -129,8 +129,8 @@ def _in_folder(folder: Path, info: VideoInfo, frames: FrameRange) -> list[tuple[
         if info.is_video:
             if not (path.stem.isascii() and path.stem.isdecimal()):
                 raise MaskError(
-                    f"{path}: its name is no number of a frame, as 00012.png would be; "
-                    "rename it, or give it as --mask FRAME=FILE"
+                    f"{path}: its name is no number of a frame, as 00012.png would be",
+                    hint="rename it, or pass it as `masks=['FRAME=FILE']`",
                 )
             number = int(path.stem)
         elif path.stem not in names:
@@ -151,8 +151,10 @@ def _read(path: Path, info: VideoInfo) -> LabelMap:
         labels = read_mask(path, info)
         check_mask(labels, path, info)
     except MaskError as error:
-        if advice := examine_mask(path, info).advice(info.path):
-            raise type(error)(f"{error}; {advice}") from error
+        check = examine_mask(path, info)
+        if check.mended is not None:
+            error.mending, error.path = check.mending, path
+            error.hint = f"`examine_mask` has it {check.mending}"
         raise
     return labels
 
@@ -165,14 +167,14 @@ def _check_place(prompt: Prompt, info: VideoInfo, frames: FrameRange) -> None:
     if not _in_range(number, frames):
         start = "the start" if frames.start is None else frames.start.text
         end = "the end" if frames.end is None else frames.end.text
-        raise ConfigError(f"--mask {prompt}: there is no frame {number} from {start} to {end}")
+        raise ConfigError(f"`mask` {prompt}: there is no frame {number} from {start} to {end}")
     if info.frame_count is None:
         return
     last = (frames.start.as_frame(info.frame_rate) if frames.start else 0) + info.frame_count
     if number >= last and not info.is_video:
-        raise MaskError(f"--mask {prompt}: {info.path} has no frame {number}")
+        raise MaskError(f"`mask` {prompt}: {info.path} has no frame {number}")
     if number >= last:
-        _log.warning("--mask %s: %s seems to end at frame %d", prompt, info.path, last - 1)
+        _log.warning("`mask` %s: %s seems to end at frame %d", prompt, info.path, last - 1)
 
 
 def _in_range(number: int, frames: FrameRange) -> bool:
@@ -198,7 +200,7 @@ def _refuse_double(prompts: MaskPrompts) -> None:
     """Refuse ids that are given twice for one frame, as far as that can be seen already."""
     places: dict[object, list[Prompt]] = {}
     first = prompts.in_first
-    for prompt in prompts.given:
+    for prompt in prompts.all:
         place = None if prompt in first else prompt.place
         places.setdefault(place and (place.frame, place.seconds), []).append(prompt)
     for together in places.values():
@@ -207,5 +209,5 @@ def _refuse_double(prompts: MaskPrompts) -> None:
     for box in prompts.boxes:
         assert box.id is not None
         if box.id in in_first:
-            raise MaskError(f"--box {box}={box.id}: a mask has the id {box.id}, too; use another")
+            raise MaskError(f"`box` {box}={box.id}: a mask has the id {box.id}, too; use another")
         in_first.add(box.id)

@@ -74,8 +74,8 @@ class MaskPrompts:
         self._elapsed: Fraction | None = None
 
     @property
-    def given(self) -> tuple[Prompt, ...]:
-        """All masks, as they were given."""
+    def all(self) -> tuple[Prompt, ...]:
+        """All masks, in the order in which they were passed."""
         return self._all
 
     @property
@@ -139,7 +139,7 @@ class MaskPrompts:
     def _refuse_early(self, first: int) -> None:
         for prompt in self._waiting:
             if prompt.place and prompt.place.frame is not None and prompt.place.frame < first:
-                raise MaskError(f"--mask {prompt}: the range begins later, with frame {first}")
+                raise MaskError(f"`mask` {prompt}: the range begins later, with frame {first}")
 
     def missed(self) -> tuple[Prompt, ...]:
         """The masks whose frames have not come by."""
@@ -198,7 +198,7 @@ def _of_box(frame: Frame, box: Box) -> Prompt:
     assert box.id is not None
     labels: LabelMap = np.zeros(frame.image.shape[:2], dtype=label_type([box.id]))
     labels[cut_box(frame.image, box)] = box.id
-    return Prompt.of(labels, Path(f"--box {box}"))
+    return Prompt.of(labels, Path(f"`box` {box}"))
 
 
 def refuse_shared(prompts: Sequence[Prompt]) -> None:
@@ -214,8 +214,8 @@ def refuse_shared(prompts: Sequence[Prompt]) -> None:
                 place = "" if prompt.place is None else f"{prompt.place.text}="
                 free = max(other for each in prompts for other in each.ids) + 1
                 raise MaskError(
-                    f"{seen[i].path} and {prompt.path} are for one frame and both hold the id "
-                    f"{i}; if they are two objects, give one another id: "
-                    f"--mask {place}{free}:{prompt.path}"
+                    f"{seen[i].path} and {prompt.path} are for one frame and both hold the id {i}",
+                    hint="if they are two objects, give one another id: "
+                    f"`masks=[{f'{place}{free}:{prompt.path}'!r}]`",
                 )
             seen[i] = prompt

@@ -44,8 +44,8 @@ class Refinement:
         Raises:
             ConfigError: The result carries no probabilities.
         """
-        given = object_probabilities(result)
-        labels, soft = result.labels.copy(), given.copy()
+        unrefined = object_probabilities(result)
+        labels, soft = result.labels.copy(), unrefined.copy()
         for i, state in enumerate(result.objects):
             if (state.mean_probability or 0) < self.lost_threshold:
                 labels[labels == state.id] = 0
@@ -65,7 +65,7 @@ class Refinement:
             labels=labels,
             objects=tuple(
                 ObjectState.of(state.id, labels == state.id, values, paused=state.paused)
-                for state, values in zip(result.objects, given, strict=True)
+                for state, values in zip(result.objects, unrefined, strict=True)
             ),
             probabilities=np.concatenate([np.clip(1 - total, 0, 1), soft]),
         )

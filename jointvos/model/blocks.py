@@ -46,6 +46,7 @@ class FrozenBatchNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Shapes: [B,channels,h,w], in and out."""
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, training=False
         )

@@ -4,6 +4,7 @@ Shapes: B sequences or objects, N templates, C feature channels, D encoding chan
 channels; H,W the crop, h,w its stride-16 grid.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,6 +74,17 @@ class EncodedTemplate:
     attended: Tensor
     total: Tensor
     taken_back: int
+
+    def copies(self, features: Sequence[Tensor]) -> tuple["EncodedTemplate", ...]:
+        """Of the only template in the sums, those of a memory of such maps, equal to its own.
+
+        Shapes: features [1,C,h,w] each.
+        """
+        # Equal templates have equal averages, and the weights of one so many times.
+        total = self.total * len(features)
+        return tuple(
+            EncodedTemplate(each, self.attended.clone(), total.clone(), 0) for each in features
+        )
 
 
 @dataclass(frozen=True)

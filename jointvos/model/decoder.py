@@ -52,6 +52,7 @@ class ResidualRefinement(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Shapes: [B,dim,h,w], in and out."""
         x = self.conv(x)
         residual: Tensor = self.residual(x)
         return residual.add_(x).relu_()
@@ -65,6 +66,7 @@ class ChannelAttention(nn.Module):
         self.gate = nn.Sequential(nn.Conv2d(2 * dim, dim, 1), nn.ReLU(), nn.Conv2d(dim, dim, 1))
 
     def forward(self, x: Tensor, deeper: Tensor) -> Tensor:
+        """Shapes: x [B,dim,h,w], deeper [B,dim,h',w'] of any size; result [B,dim,h,w]."""
         pooled = torch.cat((x.mean((2, 3), keepdim=True), deeper.mean((2, 3), keepdim=True)), dim=1)
         return x * torch.sigmoid(self.gate(pooled)) + resize_like(deeper, x)
 
@@ -83,6 +85,11 @@ class DecoderLevel(nn.Module):
         self.refine2 = ResidualRefinement(dim, norm)
 
     def forward(self, stage: Tensor, encoding: Tensor, deeper: Tensor | None) -> Tensor:
+        """Refine what the deeper level found, with a finer stage.
+
+        Shapes: stage [B,dim_stage,h,w]; encoding [B,D,H/16,W/16]; deeper [B,dim_deeper,h/2,w/2],
+        None at the deepest level; result [B,dim,h,w].
+        """
         x, reduced = self.encoding(stage, encoding)
         if self.project is None or deeper is None:
             deeper = reduced.mean((2, 3), keepdim=True)

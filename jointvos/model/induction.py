@@ -37,7 +37,7 @@ def to_taps(kernel: Tensor) -> Tensor:
 
 
 def from_taps(taps: Tensor, kernel_size: int) -> Tensor:
-    """Inverse of `to_taps`."""
+    """Inverse of `to_taps`: [B,D*k*k,C] as a kernel [B,D,C,k,k]."""
     B, _, C = taps.shape
     kernel = taps.view(B, -1, kernel_size, kernel_size, C)
     return kernel.permute(0, 1, 4, 2, 3).flip(-1, -2)

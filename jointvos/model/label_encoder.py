@@ -23,6 +23,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Conv2d(dim_in, dim_out, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Shapes: [B,dim_in,h,w]; result [B,dim_out,h/2,w/2]."""
         return F.relu(self.conv2(F.relu(self.conv1(x))) + self.shortcut(x))
 
 
@@ -41,6 +42,7 @@ class EncodingHead(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Shapes: the stem's output [B,dim,H/4,W/4]; encoding and W [B,D,H/16,W/16]."""
         x = self.block2(self.block1(x))
         encoding = F.leaky_relu(self.encoding(x), self.negative_slope)
         return encoding, None if self.importance is None else self.importance(x)

@@ -39,7 +39,16 @@ class SearchRegion:
 
 
 def search_region(centre: Tensor, scale: Tensor, crop: Pair, frame: Pair) -> SearchRegion:
-    """Region around `centre` (y, x) at `scale` frame pixels per crop pixel."""
+    """Region around `centre` (y, x) at `scale` frame pixels per crop pixel.
+
+    It is shrunk until one axis fits into the frame, and moved inside.
+
+    Args:
+        centre: In frame pixels, [2].
+        scale: Scalar.
+        crop: Height and width of the crop.
+        frame: Height and width of the frame.
+    """
     out, image = torch.tensor(crop).float(), torch.tensor(frame).float()
     extent = scale * out
     shrink = (extent / image).min().clamp_min(1.0)

@@ -67,21 +67,27 @@ def moments(sums: Tensor, frame: Pair) -> Tensor:
 
 
 def updated_state(row: Tensor, previous: TargetState, min_area: float) -> TargetState:
-    """State from a row of `moments`; the previous one if the target is all but gone."""
+    """State from a row [5] of `moments`; the previous one if the target is all but gone."""
     if float(row[0]) < min_area:
         return previous
     return TargetState(centre=row[1:3].clone(), size=row[3:5].clone())
 
 
 def scale_of_size(size: Tensor, crop: Pair, search_scale: float) -> Tensor:
-    """Video pixels per crop pixel so that the search region is `search_scale` times the size."""
+    """Video pixels per crop pixel so that the search region is `search_scale` times the size.
+
+    Shapes: size [2]; result scalar.
+    """
     return (size * search_scale).prod().sqrt() / math.sqrt(crop[0] * crop[1])
 
 
 def limited_scale(
     size: Tensor, base_size: Tensor, previous: Tensor, limits: tuple[float, float]
 ) -> Tensor:
-    """Scale of a size relative to the one of scale 1, kept within limits of the previous scale."""
+    """Scale of a size relative to the one of scale 1, kept within limits of the previous scale.
+
+    Shapes: size and base_size [2]; previous and result scalars.
+    """
     scale = (size.prod() / base_size.prod()).sqrt()
     lowest, highest = limits
     return scale.clamp(lowest * previous, highest * previous)

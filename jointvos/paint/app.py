@@ -26,6 +26,7 @@ from jointvos.paint.feed import Feed
 from jointvos.paint.follow import Follower
 from jointvos.paint.followed import Certainty
 from jointvos.paint.guard import Guard
+from jointvos.paint.messages import in_words
 from jointvos.paint.project import LARGEST_ID, Project
 from jointvos.paint.project_file import PaintedObject
 from jointvos.paint.transport import pack_labels, unpack_labels
@@ -316,7 +317,8 @@ def _error(text: str, status: int) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return _error(str(error), 422)
+    assert isinstance(error, JointVOSError)
+    return _error(in_words(error), 422)
 
 
 async def _missing(request: Request, error: Exception) -> Response:

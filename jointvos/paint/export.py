@@ -15,6 +15,7 @@ from jointvos.files.whole_file import shortened
 from jointvos.media import FanOut, read_ahead
 from jointvos.media.reading import CutDetector, FrameFinder, open_source, with_cuts
 from jointvos.paint.follow import Say
+from jointvos.paint.messages import in_words
 from jointvos.paint.project import Project
 from jointvos.runs import Outputs, Progress, SegmentJob, SessionSpec, segment_video
 from jointvos.runs.outputs import PATHS
@@ -146,7 +147,7 @@ class Exporter:
             if done:
                 told["files"] = [str(path) for path in job.outputs.paths().values()]
         except JointVOSError as error:
-            told["error"] = str(error)
+            told["error"] = in_words(error)
         except Exception as error:  # a bug: the page must not wait for ever, and it is shown there
             told["error"] = f"{type(error).__name__}: {error}"
             raise

@@ -12,6 +12,7 @@ from jointvos.errors import JointVOSError, MaskError
 from jointvos.media import read_ahead
 from jointvos.media.reading import CutDetector, FrameFinder, NoSuchFrame
 from jointvos.paint.followed import Way
+from jointvos.paint.messages import in_words
 from jointvos.paint.project import Project
 from jointvos.paint.snapshots import Snapshots
 from jointvos.runs import LoadedModel, SessionSpec
@@ -117,7 +118,7 @@ class Follower:
             self._say({"kind": "following", "way": way})
             told["why"] = self._follow(way)
         except JointVOSError as error:
-            told["error"] = str(error)
+            told["error"] = in_words(error)
         except Exception as error:  # a bug: the page must not wait for ever, and it is shown there
             told["error"] = f"{type(error).__name__}: {error}"
             raise

@@ -116,13 +116,14 @@ class PaintServer:
 
     def _take(self, masks: Sequence[str]) -> None:
         """Put masks from files into the project."""
-        for prompt in read_prompts(masks, self._frames.info).given if masks else ():
+        for prompt in read_prompts(masks, self._frames.info).all if masks else ():
             index = 0 if prompt.place is None else prompt.place.frame
             if index is None:
-                raise ConfigError(f"--mask {prompt}: expected a frame number, such as 120=mask.png")
+                raise ConfigError(f"{prompt}: expected a frame number, such as 120=mask.png")
             if self.project.given(index) is not None:
                 raise ConfigError(
-                    f"{self.project.folder} already has a mask for frame {index}; leave out --mask"
+                    f"{self.project.folder} already has a mask for frame {index}",
+                    hint="leave out `masks`",
                 )
             self.project.paint(index, prompt.labels, prompt.ids)
 
@@ -148,6 +149,6 @@ def _bound(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigError(
-            f"port {port} cannot be used ({error.strerror}); leave out --port"
+            f"port {port} cannot be used ({error.strerror})", hint="leave out `port`"
         ) from error
     return listener

@@ -41,7 +41,7 @@ class Snapshots:
 
         path = self._folder / f"{way}-{frame:05d}.pt"
         content = {
-            "session": session.state(),
+            "session": session.state_dict(),
             "detector": None if detector is None else detector.state(),
         }
         with whole_file(path) as partial:
@@ -69,7 +69,7 @@ class Snapshots:
         path = self._folder / f"{way}-{frame:05d}.pt"
         try:
             content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            session.restore(content["session"])
+            session.load_state_dict(content["session"])
             if detector is not None and content["detector"] is not None:
                 detector.restore(content["detector"])
         except (

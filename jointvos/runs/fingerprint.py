@@ -1,7 +1,7 @@
 """What results depend on, as plain words that tell two runs apart.
 
-Both designs that go on with an interrupted run use it: `segment --resume` compares word by word and
-names what differs; `eval --resume` keeps the `digest` with every sequence.
+Both designs that go on with an interrupted run use it: that of one video compares word by word and
+names what differs; that of a data set keeps the `digest` with every sequence.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ def of_model(model: LoadedModel) -> Fingerprint:
     values: dict[str, object] = {
         "version": f"jointvos {jointvos.__version__}, torch {torch.__version__}",
         "model": _of_net(model.net),
-        "--without": model.spec.without,
+        "without": model.spec.without,
         "device": f"{model.device.type}, {model.dtype or 'fp32'}",
-        "--compile": model.spec.compiled,
+        "compiled": model.spec.compiled,
         **to_dict(model.config),
     }
     return in_words(values)
@@ -59,7 +59,7 @@ def of_job(job: SegmentJob, prompts: MaskPrompts, model: LoadedModel) -> Fingerp
     return {
         "input": _of_source(Path(job.source)),
         "masks": _of_masks(prompts),
-        **in_words({f"--{name.replace('_', '-')}": value for name, value in options.items()}),
+        **in_words(options),
         **of_model(model),
     }
 
@@ -85,19 +85,19 @@ def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path)
     if not changed:
         return
     told = "; ".join(
-        f"{name} was {saved.get(name, 'nothing')}, is {now.get(name, 'nothing')}"
+        f"`{name}` was {saved.get(name, 'nothing')}, is {now.get(name, 'nothing')}"
         for name in changed[:3]
     )
     more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
     raise ConfigError(
-        f"{folder} is of another run: {told}{more}; give the same command, or leave out --resume "
-        "to begin anew"
+        f"{folder} is of another run: {told}{more}",
+        hint="use the settings of that run, or leave out `resume` to start over",
     )
 
 
 def _of_source(source: Path) -> str:
     if not (source.is_file() or source.is_dir()):
-        raise ConfigError(f"--resume reads the input again, which {source} does not allow")
+        raise ConfigError(f"`resume` reads the input again, which {source} does not allow")
     if source.is_file():
         status = source.stat()
         return f"{source.name}, {status.st_size} bytes, changed {status.st_mtime_ns}"
@@ -108,7 +108,7 @@ def _of_source(source: Path) -> str:
 
 def _of_masks(prompts: MaskPrompts) -> str:
     words = [f"{box}={box.id}" for box in prompts.boxes]
-    for prompt in prompts.given:
+    for prompt in prompts.all:
         place = "first" if prompt.place is None else prompt.place.text
         words.append(f"{place}: ids {prompt.ids}, {_short(prompt.labels.tobytes())}")
     return "; ".join(words)

@@ -14,10 +14,6 @@ from jointvos.errors import OutputError
 from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.types import Frame, Image
 
-CHUNK_BYTES = 96 * 2**20
-"""Decoded pictures of a chunk: what going backwards needs of memory."""
-CHUNK_FRAMES = 48
-
 _NOTHING: Image = np.zeros((0, 0, 3), dtype=np.uint8)
 
 
@@ -35,9 +31,18 @@ class FrameCache:
     but time that grows with the square of the length, for seeking is not exact in all films.)
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Write into that folder, which is there and which the caller removes."""
+    def __init__(
+        self, folder: Path, *, chunk_frames: int = 48, chunk_bytes: int = 96 * 2**20
+    ) -> None:
+        """Write into a folder that exists and that the caller removes.
+
+        Args:
+            folder: Where the chunks go.
+            chunk_frames: Frames per chunk, at most.
+            chunk_bytes: Of the decoded images of a chunk, which going backwards holds in memory.
+        """
         self._folder = folder
+        self._chunk_frames, self._chunk_bytes = chunk_frames, chunk_bytes
         self._chunks: list[_Chunk] = []
         self._waiting: list[Frame] = []
 
@@ -52,7 +57,7 @@ class FrameCache:
             OutputError: The disk refuses.
         """
         self._waiting.append(frame)
-        most = min(CHUNK_FRAMES, max(1, CHUNK_BYTES // max(1, frame.image.nbytes)))
+        most = min(self._chunk_frames, max(1, self._chunk_bytes // max(1, frame.image.nbytes)))
         if len(self._waiting) >= most:
             self._store()
 

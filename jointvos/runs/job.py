@@ -79,18 +79,22 @@ class SegmentJob:
         """
         for name in ("masks", "boxes"):
             if isinstance(given := getattr(self, name), str | Path):
-                raise ConfigError(f"{name} is {str(given)!r}, expected a list")
+                raise ConfigError(f"`{name}` is {str(given)!r}, expected a list")
         if self.direction not in get_args(Direction):
             expected = ", ".join(get_args(Direction))
-            raise ConfigError(f"direction is {self.direction!r}, expected {expected}")
+            raise ConfigError(f"`direction` is {self.direction!r}, expected {expected}")
         if self.checkpoint_every < 1:
-            raise ConfigError(f"checkpoint_every is {self.checkpoint_every}, expected 1 or more")
+            raise ConfigError(f"`checkpoint_every` is {self.checkpoint_every}, expected 1 or more")
         if not self.masks and not self.boxes:
-            raise ConfigError("no objects selected; pass --mask FILE or --box X,Y,W,H")
+            raise ConfigError(
+                "no objects selected", hint="pass `masks=[FILE]` or `boxes=['X,Y,W,H']`"
+            )
         self.parsed_boxes()
         self.session.check()
         if self.resume and str(self.source) == str(STDOUT):
-            raise ConfigError("--resume reads the input again, which - does not allow; use a file")
+            raise ConfigError(
+                "`resume` reads the input again, which - does not allow", hint="use a file"
+            )
         self.outputs.check(Path(self.source), [mask_path(str(each)) for each in self.masks])
         if self.profile is not None:
             check_trace(self.profile, self.outputs.overwrite)

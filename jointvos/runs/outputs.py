@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from jointvos.media.writing import (
     ProbabilityVideoSink,
     StatsSink,
     StreamSink,
-    coco_sink,
+    coco_sink_type,
     draw_composite,
 )
 from jointvos.types import VOID, Frame, FrameResult, VideoInfo
@@ -97,24 +96,24 @@ class Outputs:
             ConfigError: Options contradict each other, or a kind of file does not fit.
             OutputError: Something cannot be written where it should stand.
         """
-        named = {f"--{name.replace('_', '-')}": path for name, path in self.paths().items()}
+        named = {f"`{name}`": path for name, path in self.paths().items()}
         piped = [name for name, path in self.paths().items() if path == STDOUT]
         if any(name not in STREAMED for name in piped):
-            raise ConfigError(f"--{piped[-1]} - : only films go to stdout")
+            raise ConfigError(f"`{piped[-1]}='-'`: only videos go to stdout")
         if len(piped) > 1:
             who = " and ".join(name for name, path in named.items() if path == STDOUT)
             raise ConfigError(f"{who} would both go to stdout; name a file for one")
         if self.stream is not None and not piped:
-            raise ConfigError("--format is for a film on stdout; use it with -o -")
+            raise ConfigError("`stream` is for a video on stdout", hint="use it with `overlay='-'`")
         if self.audio not in ("copy", "none"):
-            raise ConfigError(f"--audio is {self.audio!r}, expected copy or none")
+            raise ConfigError(f"`audio` is {self.audio!r}, expected copy or none")
         if self.coco_layout is not None and self.coco is None:
-            raise ConfigError("--coco-layout is for --coco, which is not asked for")
+            raise ConfigError("`coco_layout` is for `coco`, which is not asked for")
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
-                raise ConfigError(f"--{option} is for --overlay, which is not asked for")
+                raise ConfigError(f"`{option}` is for `overlay`, which is not asked for")
         if "overlay" in piped and (self.encoder is not None or self.crf is not None):
-            raise ConfigError("--encoder and --crf are for files; on stdout --format decides")
+            raise ConfigError("`encoder` and `crf` are for files; on stdout `stream` decides")
         files = {name: _real(path) for name, path in named.items() if path != STDOUT}
         for (one, path), (other, same) in combinations(files.items(), 2):
             if path == same:
@@ -128,8 +127,46 @@ class Outputs:
                     raise OutputError(
                         f"{mask} lies in {path}, which would be replaced; name another folder"
                     )
-        # Nothing is written yet by sinks that are merely made, so any film will do.
-        self.sinks(VideoInfo(source, 256, 256, Fraction(25), Fraction(1, 25)))
+        self._check_destinations(source)
+
+    def _check_destinations(self, source: Path) -> None:
+        paths, overwrite = self.paths(), self.overwrite
+        stream, layout = self.stream or "nut", self.coco_layout or "coco"
+        if path := paths.get("png"):
+            PngSequenceSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("overlay"):
+            if self.background is not None:
+                read_background(self.background)
+            if path == STDOUT:
+                StreamSink.check("rgb", stream)
+            else:
+                OverlaySink.check(
+                    path,
+                    overwrite=overwrite,
+                    source=source,
+                    encoder=self.encoder,
+                    crf=self.crf,
+                )
+        if path := paths.get("mask_video"):
+            if path == STDOUT:
+                StreamSink.check("grey", stream)
+            else:
+                MaskVideoSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("alpha"):
+            if path == STDOUT:
+                StreamSink.check("rgba", stream)
+            else:
+                alpha = AlphaFolderSink if is_folder(path) else AlphaVideoSink
+                alpha.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("soft"):
+            soft = ProbabilityFolderSink if is_folder(path) else ProbabilityVideoSink
+            soft.check(path, overwrite=overwrite, source=source, bits=self.soft_bits)
+        if path := paths.get("crop"):
+            CropSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("stats"):
+            StatsSink.check(path, overwrite=overwrite, source=source)
+        if path := paths.get("coco"):
+            coco_sink_type(layout).check(path, overwrite=overwrite, source=source)
 
     def sinks(self, info: VideoInfo, ids: Sequence[int] = ()) -> list[TwoPhaseSink]:
         """Sinks for all of them.
@@ -175,13 +212,13 @@ class Outputs:
         if path := paths.get("stats"):
             yield StatsSink(path, info, overwrite=overwrite)
         if path := paths.get("coco"):
-            layout = self.coco_layout or "coco"
-            yield coco_sink(path, info, overwrite=overwrite, layout=layout)
+            kind = coco_sink_type(self.coco_layout or "coco")
+            yield kind(path, info, overwrite=overwrite)
 
     def _overlay(self, info: VideoInfo, path: Path) -> TwoPhaseSink:
         behind = None
         if self.background is not None:
-            behind = read_background(self.background, info.width, info.height)
+            behind = read_background(self.background)
         if path == STDOUT:
             return self._stream(info, "rgb", behind)
         overwrite, sound = self.overwrite, self.audio == "copy"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jointvos.errors import OutputError
+from jointvos.errors import ConfigError, OutputError
 from jointvos.files.whole_file import whole_file
 from jointvos.runs.journal import Journal
 from jointvos.types import FrameResult
@@ -62,7 +62,10 @@ class PassRecord:
             count = 0
         self.journal.truncate(count)
         if state is not None and count:
-            session.restore(state["session"])
+            try:
+                session.load_state_dict(state["session"])
+            except ConfigError as error:
+                raise self._unusable(str(error)) from error
 
     def append(self, result: FrameResult, session: "VideoSegmenter") -> None:
         """Keep a result, and now and then the session's state behind it.
@@ -85,7 +88,7 @@ class PassRecord:
         self.journal.sync()
         with whole_file(self._state) as partial:
             try:
-                torch.save({"done": len(self.journal), "session": session.state()}, partial)
+                torch.save({"done": len(self.journal), "session": session.state_dict()}, partial)
             except RuntimeError as error:  # torch has errors of its own for a full disk
                 raise OutputError(f"{self._state} cannot be written: {error}") from error
 
@@ -100,7 +103,12 @@ class PassRecord:
         try:
             state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
         except (RuntimeError, ValueError, EOFError, OSError, UnpicklingError) as error:
-            raise OutputError(
-                f"{self._state} is damaged; delete {self._state.parent} to begin anew"
-            ) from error
+            raise self._unusable("it is damaged") from error
+        if not isinstance(state, dict) or not {"done", "session"} <= state.keys():
+            raise self._unusable("it is no state of a run")
         return state
+
+    def _unusable(self, reason: str) -> OutputError:
+        return OutputError(
+            f"{self._state} cannot be used: {reason}; delete {self._state.parent} to start over"
+        )

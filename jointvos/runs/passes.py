@@ -53,11 +53,11 @@ class Passes:
         """
         if self.direction != "forward":
             with self._record("backward") as record:
-                spool, cuts = self._spooled(frames)
-                yield from self._go_back(spool, cuts, record)
-                together = zip(spool, cuts, reversed(record.journal), strict=True)
+                cache, cuts = self._cached(frames)
+                yield from self._go_back(cache, cuts, record)
+                together = zip(cache, cuts, reversed(record.journal), strict=True)
                 for number, (frame, cut, result) in enumerate(together, start=1):
-                    if number < len(spool) or self.direction == "backward":
+                    if number < len(cache) or self.direction == "backward":
                         yield frame, replace(_fitting(frame, result), cut=cut)
             if self.direction == "both":
                 frames = chain([(frame, cut)], frames)
@@ -85,35 +85,35 @@ class Passes:
                         record.append(result, session)
                 yield frame, _fitting(frame, result)
 
-    def _spooled(self, frames: Iterator[CutFrame]) -> tuple[FrameCache, list[bool]]:
+    def _cached(self, frames: Iterator[CutFrame]) -> tuple[FrameCache, list[bool]]:
         """Take the frames up to the mask to begin with, and whether they begin new shots."""
         assert self.folder is not None
-        spool, cuts = FrameCache(self.folder), list[bool]()
+        cache, cuts = FrameCache(self.folder), list[bool]()
         for frame, cut in frames:
             masks = self.prompts.at(frame)
-            spool.append(frame)
+            cache.append(frame)
             cuts.append(cut)
             if masks is not None if self.direction == "both" else not self.prompts.missed():
                 break
         else:
             self.prompts.require_all_met()
-        return spool, cuts
+        return cache, cuts
 
     def _go_back(
-        self, spool: FrameCache, cuts: list[bool], record: PassRecord
+        self, cache: FrameCache, cuts: list[bool], record: PassRecord
     ) -> Iterator[Progress]:
         """Segment the frames from the last to the first."""
         session = self.make_session()
         record.restore(session)
-        yield Progress("backward", 0, len(spool))
-        for number, frame in enumerate(reversed(spool)):
+        yield Progress("backward", 0, len(cache))
+        for number, frame in enumerate(reversed(cache)):
             if number >= len(record):
                 # Seen backwards, a shot begins with its last frame.
                 cut = number > 0 and cuts[-number]
                 masks = self.prompts.at(frame)
                 result = session.step(frame.image, masks, index=frame.index, cut=cut)
                 record.append(self.refine(result), session)
-            yield Progress("backward", number + 1, len(spool))
+            yield Progress("backward", number + 1, len(cache))
         if self.every is not None:
             record.save(session)
 
@@ -125,7 +125,7 @@ class Passes:
 def _fitting(frame: Frame, result: FrameResult) -> FrameResult:
     if result.index != frame.index:
         raise OutputError(
-            f"the saved result of frame {result.index} came for frame {frame.index}; "
-            "leave out --resume to begin anew"
+            f"the saved result of frame {result.index} came for frame {frame.index}",
+            hint="leave out `resume` to start over",
         )
     return result

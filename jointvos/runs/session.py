@@ -66,18 +66,20 @@ class SessionSpec:
             ConfigError: Settings contradict each other or are unknown.
         """
         if self.model is not None and self.weights is not None:
-            raise ConfigError("--model and --weights exclude each other; give one of them")
+            raise ConfigError("`model` and `weights` exclude each other", hint="pass one of them")
         if self.preset is not None:
             preset(INFERENCE, self.preset)
         if self.precision not in PRECISIONS:
             raise ConfigError(f"no precision {self.precision!r}; expected {', '.join(PRECISIONS)}")
         if self.cuts not in CUTS:
-            raise ConfigError(f"cuts is {self.cuts!r}, expected {', '.join(CUTS)}")
+            raise ConfigError(f"`cuts` is {self.cuts!r}, expected {', '.join(CUTS)}")
         if self.on_oom not in get_args(OnOOM):
-            raise ConfigError(f"on_oom is {self.on_oom!r}, expected {' or '.join(get_args(OnOOM))}")
+            raise ConfigError(
+                f"`on_oom` is {self.on_oom!r}, expected {' or '.join(get_args(OnOOM))}"
+            )
         if self.without not in (None, "transduction", "induction"):
             raise ConfigError(
-                f"--without {self.without}: expected transduction or induction, the branch to "
+                f"`without` is {self.without!r}, expected transduction or induction, the branch to "
                 "silence"
             )
 
@@ -105,7 +107,7 @@ class SessionSpec:
         net = load_model(path)
         if self.without is not None:
             if not (net.config.transduction and net.config.induction):
-                raise ConfigError(f"{path} has a single branch; leave out --without")
+                raise ConfigError(f"{path} has a single branch", hint="leave out `without`")
             net = without_branch(net, self.without)
         return LoadedModel(self, net, path, paper_preset=paper_preset, say=say)
 

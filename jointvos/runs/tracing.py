@@ -1,4 +1,4 @@
-"""`--profile`: what the machine does during a few frames, as a Chrome trace."""
+"""What the machine does during a few frames, as a Chrome trace."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ def check_trace(path: Path, overwrite: bool) -> None:
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's recorder talks; read when it loads
     if path.exists() and not overwrite:
-        raise OutputExists(f"{path} already exists; choose another name or allow overwriting")
+        raise OutputExists(f"{path} already exists")
     if not path.absolute().parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
 

@@ -35,8 +35,8 @@ UNTIMED = 2
 
 
 @dataclass(frozen=True)
-class Request:
-    """A batch that is wanted: the arguments of `Data.batch`, and the moment it is for."""
+class BatchSpec:
+    """What a batch is made of: the arguments of `Data.batch`, and the moment it is for."""
 
     moment: Moment
     step: int
@@ -47,15 +47,15 @@ class Request:
     first: int
 
 
-def draw(data: Data, wanted: Request) -> MiniSequences:
-    """The batch that answers a request."""
+def draw(data: Data, spec: BatchSpec) -> MiniSequences:
+    """The batch that a spec describes."""
     return data.batch(
-        wanted.step,
-        wanted.size,
-        wanted.mix,
-        wanted.crop_size,
-        wanted.frames,
-        first=wanted.first,
+        spec.step,
+        spec.size,
+        spec.mix,
+        spec.crop_size,
+        spec.frames,
+        first=spec.first,
     )
 
 
@@ -112,10 +112,15 @@ class Unrolling(nn.Module):
         self.auxiliary = nn.Conv2d(dim, 1, 1) if config.auxiliary_weight > 0 else None
 
     def forward(
-        self, images: Tensor, first_mask: Tensor, heard: Tensor | None
+        self, images: Tensor, first_mask: Tensor, branch_mask: Tensor | None
     ) -> tuple[Unrolled, Tensor | None]:
-        """`unroll`, and the masks as guessed from the encodings alone, [B*(T-1),1,h,w]."""
-        out = unroll(self.net, images, first_mask, self.initial_steps, self.update_steps, heard)
+        """`unroll`, and the masks as guessed from the encodings alone.
+
+        Shapes: images [B,T,3,H,W], first_mask [B,1,1,H,W]; guess [B*(T-1),1,h,w].
+        """
+        out = unroll(
+            self.net, images, first_mask, self.initial_steps, self.update_steps, branch_mask
+        )
         guess = None
         if self.auxiliary is not None:
             guess = self.auxiliary(out.search_encodings.flatten(0, 1))
@@ -217,8 +222,8 @@ class Run:
         if state["config"] != recipe:
             changed = [key for key in recipe if state["config"].get(key) != recipe[key]]
             raise TrainingError(
-                f"{path} belongs to another configuration ({', '.join(changed)} differ); "
-                "use another --out"
+                f"{path} belongs to another configuration ({', '.join(changed)} differ)",
+                hint="use another `out`",
             )
         self.step, self.taken = state["step"], state["taken"]
         self._elapsed, self._untimed = state["elapsed"], state["untimed"]
@@ -254,7 +259,7 @@ class Run:
             return share
         return self.processes.mean(torch.tensor(share, device=self.device)).item()
 
-    def request(self, step: int) -> Request | None:
+    def batch_spec(self, step: int) -> BatchSpec | None:
         """This process's part of the batch of a step, decided now; None if there is none.
 
         Raises:
@@ -276,32 +281,34 @@ class Run:
                 f"{self.processes.count} processes"
             )
         first = part * self.processes.rank
-        return Request(moment, step, part, phase.mix, phase.crop_size, phase.frames, first)
+        return BatchSpec(moment, step, part, phase.mix, phase.crop_size, phase.frames, first)
 
-    def _requests(self) -> Iterator[Request]:
+    def _batch_specs(self) -> Iterator[BatchSpec]:
         step = self.step
-        while (request := self.request(step)) is not None:
-            yield request
+        while (spec := self.batch_spec(step)) is not None:
+            yield spec
             step += 1
 
-    def heard(self, sequences: int) -> Tensor | None:
-        """Which branches this process's sequences of the step hear, [B,2] in {0, 1}."""
+    def branch_mask(self, sequences: int) -> Tensor | None:
+        """Which branches each of this process's sequences keeps in this step, [B,2] in {0, 1}."""
         if self.config.branch_drop == 0:
             return None
         random = torch.Generator().manual_seed(1_000_003 * self.config.seed + self.step)
         chance = torch.rand(sequences * self.processes.count, generator=random)
         drop = self.config.branch_drop
-        heard = torch.stack((chance >= drop / 2, chance < 1 - drop / 2), dim=1).float()
+        branch_mask = torch.stack((chance >= drop / 2, chance < 1 - drop / 2), dim=1).float()
         first = sequences * self.processes.rank
-        return heard[first : first + sequences].to(self.device)
+        return branch_mask[first : first + sequences].to(self.device)
 
-    def _backward(self, batch: MiniSequences, heard: Tensor | None, share: float) -> Objective:
+    def _backward(
+        self, batch: MiniSequences, branch_mask: Tensor | None, share: float
+    ) -> Objective:
         """Gradients of a batch that is already on the device."""
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"
         ):
             masks = batch.masks.float()
-            out, guess = self.forward(batch.images.float(), masks[:, :1], heard)
+            out, guess = self.forward(batch.images.float(), masks[:, :1], branch_mask)
         found = objective(out, guess, masks[:, 1:], self.config, share, self.processes)
         if not torch.isfinite(found.loss):
             raise NonFiniteLoss(f"the loss is {found.loss.item()} at step {self.step}")
@@ -330,13 +337,13 @@ class Run:
         pieces = self.config.accumulate
         images, masks = batch.images.chunk(pieces), batch.masks.chunk(pieces)
         found: list[Objective] = []
-        heard = self.heard(len(batch.images))
-        heard_parts = [None] * len(images) if heard is None else heard.chunk(pieces)
-        parts = zip(map(MiniSequences, images, masks), heard_parts, strict=True)
-        for number, (part, heard_part) in enumerate(parts, start=1):
+        branch_mask = self.branch_mask(len(batch.images))
+        mask_parts = [None] * len(images) if branch_mask is None else branch_mask.chunk(pieces)
+        parts = zip(map(MiniSequences, images, masks), mask_parts, strict=True)
+        for number, (part, mask_part) in enumerate(parts, start=1):
             waits = self.processes.count > 1 and number < len(images)
             with self.forward.no_sync() if waits else nullcontext():  # type: ignore[operator]
-                found.append(self._backward(part, heard_part, lovasz))
+                found.append(self._backward(part, mask_part, lovasz))
         norm = nn.utils.clip_grad_norm_(
             [p for group in self.optimiser.param_groups for p in group["params"]],
             self.config.clip_norm or float("inf"),
@@ -354,15 +361,15 @@ class Run:
 
     def steps(self) -> Iterator[StepReport]:
         """Train to the end, one report per step; data of the next steps are made meanwhile."""
-        batches = feed(partial(draw, self.data), self._requests(), self.drawing)
+        batches = feed(partial(draw, self.data), self._batch_specs(), self.drawing)
         with closing(batches):  # type: ignore[type-var]
             while not self.over:
                 begin = time.perf_counter()
                 if (answer := next(batches, None)) is None:
                     return
-                request, batch = answer[0], answer[1].to(self.device)
+                spec, batch = answer[0], answer[1].to(self.device)
                 ready = time.perf_counter()
-                moment = self._now(request.moment)
+                moment = self._now(spec.moment)
                 numbers = self.advance(batch, moment)  # ends with a value from the device
                 done = time.perf_counter()
                 report = StepReport(

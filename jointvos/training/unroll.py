@@ -46,12 +46,12 @@ def unroll(
     first_mask: Tensor,
     initial_steps: int,
     update_steps: int,
-    heard: Tensor | None = None,
+    branch_mask: Tensor | None = None,
 ) -> Unrolled:
     """Predict frames 1..T-1 from frame 0 and its mask.
 
-    Shapes: images [B,T,3,H,W], RGB in [0, 255]; first_mask [B,1,1,H,W] in {0, 1}; heard [B,2], what
-    transduction and induction count in the sum of Eq. 7 (1 each where it is None).
+    Shapes: images [B,T,3,H,W], RGB in [0, 255]; first_mask [B,1,1,H,W] in {0, 1}; branch_mask
+    [B,2], what transduction and induction count in the sum of Eq. 7 (1 each where it is None).
     """
     B, T = images.shape[:2]
     features = net.encode_image(images.flatten(0, 1))
@@ -73,8 +73,8 @@ def unroll(
             target = net.fit_target_model(ind[:, :t], memory, start=target, steps=steps)
             parts.append(net.apply_target_model(target, ind[:, t]))
         branches = torch.stack(parts)
-        if heard is not None:
-            branches = branches * heard.T[..., None, None, None]
+        if branch_mask is not None:
+            branches = branches * branch_mask.T[..., None, None, None]
         encoding = branches.sum(0)
         logits.append(net.decode(encoding, tuple(stage[:, t] for stage in stages)))
         search_encodings.append(encoding)

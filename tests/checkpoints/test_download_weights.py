@@ -93,7 +93,7 @@ def test_an_installed_model_is_kept_unless_forced(
 ) -> None:
     model = cache / "mine.safetensors"
     model.write_bytes(b"old")
-    with pytest.raises(OutputExists, match="replace it with --force"):
+    with pytest.raises(OutputExists, match="replace it with `force=True`"):
         download_weights(names=["mine"], source=f"{server.address}/good")
     assert model.read_bytes() == b"old"
     download_weights(names=["mine"], source=f"{server.address}/good", force=True)

@@ -156,7 +156,7 @@ class TestKnownModels:
         assert "test.pth.tar cannot be fetched: 127.0.0.1" in message
         assert message.count("download quota for this file is used up") == 1
         assert "open https://example.org/page with a browser" in message
-        assert "`jointvos download-weights joint-test --from FILE`" in message
+        assert "`install('joint-test', source=FILE)`" in message
 
     def test_a_later_download_must_be_the_one_first_seen(
         self, known: KnownModel, server: Server, listener: Listener
@@ -235,7 +235,7 @@ class TestKnownModels:
         message = refused(WeightsError, known.name, listener, offline=True)
         assert f"{cache / 'joint-test.safetensors'} is not there" in message
         assert "fetch https://example.org/page elsewhere" in message
-        assert "`jointvos download-weights joint-test --from FILE`" in message
+        assert "`install('joint-test', source=FILE)`" in message
         path = have(known.name, listener, offline=True, source=str(tiny_file))
         assert have(known.name, listener, offline=True) == path
         assert server.seen == []
@@ -248,7 +248,7 @@ class TestKnownModels:
         assert have(known.name, listener) == path
         assert len(server.seen) == requests
         assert f"{path} is installed already" in listener.notes
-        assert "replace it with --force" in refused(
+        assert "replace it with `force=True`" in refused(
             OutputExists, known.name, listener, source=str(tiny_file)
         )
 
@@ -301,7 +301,7 @@ class TestStorage:
             WeightsError, "mine", listener, source=source, folder=tmp_path / "file" / "cache"
         )
         assert "cannot be written: Not a directory" in message
-        assert "--dir or JOINTVOS_CACHE" in message
+        assert "`folder` or JOINTVOS_CACHE" in message
         assert server.seen == []
 
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
@@ -409,7 +409,7 @@ class TestLaterLooks:
             file.write(b"x")
         with pytest.raises(IncompatibleWeights, match="not the file that was installed") as caught:
             load_model("mine")
-        assert "`jointvos download-weights mine --force`" in str(caught.value)
+        assert "`install('mine', force=True)`" in str(caught.value)
 
     def test_another_content_is_seen_when_its_time_tells(self, path: Path) -> None:
         content = bytearray(path.read_bytes())

@@ -180,7 +180,7 @@ def test_headers_that_describe_no_network_are_refused(
     [
         pytest.param(b"", "is empty", id="empty"),
         pytest.param(b"\n<!DOCTYPE html><html>Quota</html>", "a web page, not a model", id="html"),
-        pytest.param(b"PK\x03\x04" + bytes(99), "download-weights NAME --from", id="torch"),
+        pytest.param(b"PK\x03\x04" + bytes(99), "install(NAME, source=", id="torch"),
         pytest.param(b"\x80\x02cposix\nsystem\n", "a Python pickle", id="pickle"),
         pytest.param(bytes(257) + b"ustar" + bytes(250), "a tar archive", id="tar"),
         pytest.param(b"GIF89a" + bytes(99), "of an unknown kind", id="unknown"),
@@ -234,7 +234,10 @@ def test_a_model_of_which_nothing_fits_is_refused(saved: Path, tiny_net: JointNe
 
 
 def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path, saved: Path) -> None:
-    with pytest.raises(WeightsNotFound, match=r"absent\.safetensors is not there; .*--list"):
+    with pytest.raises(
+        WeightsNotFound,
+        match=r"absent\.safetensors is not there; .*install\(NAME\)` fetches joint-",
+    ):
         load_model(tmp_path / "absent.safetensors")
 
 

@@ -84,12 +84,18 @@ def test_existing_files_are_taken_whatever_their_name(
 @pytest.mark.parametrize(
     ("wanted", "said", "remedy"),
     [
-        pytest.param("joint-davis", "no model 'joint-davis'", "weights joint-davis`", id="known"),
+        pytest.param(
+            "joint-davis", "no model 'joint-davis'", "`install('joint-davis')`", id="known"
+        ),
         pytest.param("imagenet-r50", "no model 'imagenet-r50'", "is a backbone", id="backbone"),
-        pytest.param("yours", "no model 'yours' is installed", "weights --list`", id="unknown"),
-        pytest.param("a/b.safetensors", "b.safetensors is not there", "--list`", id="text"),
-        pytest.param(Path("joint-davis"), "joint-davis is not there", "joint-davis`", id="path"),
-        pytest.param(Path("/"), "/ is a folder", "--list`", id="folder"),
+        pytest.param(
+            "yours", "no model 'yours' is installed", "`install(NAME)` fetches", id="unknown"
+        ),
+        pytest.param(
+            "a/b.safetensors", "b.safetensors is not there", "`install(NAME)` fetches", id="text"
+        ),
+        pytest.param(Path("joint-davis"), "joint-davis is not there", "'joint-davis')`", id="path"),
+        pytest.param(Path("/"), "/ is a folder", "`install(NAME)` fetches", id="folder"),
     ],
 )
 def test_what_is_missing_is_named_with_what_is_there(
@@ -105,12 +111,12 @@ def test_what_is_missing_is_named_with_what_is_there(
 
 
 def test_a_model_of_an_earlier_version_is_named_with_its_successor(bundle: Path) -> None:
-    with pytest.raises(WeightsNotFound, match=r"joint-small was replaced by joint-lite.*--model"):
+    with pytest.raises(WeightsNotFound, match=r"joint-small was replaced by joint-lite.*`model="):
         find_weights("joint-small")
 
 
 def test_no_model_at_all_is_said(bundle: Path) -> None:
-    with pytest.raises(WeightsNotFound, match=r"no model is installed in .*cache.*joint-davis`"):
+    with pytest.raises(WeightsNotFound, match=r"no model is installed in .*cache.*joint-davis'\)`"):
         find_weights()
 
 

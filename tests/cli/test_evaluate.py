@@ -16,6 +16,7 @@ from trees import files_below, labels_of, write_davis, write_youtubevos
 from typer.testing import CliRunner
 
 from jointvos.cli.app import app
+from jointvos.cli.flags import in_flags
 
 SEQUENCES = {"bear": (4, (1, 2)), "cow": (6, (3,)), "swan": (3, (1,))}
 
@@ -45,7 +46,7 @@ def run(monkeypatch):
         result = CliRunner().invoke(app, ["eval", *map(str, arguments)])
         code = getattr(result.exception, "exit_code", None) or result.exit_code
         assert code != 1, result.exception
-        return code, result.stdout, f"{result.stderr}{result.exception or ''}"
+        return code, result.stdout, f"{result.stderr}{in_flags(str(result.exception or ''))}"
 
     return invoke
 
@@ -174,7 +175,7 @@ def nothing(root):
             nothing,
             ["--dataset", "davis2017", "--root", "{}/davis", "--without", "decoder"],
             2,
-            "--without decoder: expected transduction or induction",
+            "--without is 'decoder', expected transduction or induction",
             id="without-what",
         ),
         pytest.param(

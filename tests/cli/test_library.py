@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,10 @@ from jointvos import (
     segment_video,
 )
 from jointvos.config import INFERENCE
-from jointvos.errors import ConfigError, EmptyMaskError, OutputExists
+from jointvos.errors import ConfigError, EmptyMaskError, JointVOSError, OutputExists
 from jointvos.masks import write_mask_png
 from jointvos.runs.fingerprint import digest, of_model
+from jointvos.types import VideoInfo
 
 FRAMES = 12
 REPOSITORY = Path(__file__).parents[2]
@@ -133,22 +135,54 @@ def test_a_run_that_was_left_goes_on(job):
     ("changes", "kind", "says"),
     [
         pytest.param({"masks": []}, ConfigError, "no objects selected", id="no mask"),
-        pytest.param({"masks": "first.png"}, ConfigError, "masks is 'first.png'", id="a string"),
+        pytest.param({"masks": "first.png"}, ConfigError, "`masks` is 'first.png'", id="a string"),
         pytest.param({"boxes": ["1,2"]}, ConfigError, "1,2", id="box"),
-        pytest.param({"direction": "up"}, ConfigError, "direction is 'up'", id="direction"),
-        pytest.param({"checkpoint_every": 0}, ConfigError, "checkpoint_every is 0", id="every"),
-        pytest.param({"session": SessionSpec(cuts="cut")}, ConfigError, "cuts is 'cut'", id="cuts"),
+        pytest.param({"direction": "up"}, ConfigError, "`direction` is 'up'", id="direction"),
+        pytest.param({"checkpoint_every": 0}, ConfigError, "`checkpoint_every` is 0", id="every"),
+        pytest.param(
+            {"session": SessionSpec(cuts="cut")}, ConfigError, "`cuts` is 'cut'", id="cuts"
+        ),
         pytest.param(
             {"session": SessionSpec(without="both")}, ConfigError, "branch to silence", id="branch"
         ),
         pytest.param(
-            {"outputs": Outputs(stats="old.csv")}, OutputExists, "overwriting", id="exists"
+            {"outputs": Outputs(stats="old.csv")}, OutputExists, "overwrite=True", id="exists"
         ),
     ],
 )
 def test_what_is_wrong_with_a_job_is_said_at_once(job, changes, kind, says):
     with pytest.raises(kind, match=re.escape(says)):
         segment_video(job(**changes))
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        pytest.param({"png": "first.png"}, id="a folder in place of a file"),
+        pytest.param({"overlay": "o.xyz"}, id="no video"),
+        pytest.param({"overlay": "o.mkv", "encoder": "h266"}, id="no encoder"),
+        pytest.param({"overlay": "o.mkv", "encoder": "h264", "crf": 99}, id="quality"),
+        pytest.param({"overlay": "o.mp4", "background": "greenish"}, id="background"),
+        pytest.param({"overlay": "-", "stream": "avi"}, id="no format for a pipe"),
+        pytest.param({"mask_video": "m.txt"}, id="mask video"),
+        pytest.param({"alpha": "a.mp4"}, id="no transparency"),
+        pytest.param({"alpha": "-", "stream": "y4m"}, id="no transparency in a pipe"),
+        pytest.param({"soft": "s.mp4"}, id="lossy probabilities"),
+        pytest.param({"soft": "s", "soft_bits": 12}, id="bits"),
+        pytest.param({"crop": "missing/c"}, id="no place"),
+        pytest.param({"stats": "s.txt"}, id="statistics"),
+        pytest.param({"coco": "c.json", "coco_layout": "voc"}, id="layout"),
+        pytest.param({"coco": "clip.mp4"}, id="annotations"),
+        pytest.param({"stats": "old.csv"}, id="there already"),
+    ],
+)
+def test_a_destination_is_refused_as_its_sink_would_refuse_it(job, outputs):
+    info = VideoInfo(Path("clip.mp4"), 128, 96, Fraction(25), Fraction(1, 25))
+    wanted = Outputs(**outputs)
+    with pytest.raises(JointVOSError) as early:
+        wanted.check(info.path, [])
+    with pytest.raises(type(early.value), match=re.escape(str(early.value)[:40])):
+        wanted.sinks(info)
 
 
 def test_what_is_wrong_with_its_files_is_said_by_the_first_event(job):
@@ -162,7 +196,7 @@ def test_a_model_s_fingerprint_tells_what_its_results_depend_on(tiny_weights):
     assert digest(of_model(replace(spec, on_oom="fail").load())) == digest(same)
     for changes, name in (
         ({"memory_size": 2}, "memory_size"),
-        ({"without": "induction"}, "--without"),
+        ({"without": "induction"}, "without"),
         ({"precision": "bf16"}, "device"),
     ):
         other = of_model(replace(spec, **changes).load())

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from command import Ended, Run
 
 from jointvos.errors import ConfigError, OutputError
@@ -123,8 +124,8 @@ def test_another_run_is_not_gone_on_with(inputs):
     mask[:5] = 1
     write_mask_png(inputs / "other.png", mask)
     for arguments, says in [
-        (("--mask", "other.png"), "masks was"),
-        ((*FORWARD, "--memory-size", "2"), "memory_size was 3, is 2"),
+        (("--mask", "other.png"), "--mask was"),
+        ((*FORWARD, "--memory-size", "2"), "--memory-size was 3, is 2"),
         ((*FORWARD, "--start", "1"), "--start was None, is 1"),
         ((*FORWARD, "--min-area", "5"), "--min-area was 0, is 5"),
     ]:
@@ -199,7 +200,7 @@ def test_a_damaged_folder_is_noticed(inputs, damage, code):
 
 def test_differences_are_named(tmp_path):
     require_same({"a": "1"}, {"a": "1"}, tmp_path)
-    with pytest.raises(ConfigError, match=r"a was 1, is 2; b was nothing, is 3"):
+    with pytest.raises(ConfigError, match="`a` was 1, is 2; `b` was nothing, is 3"):
         require_same({"a": "1"}, {"a": "2", "b": "3"}, tmp_path)
 
 
@@ -217,6 +218,18 @@ def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
     (resumed.folder / "run.json").write_text("{")
     with pytest.raises(OutputError, match="damaged"), resumed.hold({"a": "1"}):
         pass
+
+
+def test_the_state_of_another_version_is_refused(inputs):
+    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
+    path = inputs / RESUME_FOLDER / "forward.state"
+    state = torch.load(path, weights_only=True)
+    del state["session"]["version"]
+    torch.save(state, path)
+    run = Run(inputs, *command(*FORWARD)).end()
+    assert run.returncode == 8, run.stderr
+    assert "the saved state has no version; delete" in run.stderr
+    assert outputs(inputs) == {}
 
 
 @pytest.mark.slow

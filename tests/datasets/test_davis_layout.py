@@ -152,8 +152,8 @@ def test_pictures_may_be_png_and_480p_left_out(tmp_path):
             (path.parent / f"._f{index}.png").write_text("left behind by another system")
     (sequence,) = open_davis(tmp_path)
     assert [path.stem for path in sequence.frames] == ["f1", "f2", "f10"]
-    np.testing.assert_array_equal(sequence.given(0, ()), IDS)
-    assert sequence.given(1, ()) is None
+    np.testing.assert_array_equal(sequence.annotation(0, ()), IDS)
+    assert sequence.annotation(1, ()) is None
 
 
 def test_two_pictures_of_one_frame(davis):
@@ -193,7 +193,7 @@ def test_masks_for_some_frames_only(davis, count, masked, gaps, accepted):
         assert note.startswith(f"sequence bear has masks for {len(masked)} of its {count} frames")
     else:
         assert [each.name for each in dataset.broken] == ["bear"]
-        assert ("--sparse" in str(dataset.broken[0].error)) == (gaps == "wide")
+        assert ("`gaps='any'`" in str(dataset.broken[0].error)) == (gaps == "wide")
 
 
 @pytest.mark.parametrize("name", ["../../canary", "/etc", "a\\b", "..", "C:x"])
@@ -220,4 +220,4 @@ def test_a_first_mask_without_objects(davis):
     write_palette(davis / "Annotations/480p/bear/00000.png", np.full((6, 8), 255, np.uint8))
     bear = open_davis(davis)[1]
     with pytest.raises(DatasetError, match=r"00000\.png, the first mask .* holds no object"):
-        bear.given(0, ())
+        bear.annotation(0, ())

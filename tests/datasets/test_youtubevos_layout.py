@@ -66,10 +66,10 @@ def test_only_listed_frames_from_the_first_object_on(root):
 
 def test_objects_are_given_where_they_appear(root):
     b1 = youtubevos_dataset(root).sequences[0]
-    np.testing.assert_array_equal(b1.given(0, ()), labels(1))
-    np.testing.assert_array_equal(b1.given(1, {1}), labels(0, 3))
-    assert b1.given(1, {1, 3}) is None
-    assert b1.given(2, {1}) is None, "no mask there"
+    np.testing.assert_array_equal(b1.annotation(0, ()), labels(1))
+    np.testing.assert_array_equal(b1.annotation(1, {1}), labels(0, 3))
+    assert b1.annotation(1, {1, 3}) is None
+    assert b1.annotation(2, {1}) is None, "no mask there"
 
 
 def test_where_the_truth_is_whole_a_known_object_is_not_given_again(root):
@@ -77,15 +77,15 @@ def test_where_the_truth_is_whole_a_known_object_is_not_given_again(root):
     Image.fromarray(labels(1, 3)).save(root / "valid/Annotations/b1/00015.png")
     dataset = youtubevos_dataset(root)
     assert dataset.scored
-    np.testing.assert_array_equal(dataset.sequences[0].given(1, {1}), labels(0, 3))
+    np.testing.assert_array_equal(dataset.sequences[0].annotation(1, {1}), labels(0, 3))
 
 
 def test_an_object_listed_before_it_can_be_seen_is_given_later(root):
     Image.fromarray(labels()).save(root / "valid/Annotations/b1/00010.png")
     Image.fromarray(labels(0, 3)).save(root / "valid/Annotations/b1/00015.png")
     b1 = youtubevos_dataset(root).sequences[0]
-    assert b1.given(1, {1}) is None
-    np.testing.assert_array_equal(b1.given(2, {1}), labels(0, 3))
+    assert b1.annotation(1, {1}) is None
+    np.testing.assert_array_equal(b1.annotation(2, {1}), labels(0, 3))
 
 
 @pytest.mark.parametrize("folder", ["valid_all_frames", "all_frames/valid_all_frames"])

@@ -111,7 +111,7 @@ def test_a_sequence_that_fails_leaves_nothing_and_does_not_end_the_run(dataset, 
 
 def test_a_run_is_not_mixed_with_what_is_there(dataset, tmp_path):
     segment(dataset, ResultsFolder(tmp_path / "run"))
-    with pytest.raises(OutputExists, match="--resume"):
+    with pytest.raises(OutputExists, match="`resume=True`"):
         ResultsFolder(tmp_path / "run")
 
 

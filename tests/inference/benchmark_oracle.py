@@ -9,6 +9,7 @@ template, one that does. The mean is over an update cycle. On a shared machine u
 import argparse
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from statistics import median
 from time import perf_counter, process_time
 
@@ -60,13 +61,11 @@ def compare(cell: benchmark.Cell, interval: int, repeats: int, read) -> tuple[fl
     del oracle
     session.step(first, mask)
     session.step(next(frames))
-    for tracker in session.trackers:
-        benchmark._fill(tracker)
-    session.step(next(frames))
-    measured.append(seconds(session.step, frames, repeats, read))
-    benchmark._learn_next(session, 1)
-    session.step(next(frames))
-    measured.append(seconds(session.step, frames, repeats, read))
+    session.fill_memory()
+    for template in (False, True):
+        step = partial(session.step, template=template)
+        step(next(frames))
+        measured.append(seconds(step, frames, repeats, read))
     return tuple(measured)
 
 

@@ -139,7 +139,7 @@ def test_reset_goes_back_to_what_was_given(session, clip, sight):
         assert tracker.bank.weights.tolist() == [1]
         assert torch.equal(tracker.target_model.kernel, other.target_model.kernel)
         assert torch.equal(tracker.keys.keys, other.keys.keys)
-        assert torch.equal(tracker.given.centre, tracker.state.centre)
+        assert torch.equal(tracker.prompted.centre, tracker.state.centre)
         assert tracker.paused
 
 

@@ -1,5 +1,6 @@
 """The memory bank, and how often the session renews what is derived from it."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -129,6 +130,30 @@ def test_keys_are_kept_between_updates(session, clip):
     running.step(frames[3])  # stored
     assert running.trackers[0].keys is not keys
     assert running.trackers[0].keys.keys.shape[1] == 2 * keys.keys.shape[1]
+
+
+def test_templates_on_demand(session, clip):
+    frames, labels = clip
+    running = session(template_interval=2, memory_size=9)
+    running.step(frames[0], labels[0])
+    for template, size in [(True, 2), (True, 3), (False, 3), (False, 3), (None, 3), (None, 4)]:
+        running.step(frames[1], template=template)
+        assert {len(tracker.bank) for tracker in running.trackers} == {size}
+
+
+def test_a_memory_filled_with_copies_sees_what_one_template_sees(session, clip):
+    frames, labels = clip
+    options = {"probabilities": True, "template_interval": 99, "memory_size": 7}
+    one, full = session(**options), session(**options)
+    for running in (one, full):
+        running.step(frames[0], labels[0])
+    full.fill_memory()
+    assert {len(tracker.bank) for tracker in full.trackers} == {7}
+    assert full.trackers[0].keys.keys.shape[1] == 7 * one.trackers[0].keys.keys.shape[1]
+    expected, result = one.step(frames[1]), full.step(frames[1])
+    np.testing.assert_allclose(result.probabilities, expected.probabilities, atol=1e-4)
+    full.step(frames[2], template=True)
+    assert {len(tracker.bank) for tracker in full.trackers} == {7}
 
 
 def test_kept_in_half_precision(session, clip):

@@ -65,14 +65,14 @@ def test_a_saved_session_goes_on_there(on_gpu, session, clip):
         usual = session(probabilities=True, reach=0.3)
         for t in range(4):
             usual.step(frames[t], labels[0] if t == 0 else None)
-        saved = usual.state()
+        saved = usual.state_dict()
         expected = usual.step(frames[4])
     with played_gpu():
         played = on_gpu(probabilities=True, reach=0.3)
-        played.restore(saved)
+        played.load_state_dict(saved)
         same(played.step(frames[4]), expected)
-        again = played.state()
-        kernels = [tracker["target_model"]["kernel"] for tracker in again["trackers"]]
+        again = played.state_dict()
+        kernels = [tracker["target_model"] for tracker in again["trackers"]]
         assert not any(isinstance(kernel, PlayedTensor) for kernel in kernels)
 
 

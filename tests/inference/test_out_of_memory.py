@@ -9,7 +9,7 @@ import torch
 from jointvos.errors import ConfigError, OutOfDeviceMemory
 from jointvos.inference import VideoSegmenter
 from jointvos.inference import segmenter as segmenter_module
-from jointvos.inference.relief import is_out_of_memory
+from jointvos.inference.oom_retry import is_out_of_memory
 
 OUT = "CUDA out of memory. Tried to allocate 2.00 GiB."
 
@@ -160,7 +160,7 @@ def test_objects_that_come_later_get_the_smaller_memory(session, clip):
         running.step(frames[t])
     assert [len(tracker.bank) for tracker in running.trackers] == [2, 2]
     fresh = session(template_interval=1, memory_size=12)
-    fresh.restore(running.state())
+    fresh.load_state_dict(running.state_dict())
     fresh.step(frames[0], np.where(labels[0] == 1, 9, 0).astype(np.uint8))
     assert [tracker.bank.size for tracker in fresh.trackers] == [2, 2, 2]
 

@@ -65,7 +65,7 @@ def test_goes_on_to_the_bit(session, long_clip, at, changes):
         if t < at:
             first.step(image, masks.get(t), cut=t == 9)
     second = session(**options)
-    second.restore(through_a_file(first.state()))
+    second.load_state_dict(through_a_file(first.state_dict()))
     assert second.object_ids == first.object_ids
     rest = [second.step(frames[t], masks.get(t), cut=t == 9) for t in range(at, len(frames))]
     assert_same(rest, expected[at:])
@@ -76,13 +76,13 @@ def test_a_state_is_a_snapshot(session, long_clip):
     running = session(probabilities=True, template_interval=1)
     running.step(frames[0], labels[0])
     running.step(frames[1])
-    state = running.state()
+    state = running.state_dict()
     first = [running.step(frames[t]) for t in range(2, 6)]
-    running.restore(state)
+    running.load_state_dict(state)
     again = [running.step(frames[t]) for t in range(2, 6)]
     assert_same(first, again)
     other = session(probabilities=True, template_interval=1)
-    other.restore(state)
+    other.load_state_dict(state)
     assert_same(first, [other.step(frames[t]) for t in range(2, 6)])
 
 
@@ -92,17 +92,17 @@ def test_everything_that_changes_is_in_it(session, clip):
     running = session(template_interval=1)
     for t in range(4):
         running.step(frames[t], labels[0] if t == 0 else None)
-    (saved, _) = running.state()["trackers"]
+    (saved, _) = running.state_dict()["trackers"]
     fixed = {"net", "config", "bank"}
     assert set(vars(running.trackers[0])) - fixed == set(saved) - fixed
-    constants = {"most_permanent", "decay", "first_weight"}
+    constants = {"most_permanent", "grid", "decay", "first_weight"}
     assert set(vars(running.trackers[0].bank)) - constants == set(saved["bank"])
 
 
 def test_a_fresh_session_has_a_state(session, clip):
     frames, labels = clip
     fresh = session()
-    fresh.restore(through_a_file(session().state()))
+    fresh.load_state_dict(through_a_file(session().state_dict()))
     np.testing.assert_array_equal(fresh.step(frames[0], labels[0]).labels, labels[0])
 
 
@@ -112,7 +112,7 @@ def test_a_state_holds_no_more_than_it_must(session, clip):
     running = session(template_interval=1)
     for t in range(3):
         running.step(frames[t], labels[0] if t == 0 else None)
-    for tracker in running.state()["trackers"]:
+    for tracker in running.state_dict()["trackers"]:
         for template in tracker["bank"]["templates"]:
             for part in (template["transduction"], template["induction"]):
                 assert part.untyped_storage().nbytes() == part.nbytes
@@ -133,6 +133,66 @@ def test_a_state_of_another_session_is_refused(session, clip, changes, message):
     running.step(frames[0], labels[0])
     other = session(**changes)
     with pytest.raises(ConfigError, match=message) as caught:
-        other.restore(through_a_file(running.state()))
+        other.load_state_dict(through_a_file(running.state_dict()))
     assert "\n" not in str(caught.value)
     assert other.object_ids == ()
+
+
+def put(state, value, *path):
+    """Put a value into nested dictionaries and lists."""
+    for name in path[:-1]:
+        state = state[name]
+    state[path[-1]] = value
+
+
+FIRST = ("trackers", 0)
+TEMPLATE = (*FIRST, "bank", "templates", 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "message"),
+    [
+        pytest.param(0, ("version",), "is of version 0, expected 1", id="version"),
+        pytest.param("two", ("count",), "count is of type str, expected int", id="type"),
+        pytest.param({}, FIRST, "has no object_id", id="empty object"),
+        pytest.param(
+            torch.zeros(1, 16, 32, 5, 5),
+            (*FIRST, "target_model"),
+            r"target_model has the shape \[1, 16, 32, 5, 5\], expected \[1, 16, 32, 3, 3\]",
+            id="kernel",
+        ),
+        pytest.param(
+            torch.zeros(1, 32, 4, 5),
+            (*TEMPLATE, "induction"),
+            r"induction has the shape \[1, 32, 4, 5\], expected \[1, any, 4, 6\]",
+            id="map of another size",
+        ),
+        pytest.param(
+            torch.ones(2),
+            (*FIRST, "bank", "weights"),
+            r"weights has the shape \[2\], expected \[3\]",
+            id="weights",
+        ),
+        pytest.param(
+            [2], (*FIRST, "bank", "learned"), r"3 templates, but the slots \[0, 2\]", id="slots"
+        ),
+        pytest.param([], (*FIRST, "encoded"), "3 templates, but 0 encoded", id="encoded templates"),
+        pytest.param(
+            torch.zeros(1, 24, 16), (*FIRST, "keys", "keys"), r"expected \[1, 72, 16\]", id="keys"
+        ),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(session, clip, value, path, message):
+    frames, labels = clip
+    running, other = session(template_interval=1), session(template_interval=1)
+    running.step(frames[0], labels[0])
+    running.step(frames[1])
+    expected = running.step(frames[2])
+    state = through_a_file(running.state_dict())
+    put(state, value, *path)
+    other.step(frames[0], labels[0])
+    other.step(frames[1])
+    with pytest.raises(ConfigError, match=message) as caught:
+        other.load_state_dict(state)
+    assert "\n" not in str(caught.value)
+    np.testing.assert_array_equal(other.step(frames[2]).labels, expected.labels)

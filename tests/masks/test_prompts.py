@@ -191,7 +191,7 @@ def test_files_of_one_object_each_are_given_ids(tmp_path):
     given = [f"300:{tmp_path}/ball.png", f"2:{tmp_path}/box.png", f"4=2:{tmp_path}/ball.png"]
     prompts = read_prompts(given, INFO)
     assert prompts.ids == (2, 300)
-    assert [prompt.ids for prompt in prompts.given] == [(300,), (2,), (2,)]
+    assert [prompt.ids for prompt in prompts.all] == [(300,), (2,), (2,)]
     assert np.array_equal(prompts.first == 300, square > 0)
     assert met(prompts, frames()) == {0: [2, 300], 4: [2]}
 
@@ -206,9 +206,9 @@ def test_the_error_for_two_files_of_one_id_names_what_helps(tmp_path):
     for name in ("a.png", "b.png"):
         write_mask_png(tmp_path / name, ids(1))
     given = [f"{tmp_path}/a.png", f"{tmp_path}/b.png"]
-    with pytest.raises(MaskError, match=rf"--mask 2:{given[1]}$"):
+    with pytest.raises(MaskError, match=rf"`masks=\['2:{given[1]}'\]`$"):
         read_prompts(given, INFO)
-    with pytest.raises(MaskError, match=rf"--mask 3=2:{given[1]}$"):
+    with pytest.raises(MaskError, match=rf"`masks=\['3=2:{given[1]}'\]`$"):
         read_prompts([f"3={name}" for name in given], INFO)
     assert read_prompts([given[0], f"2:{given[1]}"], INFO).ids == (1, 2)
 
@@ -247,7 +247,9 @@ def test_a_file_that_looks_like_a_place_is_a_file(tmp_path, monkeypatch):
         pytest.param(["3=a.png", "3=c.png"], {}, MaskError, "both hold", id="same id later"),
         pytest.param(["a.png", "0=c.png"], {}, MaskError, "both hold", id="same id at 0"),
         pytest.param(["5=empty.png"], {}, EmptyMaskError, "selects nothing", id="empty"),
-        pytest.param(["5=small.png"], {}, MaskSizeMismatch, "--fix FILE` saves it", id="size"),
+        pytest.param(
+            ["5=small.png"], {}, MaskSizeMismatch, "`examine_mask` has it scaled", id="size"
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_video_is_decoded(
@@ -304,9 +306,9 @@ def test_ids_are_chosen_and_renamed(objects, remap, expected):
         (None, "2", "expected old:new"),
         (None, "2:70000", "'70000' is no id"),
         (None, "2:1,2:3", "two new ids"),
-        ("4", None, "--objects names 4, but the masks hold 1, 2"),
-        (None, "4:1", "--remap names 4, but the masks hold 1, 2"),
-        ("1", "2:1", "which --objects leaves out"),
+        ("4", None, "`objects` names 4, but the masks hold 1, 2"),
+        (None, "4:1", "`remap` names 4, but the masks hold 1, 2"),
+        ("1", "2:1", "which `objects` leaves out"),
     ],
 )
 def test_ids_that_make_no_sense(objects, remap, says):

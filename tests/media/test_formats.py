@@ -84,7 +84,7 @@ def test_crf_is_quality(tmp_path):
 )
 def test_what_does_not_fit_is_refused(tmp_path, name, encoder, crf, says):
     with pytest.raises(ConfigError, match=says):
-        choose_format(tmp_path / name, 64, 48, encoder, crf)
+        choose_format(tmp_path / name, encoder, crf)
 
 
 @pytest.mark.parametrize("encoder", ["h264_nvenc", "hevc_nvenc"])
@@ -94,7 +94,7 @@ def test_hardware_that_is_missing_is_named(tmp_path, monkeypatch, encoder):
 
     monkeypatch.setattr(av.codec.CodecContext, "create", no_driver)
     with pytest.raises(ConfigError, match=rf"{encoder} cannot be used here .* an NVIDIA GPU"):
-        choose_format(tmp_path / "o.mp4", 320, 240, encoder)
+        choose_format(tmp_path / "o.mp4", encoder)
 
 
 def test_a_lost_frame_is_an_error(tmp_path):
@@ -108,7 +108,7 @@ def test_a_lost_frame_is_an_error(tmp_path):
 
 def composed(tmp_path, text):
     """Frame, probability and what the film shows."""
-    sink = CompositeSink(tmp_path / "o.mkv", info(), read_background(text, 64, 48), encoder="ffv1")
+    sink = CompositeSink(tmp_path / "o.mkv", info(), read_background(text), encoder="ffv1")
     given = list(results(2))
     for frame, result in given:
         sink.write(frame, result)
@@ -146,13 +146,13 @@ def test_objects_do_not_run_into_the_blur():
     soft = np.zeros((40, 60), dtype=np.float32)
     soft[10:30, 20:40] = 1
     image[10:30, 20:40] = (255, 0, 0)
-    behind = read_background("blur", 60, 40)(image, soft)
+    behind = read_background("blur")(image, soft)
     assert np.abs(behind[soft == 0].astype(int) - 100).max() <= 2
 
 
 def test_what_is_no_background_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="expected blur, a colour"):
-        read_background("greenish", 64, 48)
+        read_background("greenish")
     (tmp_path / "b.png").write_text("no picture")
     with pytest.raises(MediaOpenError, match=r"b\.png: not a picture"):
-        read_background(str(tmp_path / "b.png"), 64, 48)
+        read_background(str(tmp_path / "b.png"))

@@ -366,7 +366,7 @@ def place(sink_of, path):
 @pytest.mark.parametrize("sink_of", SINKS)
 def test_outputs_are_not_overwritten_by_chance(tmp_path, sink_of):
     path, content = place(sink_of, tmp_path / "out")
-    with pytest.raises(OutputExists, match="allow overwriting"):
+    with pytest.raises(OutputExists, match="overwrite=True"):
         sink_of(tmp_path / "out")
     assert content() == "old"
     assert list(tmp_path.iterdir()) == [path]

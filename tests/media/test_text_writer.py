@@ -11,7 +11,7 @@ from jointvos.media.writing import (
     CocoSink,
     StatsSink,
     YtvisSink,
-    coco_sink,
+    coco_sink_type,
 )
 from jointvos.types import Frame
 
@@ -137,7 +137,7 @@ def appearing_late(count=6):
 def test_pycocotools_reads_masks_in_the_layout_of_youtube_vis(tmp_path):
     coco = pytest.importorskip("pycocotools.mask")
     given = list(appearing_late())
-    write(coco_sink(tmp_path / "c.json", info(), layout="ytvis"), given)
+    write(YtvisSink(tmp_path / "c.json", info()), given)
     content = json.loads((tmp_path / "c.json").read_text())
     (video,) = content["videos"]
     assert (video["id"], video["width"], video["height"], video["length"]) == (1, 64, 48, 6)
@@ -164,9 +164,9 @@ def test_pycocotools_reads_masks_in_the_layout_of_youtube_vis(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
 
 
-def test_an_unknown_layout_is_refused(tmp_path):
+def test_an_unknown_layout_is_refused():
     with pytest.raises(ConfigError, match="no COCO layout 'voc'; expected coco or ytvis"):
-        coco_sink(tmp_path / "c.json", info(), layout="voc")
+        coco_sink_type("voc")
 
 
 @pytest.mark.parametrize(

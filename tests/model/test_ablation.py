@@ -20,7 +20,7 @@ TINY = replace(
 
 @pytest.mark.parametrize("two_head", [True, False])
 @pytest.mark.parametrize("silent", ["transduction", "induction"])
-def test_the_other_branch_is_heard_unchanged(silent, two_head):
+def test_the_other_branch_is_unchanged(silent, two_head):
     torch.manual_seed(0)
     net = JointNet(replace(TINY, two_head=two_head)).eval().requires_grad_(False)
     other = without_branch(net, silent).requires_grad_(False)
@@ -29,16 +29,16 @@ def test_the_other_branch_is_heard_unchanged(silent, two_head):
     mask = torch.zeros(1, 1, 1, 64, 96)
     mask[..., 20:40, 30:60] = 1
 
-    def encoding(network: JointNet, heard: str) -> torch.Tensor:
+    def encoding(network: JointNet, branch: str) -> torch.Tensor:
         features, memory = network.encode_image(images), network.encode_masks(mask)
-        if heard == "transduction":
+        if branch == "transduction":
             keys = network.encode_templates(features.transduction[None, :1], memory.transduction)
             return network.propagate(features.transduction[1:], keys)
         target = network.fit_target_model(features.induction[None, :1], memory, steps=5)
         return network.apply_target_model(target, features.induction[1:])
 
-    heard = "induction" if silent == "transduction" else "transduction"
-    torch.testing.assert_close(encoding(other, heard), encoding(net, heard))
+    branch = "induction" if silent == "transduction" else "transduction"
+    torch.testing.assert_close(encoding(other, branch), encoding(net, branch))
     features = other.encode_image(images)
     assert (features.transduction is None) == (silent == "transduction")
     assert (features.induction is None) == (silent == "induction")

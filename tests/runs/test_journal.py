@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from jointvos.errors import OutputError
-from jointvos.runs import frame_cache as spool_module
 from jointvos.runs.frame_cache import FrameCache
 from jointvos.runs.journal import Journal
 from jointvos.types import Frame, FrameResult, ObjectState
@@ -140,41 +139,38 @@ def frame(index: int, size: tuple[int, int]) -> Frame:
 
 @pytest.mark.parametrize("size", [(48, 64), (45, 31), (1, 2)], ids=["even", "odd", "tiny"])
 @pytest.mark.parametrize("count", [0, 1, 4, 11])
-def test_frames_come_back_exactly_in_both_directions(tmp_path, monkeypatch, size, count):
-    monkeypatch.setattr(spool_module, "CHUNK_FRAMES", 4)
+def test_frames_come_back_exactly_in_both_directions(tmp_path, size, count):
     given = [frame(i, size) for i in range(count)]
-    spool = FrameCache(tmp_path)
+    cache = FrameCache(tmp_path, chunk_frames=4)
     for each in given:
-        spool.append(each)
-    assert len(spool) == count
+        cache.append(each)
+    assert len(cache) == count
     assert len(list(tmp_path.iterdir())) == count // 4
-    for back, wanted in ((list(spool), given), (list(reversed(spool)), given[::-1])):
+    for back, wanted in ((list(cache), given), (list(reversed(cache)), given[::-1])):
         assert [(f.index, f.pts, f.time_s, f.name) for f in back] == [
             (f.index, f.pts, f.time_s, f.name) for f in wanted
         ]
         assert all(np.array_equal(f.image, w.image) for f, w in zip(back, wanted, strict=True))
 
 
-def test_large_frames_make_short_films(tmp_path, monkeypatch):
-    monkeypatch.setattr(spool_module, "CHUNK_BYTES", 2 * 48 * 64 * 3)
-    spool = FrameCache(tmp_path)
+def test_large_frames_make_short_films(tmp_path):
+    cache = FrameCache(tmp_path, chunk_bytes=2 * 48 * 64 * 3)
     for i in range(7):
-        spool.append(frame(i, (48, 64)))
+        cache.append(frame(i, (48, 64)))
     assert len(list(tmp_path.iterdir())) == 3
     path = tmp_path / "frames-00000.mkv"
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(OutputError, match=r"frames-00000\.mkv"):
-        list(reversed(spool))
+        list(reversed(cache))
 
 
-def test_frames_on_a_full_disk_are_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(spool_module, "CHUNK_FRAMES", 2)
+def test_frames_on_a_full_disk_are_an_error(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    spool = FrameCache(tmp_path)
-    spool.append(frame(0, (96, 128)))
+    cache = FrameCache(tmp_path, chunk_frames=2)
+    cache.append(frame(0, (96, 128)))
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
     try:
         with pytest.raises(OutputError, match="kept for going backwards"):
-            spool.append(frame(1, (96, 128)))
+            cache.append(frame(1, (96, 128)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -47,16 +47,16 @@ def test_batches_come_in_order_and_are_the_same_everywhere(processes: int) -> No
         assert torch.equal(batch.masks, expected.masks)
 
 
-def test_requests_are_taken_late() -> None:
+def test_specs_are_taken_late() -> None:
     """So that what a run by minutes asks for fits the time at which it is used."""
     taken = []
 
-    def requests() -> Iterator[int]:
+    def specs() -> Iterator[int]:
         for step in range(10):
             taken.append(step)
             yield step
 
-    answers = feed(abs, requests(), 0)
+    answers = feed(abs, specs(), 0)
     assert next(answers) == (0, 0)
     assert taken == [0, 1]
 
@@ -85,7 +85,7 @@ def test_what_the_user_can_mend_is_said_in_one_line(processes: int) -> None:
 
 
 def test_a_process_that_was_killed_is_no_bug() -> None:
-    with pytest.raises(TrainingError, match=r"was killed.*fewer --workers"):
+    with pytest.raises(TrainingError, match=r"was killed.*fewer `workers`"):
         next(feed(vanish, range(3), 1))
 
 
@@ -104,5 +104,5 @@ def test_too_little_shared_memory_is_said_before_it_is_used(monkeypatch, tmp_pat
     monkeypatch.setattr(feeding, "SHARED_MEMORY", tmp_path)
     usage = feeding.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(feeding.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(TrainingError, match=r"--shm-size.*--workers 0"):
+    with pytest.raises(TrainingError, match=r"shm-size.*`workers=0`"):
         Shared(clip())

@@ -299,16 +299,16 @@ def test_so_many_sequences_hear_one_branch_only():
     second.processes = Processes(rank=1, count=2)
     drawn = []
     for run.step in range(400):
-        heard = run.heard(5)
-        assert heard.shape == (5, 2)
+        kept = run.branch_mask(5)
+        assert kept.shape == (5, 2)
         second.step = run.step
-        assert torch.equal(second.heard(2), run.heard(4)[2:])
-        drawn.append(heard)
+        assert torch.equal(second.branch_mask(2), run.branch_mask(4)[2:])
+        drawn.append(kept)
     shares = dict.fromkeys(((1, 1), (0, 1), (1, 0), (0, 0)), 0.0)
     for row in torch.cat(drawn).tolist():
         shares[tuple(row)] += 1 / 2000
     assert [*shares.values()] == pytest.approx([0.4, 0.3, 0.3, 0], abs=0.04)
-    assert new_run().heard(5) is None
+    assert new_run().branch_mask(5) is None
     assert np.isfinite(next(new_run(config).steps()).loss)
 
 
@@ -356,7 +356,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):
         finish(run, tmp_path)
     kept = torch.load(tmp_path / "nonfinite.pt", weights_only=True)
     assert kept["step"] == 0
-    assert torch.equal(kept["images"], draw(run.data, run.request(0)).images)
+    assert torch.equal(kept["images"], draw(run.data, run.batch_spec(0)).images)
 
 
 def test_resuming_another_configuration_or_nothing_is_refused(whole, tmp_path):

@@ -113,7 +113,7 @@ def test_equals_the_verbs_driven_by_hand(sequence):
     assert float((ours.search_encodings - other.search_encodings).abs().max()) > 1e-2
 
 
-def test_what_is_not_heard_does_not_reach_the_decoder(sequence):
+def test_a_dropped_branch_does_not_reach_the_decoder(sequence):
     net, (images, first_mask) = network(), sequence
     one_each = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     with torch.no_grad():

@@ -74,7 +74,9 @@ def open_source(
     if folder:
         raise ConfigError(f"{path} is a folder of pictures; raw frames are one file or a pipe")
     if address is not None and not allow_network:
-        raise ConfigError(f"{address} is on the network; allow that with --allow-network")
+        raise ConfigError(
+            f"{address} is on the network", hint="allow that with `allow_network=True`"
+        )
     stream = pipe_at(path) if address is None else open_web(address)
     if shape is not None:
         return RawReader(path, shape, frames, stream)

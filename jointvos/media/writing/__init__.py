@@ -1,7 +1,7 @@
 """From frames and results to videos, image folders and text files."""
 
 from jointvos.media.writing.alpha_writer import AlphaFolderSink, AlphaVideoSink
-from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink
+from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink_type
 from jointvos.media.writing.encoder import STDOUT, Pixels
 from jointvos.media.writing.formats import ALPHA_FORMATS, ENCODERS, STREAM_FORMATS, VIDEO_FORMATS
 from jointvos.media.writing.png_writer import PngSequenceSink
@@ -40,7 +40,7 @@ __all__ = [
     "StatsSink",
     "StreamSink",
     "YtvisSink",
-    "coco_sink",
+    "coco_sink_type",
     "draw_composite",
     "object_record",
 ]

@@ -13,7 +13,7 @@ from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import Soft, cut_out, cut_out_16_bit, foreground
 from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.media.writing.encoder import Pixels
-from jointvos.media.writing.formats import ALPHA_FORMATS
+from jointvos.media.writing.formats import ALPHA_FORMATS, VideoFormat
 from jointvos.media.writing.video_writer import VideoSink
 from jointvos.types import Frame, FrameResult, VideoInfo
 
@@ -57,17 +57,17 @@ class AlphaVideoSink(VideoSink):
             ConfigError: That kind of file has no transparency.
             OutputError: It cannot be written there.
         """
-        suffix = path.suffix.lower()
-        format = ALPHA_FORMATS.get(suffix)
-        if format is None:
-            why = _WHY_NOT.get(suffix, f"{suffix or 'no suffix'} is no film with transparency")
-            raise ConfigError(
-                f"{path}: {why}; use .mov (ProRes 4444), .webm (VP9) or a folder of PNG files"
-            )
+        format = _format(path)
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
-        self._deep = suffix == ".mov"
+        self._deep = path.suffix.lower() == ".mov"
         self._first: Soft | None = None
         self._count = 0
+
+    @classmethod
+    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+        _format(path)
+        super().check(path, overwrite=overwrite, source=source)
 
     def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
         soft = foreground(result)
@@ -87,6 +87,16 @@ class AlphaVideoSink(VideoSink):
             raise EncodeError(f"{self.path}: {count} of {self._count} frames were read back")
         if seen is None or np.abs(seen - self._first).mean() > _TOLERANCE:
             raise EncodeError(f"{self.path} came back without its transparency; it was not kept")
+
+
+def _format(path: Path) -> VideoFormat:
+    suffix = path.suffix.lower()
+    if suffix not in ALPHA_FORMATS:
+        why = _WHY_NOT.get(suffix, f"{suffix or 'no suffix'} is no film with transparency")
+        raise ConfigError(
+            f"{path}: {why}; use .mov (ProRes 4444), .webm (VP9) or a folder of PNG files"
+        )
+    return ALPHA_FORMATS[suffix]
 
 
 def _read_back(path: Path) -> tuple[Soft | None, int]:

@@ -22,18 +22,15 @@ _NOWHERE = -1
 _Record: TypeAlias = dict[str, Any]
 
 
-def coco_sink(
-    path: Path, info: VideoInfo, *, overwrite: bool = False, layout: str = "coco"
-) -> "CocoSink | YtvisSink":
+def coco_sink_type(layout: str) -> "type[CocoSink | YtvisSink]":
     """The sink for a layout, "coco" or "ytvis".
 
     Raises:
-        ConfigError: The layout is unknown, or the suffix is not .json.
-        OutputError: The file cannot be written.
+        ConfigError: The layout is unknown.
     """
     if layout not in LAYOUTS:
         raise ConfigError(f"no COCO layout {layout!r}; expected {' or '.join(LAYOUTS)}")
-    return (CocoSink if layout == "coco" else YtvisSink)(path, info, overwrite=overwrite)
+    return CocoSink if layout == "coco" else YtvisSink
 
 
 class _JsonSink(TextSink):
@@ -46,11 +43,16 @@ class _JsonSink(TextSink):
             ConfigError: The suffix is not .json.
             OutputError: It cannot be written there.
         """
-        if path.suffix.lower() != ".json":
-            raise ConfigError(f"{path}: COCO annotations go to files ending in .json")
         super().__init__(path, info, overwrite=overwrite)
         self._aside: IO[bytes] | None = None
         self._frames = 0
+
+    @classmethod
+    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+        if path.suffix.lower() != ".json":
+            raise ConfigError(f"{path}: COCO annotations go to files ending in .json")
+        super().check(path, overwrite=overwrite, source=source)
 
     def _put_aside(self, content: object) -> int:
         """Keep a line of JSON; returns where it begins."""

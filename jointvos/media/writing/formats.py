@@ -98,7 +98,7 @@ class _Encoder:
     codec: str
     options: Mapping[str, str]
     suffixes: tuple[str, ...]
-    quality: str | None = "crf"  # the option that --crf sets
+    quality: str | None = "crf"  # the encoder's option for quality
     pixels: str | None = None
     highest: int = 51
 
@@ -128,17 +128,24 @@ ENCODERS: Mapping[str, _Encoder] = {
 """Encoders that can be asked for by name."""
 
 
+TRIAL_SIZE = (256, 256)
+"""Columns and rows that every encoder takes."""
+
+
 def choose_format(
-    path: Path, width: int, height: int, encoder: str | None = None, crf: int | None = None
+    path: Path,
+    encoder: str | None = None,
+    crf: int | None = None,
+    *,
+    size: tuple[int, int] = TRIAL_SIZE,
 ) -> VideoFormat:
     """The format of a film for looking at; whether its encoder can be had is tried at once.
 
     Args:
         path: Where the film will stand; its suffix decides on the container.
-        width: Columns.
-        height: Rows.
         encoder: One of `ENCODERS`; the container's usual one by default.
         crf: Quality, lower is better; the encoder's usual value by default.
+        size: Columns and rows that an encoder asked for is tried with.
 
     Raises:
         ConfigError: Suffix, encoder and quality are unknown, do not fit, or cannot be had here.
@@ -168,7 +175,7 @@ def choose_format(
             raise ConfigError(f"crf is {crf}, expected 0 to {kind.highest} for {encoder}")
         options[kind.quality] = str(crf)
     format = replace(usual, codec=kind.codec, options=options, pixels=kind.pixels)
-    _try(encoder, format, width, height)
+    _try(encoder, format, *size)
     return format
 
 

@@ -46,6 +46,14 @@ class ProbabilityFolderSink(StagedFolder):
         super().__init__(directory, overwrite=overwrite, source=source)
         self._bits = _checked(bits)
 
+    @classmethod
+    def check(
+        cls, path: Path, *, overwrite: bool = False, source: Path | None = None, bits: int = 8
+    ) -> None:
+        """Refuse a folder as making the sink would; see `StagedSink.check`."""
+        super().check(path, overwrite=overwrite, source=source)
+        _checked(bits)
+
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
         for state, soft in zip(result.objects, object_probabilities(result), strict=True):
             grey = to_8_bit(soft) if self._bits == 8 else to_16_bit(soft)
@@ -81,15 +89,23 @@ class ProbabilityVideoSink(StagedFile):
             ConfigError: The suffix is not .mkv, or `bits` is neither 8 nor 16.
             OutputError: It cannot be written there.
         """
-        if path.suffix.lower() != ".mkv":
-            raise ConfigError(
-                f"{path}: probabilities go to a folder of PNG files or a film ending in .mkv"
-            )
         super().__init__(path, overwrite=overwrite, source=info.path)
         self._info, self._bits, self._ids = info, _checked(bits), tuple(ids)
         self._container: av.container.OutputContainer | None = None
         self._streams: dict[int, VideoStream] = {}
         self._shift = 0
+
+    @classmethod
+    def check(
+        cls, path: Path, *, overwrite: bool = False, source: Path | None = None, bits: int = 8
+    ) -> None:
+        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+        if path.suffix.lower() != ".mkv":
+            raise ConfigError(
+                f"{path}: probabilities go to a folder of PNG files or a film ending in .mkv"
+            )
+        super().check(path, overwrite=overwrite, source=source)
+        _checked(bits)
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Add one frame.

@@ -61,16 +61,25 @@ class StreamSink:
         Raises:
             ConfigError: The format is unknown or holds no such pictures.
         """
-        if format not in STREAM_FORMATS:
-            raise ConfigError(f"no format {format!r}; expected {', '.join(STREAM_FORMATS)}")
-        if (format, kind) not in _PIXELS:
-            what = "transparency" if kind == "rgba" else "ids above 254"
-            raise ConfigError(f"{format} holds no {what}; use nut, mkv or raw")
+        self.check(kind, format)
         chosen = replace(STREAM_FORMATS[format], pixels=_PIXELS[format, kind])
         with_sound = sound and format in ("nut", "mkv")
         self._encoder = VideoEncoder(STDOUT, Path("stdout"), info, chosen, sound=with_sound)
         self._picture = picture
         self._wrote = False
+
+    @staticmethod
+    def check(kind: Kind, format: str = "nut") -> None:
+        """Refuse a format as making the sink would.
+
+        Raises:
+            ConfigError: The format is unknown or holds no such pictures.
+        """
+        if format not in STREAM_FORMATS:
+            raise ConfigError(f"no format {format!r}; expected {', '.join(STREAM_FORMATS)}")
+        if (format, kind) not in _PIXELS:
+            what = "transparency" if kind == "rgba" else "ids above 254"
+            raise ConfigError(f"{format} holds no {what}; use nut, mkv or raw")
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Send one frame.

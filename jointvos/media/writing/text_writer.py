@@ -84,11 +84,15 @@ class StatsSink(TextSink):
             ConfigError: The suffix is neither .csv nor .jsonl.
             OutputError: It cannot be written there.
         """
-        suffix = path.suffix.lower()
-        if suffix not in (".csv", ".jsonl"):
-            raise ConfigError(f"{path}: statistics go to files ending in .csv or .jsonl")
         super().__init__(path, info, overwrite=overwrite)
-        self._as_table = suffix == ".csv"
+        self._as_table = path.suffix.lower() == ".csv"
+
+    @classmethod
+    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+        if path.suffix.lower() not in (".csv", ".jsonl"):
+            raise ConfigError(f"{path}: statistics go to files ending in .csv or .jsonl")
+        super().check(path, overwrite=overwrite, source=source)
 
     def _head(self) -> str:
         return ",".join(_COLUMNS) + "\n" if self._as_table else ""

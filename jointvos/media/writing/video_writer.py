@@ -100,9 +100,28 @@ class OverlaySink(VideoSink):
             ConfigError: Suffix, encoder and quality do not fit or cannot be had.
             OutputError: It cannot be written there.
         """
-        format = choose_format(path, info.width, info.height, encoder, crf)
+        format = choose_format(path, encoder, crf, size=(info.width, info.height))
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._alpha = alpha
+
+    @classmethod
+    def check(
+        cls,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        source: Path | None = None,
+        encoder: str | None = None,
+        crf: int | None = None,
+    ) -> None:
+        """Refuse a destination, or an encoder, as making the sink would.
+
+        Raises:
+            ConfigError: Suffix, encoder and quality do not fit or cannot be had.
+            OutputError: It cannot be written there.
+        """
+        choose_format(path, encoder, crf)
+        super().check(path, overwrite=overwrite, source=source)
 
     def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
         return draw_overlay(frame.image, result.labels, self._alpha)
@@ -123,7 +142,7 @@ class CompositeSink(VideoSink):
         crf: int | None = None,
     ) -> None:
         """Check that the film can be written; see `OverlaySink`."""
-        format = choose_format(path, info.width, info.height, encoder, crf)
+        format = choose_format(path, encoder, crf, size=(info.width, info.height))
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._background = background
 
@@ -154,10 +173,16 @@ class MaskVideoSink(VideoSink):
             OutputError: It cannot be written there.
         """
         self._lossless, self._wide = path.suffix.lower() == ".mkv", wide
-        format = choose_format(path, info.width, info.height)
+        format = choose_format(path)
         if self._lossless:
             format = replace(LOSSLESS_GREY, pixels="gray16le") if wide else LOSSLESS_GREY
         super().__init__(path, info, format, overwrite=overwrite)
+
+    @classmethod
+    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+        choose_format(path)
+        super().check(path, overwrite=overwrite, source=source)
 
     def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
         if self._lossless:

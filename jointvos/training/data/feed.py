@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from jointvos.errors import JointVOSError, TrainingError
 
 Item = TypeVar("Item")
-Request = TypeVar("Request")
+Spec = TypeVar("Spec")
 Batch = TypeVar("Batch")
 
 AHEAD = 2
@@ -62,24 +62,25 @@ def _check_room(size: int) -> None:
     if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < 1.1 * size:
         raise TrainingError(
             f"{SHARED_MEMORY} has {free / 1e6:.0f} MB free, but the images need "
-            f"{size / 1e6:.0f} MB; make it larger (docker run --shm-size), or draw with --workers 0"
+            f"{size / 1e6:.0f} MB",
+            hint="make it larger (shm-size of docker run), or draw with `workers=0`",
         )
 
 
-class _Drawn(Dataset[tuple[Request, Batch | JointVOSError]], Generic[Request, Batch]):
-    """What the processes run: a request to the batch that answers it."""
+class _Drawn(Dataset[tuple[Spec, Batch | JointVOSError]], Generic[Spec, Batch]):
+    """What the processes run: from a spec to its batch."""
 
-    def __init__(self, draw: Callable[[Request], Batch]) -> None:
+    def __init__(self, draw: Callable[[Spec], Batch]) -> None:
         self._shared = Shared(draw)
-        self._draw: Callable[[Request], Batch] | None = None
+        self._draw: Callable[[Spec], Batch] | None = None
 
-    def __getitem__(self, request: Request) -> tuple[Request, Batch | JointVOSError]:
+    def __getitem__(self, spec: Spec) -> tuple[Spec, Batch | JointVOSError]:
         if self._draw is None:
             self._draw = self._shared.get()
         try:
-            return request, self._draw(request)
+            return spec, self._draw(spec)
         except JointVOSError as error:  # raised as it is by `feed`, without the other's traceback
-            return request, error
+            return spec, error
 
 
 def _as_it_is(answer: Item) -> Item:
@@ -92,13 +93,13 @@ def _begin_process(_: int) -> None:
 
 
 def feed(
-    draw: Callable[[Request], Batch], requests: Iterable[Request], processes: int
-) -> Iterator[tuple[Request, Batch]]:
-    """Answer requests in their order, some ahead of time.
+    draw: Callable[[Spec], Batch], specs: Iterable[Spec], processes: int
+) -> Iterator[tuple[Spec, Batch]]:
+    """Make the batches of specs in their order, some ahead of time.
 
     Args:
         draw: Makes a batch; to be pickled where `processes` is above 0.
-        requests: Taken one by one, shortly before their batches are made.
+        specs: Taken one by one, shortly before their batches are made.
         processes: That share the work; 0 for a thread.
 
     Raises:
@@ -106,12 +107,12 @@ def feed(
         JointVOSError: Whatever `draw` raises.
     """
     if processes == 0:
-        yield from _in_a_thread(draw, iter(requests))
+        yield from _in_a_thread(draw, iter(specs))
         return
-    loader: DataLoader[tuple[Request, Batch | JointVOSError]] = DataLoader(
+    loader: DataLoader[tuple[Spec, Batch | JointVOSError]] = DataLoader(
         _Drawn(draw),
         batch_size=None,
-        sampler=requests,
+        sampler=specs,
         collate_fn=_as_it_is,
         num_workers=processes,
         multiprocessing_context="spawn",
@@ -119,26 +120,26 @@ def feed(
         worker_init_fn=_begin_process,
     )
     try:
-        for request, answer in loader:
+        for spec, answer in loader:
             if isinstance(answer, JointVOSError):
                 raise answer
-            yield request, answer
+            yield spec, answer
     except RuntimeError as error:
         if "exited unexpectedly" not in str(error):
             raise
         raise TrainingError(
-            "a process that draws images was killed, perhaps for lack of memory; use fewer "
-            "--workers"
+            "a process that draws images was killed, perhaps for lack of memory",
+            hint="use fewer `workers`",
         ) from error
 
 
 def _in_a_thread(
-    draw: Callable[[Request], Batch], requests: Iterator[Request]
-) -> Iterator[tuple[Request, Batch]]:
+    draw: Callable[[Spec], Batch], specs: Iterator[Spec]
+) -> Iterator[tuple[Spec, Batch]]:
     with ThreadPoolExecutor(1) as pool:
-        upcoming: tuple[Request, Future[Batch]] | None = None
-        for request in requests:
-            ready, upcoming = upcoming, (request, pool.submit(draw, request))
+        upcoming: tuple[Spec, Future[Batch]] | None = None
+        for spec in specs:
+            ready, upcoming = upcoming, (spec, pool.submit(draw, spec))
             if ready is not None:
                 yield ready[0], ready[1].result()
         if upcoming is not None:

@@ -44,8 +44,9 @@ def open_data(
     if config.data == "synthesis":
         if train_list is not None or val_list is not None:
             raise ConfigError(
-                f"--train-list and --val-list are for video data sets; {config.model} is trained "
-                "with motion made from pictures, leave them out"
+                f"`train_list` and `val_list` are for video data sets; {config.model} is trained "
+                "with motion made from pictures",
+                hint="leave them out",
             )
         pack = load_packs(paths)
         made = MiniSequenceSynthesizer(pack.videos, pack.stills, seed=config.seed)
@@ -72,7 +73,8 @@ def open_data(
     if missing := sorted(asked - set(sets)):
         raise DatasetError(
             f"the recipe draws from {', '.join(sorted(asked))}, but there is no {missing[0]} in "
-            f"{', '.join(map(str, paths))}; add its folder with --data"
+            f"{', '.join(map(str, paths))}",
+            hint="add its folder to `data`",
         )
     drawn = SegmentSampler(sets, seed=config.seed, window=config.window, causal=config.causal)
     return Source(drawn, "; ".join(words))

@@ -35,7 +35,7 @@ REACH = ((3.0, 3.0), (5.5, 4.5))
 
 
 def box_of(mask: Mask) -> Box:
-    """The box around all that is not 0."""
+    """The box around all that is not 0 in a mask [H,W]."""
     x, y, width, height = cv2.boundingRect(mask)
     return float(x), float(y), float(width), float(height)
 
@@ -73,7 +73,10 @@ def _moved_inside(start: int, length: int, limit: int) -> int:
 
 
 def cut(image: Image, mask: Mask, region: Region, crop_size: Size) -> tuple[Image, Mask]:
-    """Crops of a frame and its mask: borders replicated and bilinear, zero and nearest."""
+    """Crops of a frame and its mask: borders replicated and bilinear, zero and nearest.
+
+    Shapes: image [Hv,Wv,3], mask [Hv,Wv]; crops [H,W,3] and [H,W] for a `crop_size` of (H, W).
+    """
     x, y, width, height = region
     rows, columns = mask.shape
     left, top = max(-x, 0), max(-y, 0)
@@ -96,7 +99,7 @@ def _nearest(mask: Mask, size: Size) -> Mask:
 
 
 def turned(image: Image, mask: Mask, degrees: float, scale: float) -> tuple[Image, Mask]:
-    """A crop turned and scaled about its centre, black outside."""
+    """A crop [H,W,3] and its mask [H,W] turned and scaled about the centre, black outside."""
     height, width = mask.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale)
     picture = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
@@ -105,12 +108,12 @@ def turned(image: Image, mask: Mask, degrees: float, scale: float) -> tuple[Imag
 
 
 def brightened(image: Image, factor: float) -> Image:
-    """A picture times a factor, rounded and limited to 255."""
+    """An image [H,W,3] times a factor, rounded and limited to 255."""
     return np.asarray(cv2.convertScaleAbs(image, alpha=factor), np.uint8)
 
 
 def grayed(image: Image) -> Image:
-    """A gray picture with the weights of red and blue exchanged, as in the paper's code."""
+    """An image [H,W,3] in gray, the weights of red and blue exchanged as in the paper's code."""
     return np.asarray(
         cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2RGB), np.uint8
     )
@@ -119,7 +122,10 @@ def grayed(image: Image) -> Image:
 def training_crop(
     image: Image, mask: Mask, crop_size: Size, rng: np.random.Generator, *, first: bool
 ) -> tuple[Image, Mask]:
-    """A jittered, turned and brightened crop around the object of a mask that is not empty."""
+    """A jittered, turned and brightened crop around the object of a mask that is not empty.
+
+    Shapes: image [Hv,Wv,3], mask [Hv,Wv]; crops [H,W,3] and [H,W] for a `crop_size` of (H, W).
+    """
     box = jittered(box_of(mask), rng, first=first)
     height, width = mask.shape
     crop, target = cut(image, mask, training_region(box, crop_size, (height, width)), crop_size)

@@ -54,7 +54,7 @@ class _Tile:
     image: Image
     caption: str
     note: str
-    given: bool = False
+    reference: bool = False
 
 
 def draw_strip(rows: Sequence[Strip], path: Path) -> None:
@@ -146,7 +146,7 @@ def _mini_sequence(
         image = outline(tint(image, small, TRUE), small, TRUE)
         area = 100 * np.count_nonzero(mask) / mask.size
         note = f"area {area:.1f} %" if area else "hidden"
-        tiles.append(_Tile(image, "given" if t == 0 else f"frame {t}", note, given=t == 0))
+        tiles.append(_Tile(image, "reference" if t == 0 else f"frame {t}", note, reference=t == 0))
     return tiles
 
 
@@ -203,12 +203,12 @@ def _sheet(
         for column, tile in enumerate(row):
             left = MARGIN + column * (width + GAP)
             height_here, width_here = tile.image.shape[:2]
-            if tile.given:
+            if tile.reference:
                 edge = (left - 3, top - 3, left + width_here + 3, top + height_here + 3)
                 canvas.fill(edge, INK)
             canvas.paste(tile.image, left, top)
             baseline = top + height_here + 18
-            canvas.text((left, baseline), tile.caption, 14, INK if tile.given else FAINT)
+            canvas.text((left, baseline), tile.caption, 14, INK if tile.reference else FAINT)
             canvas.text((left + width_here, baseline), tile.note, 14, INK, "rs")
         top += height + below + between
     return canvas

@@ -49,14 +49,14 @@ def kind_of(path: Path) -> str:
 def refuse(path: Path, kind: str, expected: str) -> IncompatibleWeights:
     """The error for a file of another kind than the one expected."""
     if kind in (WEB_PAGE, EMPTY):
-        advice = "; fetch it again with a browser and look at what was saved"
+        hint = "fetch it again with a browser and look at what was saved"
     elif kind == CHECKPOINT:
-        advice = f"; install it with `jointvos download-weights NAME --from {path}`"
+        hint = f"install it with `install(NAME, source={str(path)!r})`"
     elif kind == SAFETENSORS:
-        advice = f"; a model of jointvos is used as it is, with --weights {path}"
+        hint = f"a model of jointvos is used as it is, with `weights={str(path)!r}`"
     else:
-        advice = ""
-    return IncompatibleWeights(f"{path} is {kind}; expected {expected}{advice}")
+        hint = ""
+    return IncompatibleWeights(f"{path} is {kind}; expected {expected}", hint=hint)
 
 
 def listing(names: list[str], shown: int = 3) -> str:

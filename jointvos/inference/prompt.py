@@ -1,4 +1,4 @@
-"""Masks that the user gives: in an object's first frame, or to correct it later."""
+"""Masks from the user: of an object's first frame, or to correct it later."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 from jointvos.types import VOID, LabelMap, object_ids
 
-GIVEN_LOGIT = 100.0
-"""Logit of a mask that the user gave, in the frame it was given for."""
+PROMPT_LOGIT = 100.0
+"""Logit of a mask from the user, in its own frame."""
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
-    """What is given for one frame.
+class FramePrompt:
+    """The user's masks for one frame.
 
-    Of the objects that occur every pixel is known but void ones; of the others nothing is said.
+    Every pixel of the objects that occur is known, but for void ones; of others nothing is said.
 
     Attributes:
         ids: The objects that occur, rising.
@@ -29,8 +29,8 @@ class Given:
     void: Tensor | None
 
     @classmethod
-    def of(cls, masks: LabelMap, device: torch.device) -> "Given":
-        """Of a label map, on that device."""
+    def of(cls, masks: LabelMap, device: torch.device) -> "FramePrompt":
+        """Of a label map [Hv,Wv], on that device."""
         labels = torch.from_numpy(masks.astype(np.int32)).to(device)
         has_void = masks.dtype == np.uint8 and bool((masks == VOID).any())
         return cls(tuple(object_ids(masks)), labels, labels == VOID if has_void else None)
@@ -40,8 +40,8 @@ class Given:
         return (self.labels == object_id).float()
 
     def logits(self, object_id: int, predicted: Tensor | None = None) -> Tensor:
-        """Logits [Hv,Wv] of one object: given ones, and where void those that were predicted."""
-        given = (2 * self.mask(object_id) - 1) * GIVEN_LOGIT
+        """Logits [Hv,Wv] of one object: those of its mask, and where void the predicted ones."""
+        known = (2 * self.mask(object_id) - 1) * PROMPT_LOGIT
         if predicted is None or self.void is None:
-            return given
-        return torch.where(self.void, predicted.to(given.dtype), given)
+            return known
+        return torch.where(self.void, predicted.to(known.dtype), known)

@@ -1,4 +1,4 @@
-"""What is done when the device's memory does not suffice: smaller steps, each of them said.
+"""Retries when the device runs out of memory: with less of it each time, and a line for each.
 
 An attempt must change nothing when it fails, so that it can be repeated.
 """
@@ -23,11 +23,11 @@ SIGNS = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 
 
 @dataclass(frozen=True)
-class Relief:
-    """A step down.
+class Fallback:
+    """A way to use less memory.
 
     Attributes:
-        what: What is different in the next attempt, in the user's words.
+        what: What is different in the next attempt, for a sentence "trying again ...".
         apply: Makes it so; may itself run out of memory.
     """
 
@@ -35,8 +35,8 @@ class Relief:
     apply: Callable[[], None]
 
 
-class Relievable(Protocol):
-    """A session as seen from here."""
+class RetryableSession(Protocol):
+    """What a retry changes of a session."""
 
     device: torch.device
     objects_at_once: int
@@ -48,7 +48,7 @@ class Relievable(Protocol):
 
 def retried(
     attempt: Callable[[], Outcome],
-    session: Relievable,
+    session: RetryableSession,
     on_oom: OnOOM,
     say: Callable[[str], None],
 ) -> Outcome:
@@ -57,13 +57,13 @@ def retried(
     Raises:
         OutOfDeviceMemory: Nothing helped, or nothing was to be tried.
     """
-    reliefs = steps_down(session) if on_oom == "retry" else iter(())
-    relief: Relief | None = None
+    fallbacks = steps_down(session) if on_oom == "retry" else iter(())
+    fallback: Fallback | None = None
     while True:
         try:
-            if relief is not None:
+            if fallback is not None:
                 free(session.device)
-                relief.apply()
+                fallback.apply()
             return attempt()
         except RuntimeError as error:
             if not is_out_of_memory(error):
@@ -71,28 +71,28 @@ def retried(
             reason = str(error)
         # Only here: inside the except block the error keeps the failed attempt's tensors alive.
         device = session.device
-        relief = next(reliefs, None)
-        if relief is None:
-            raise OutOfDeviceMemory(too_little(device)) from RuntimeError(reason)
-        say(f"{device} is out of memory; trying again {relief.what}")
+        fallback = next(fallbacks, None)
+        if fallback is None:
+            raise out_of_memory(device) from RuntimeError(reason)
+        say(f"{device} is out of memory; trying again {fallback.what}")
 
 
-def steps_down(session: Relievable) -> Iterator[Relief]:
+def steps_down(session: RetryableSession) -> Iterator[Fallback]:
     """Mildest first; what helped stays in force for the frames that follow."""
-    yield Relief("with what could be freed", lambda: None)
+    yield Fallback("with what could be freed", lambda: None)
     together = min(session.objects_at_once, len(session.trackers))
     while together > 1:
         together //= 2
         what = f"with {plural(together, 'object')} at a time"
-        yield Relief(what, partial(setattr, session, "objects_at_once", together))
+        yield Fallback(what, partial(setattr, session, "objects_at_once", together))
     banks = [tracker.bank for tracker in session.trackers]
     size = max((len(bank) for bank in banks if bank.learned), default=1)
     while size > 1:
         size //= 2
         what = f"with a memory of {plural(size, 'template')} beside corrections"
-        yield Relief(what, partial(session.shrink_memory, size))
+        yield Fallback(what, partial(session.shrink_memory, size))
     if session.device.type != "cpu":
-        yield Relief("on the CPU", session.move_to_cpu)
+        yield Fallback("on the CPU", session.move_to_cpu)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -100,10 +100,13 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in SIGNS)
 
 
-def too_little(device: torch.device) -> str:
-    """The line that says so."""
-    way_out = "" if device.type == "cpu" else ", or --device cpu"
-    return f"{device} has too little memory; use a smaller --memory-size, fewer objects{way_out}"
+def out_of_memory(device: torch.device) -> OutOfDeviceMemory:
+    """The error that says so."""
+    way_out = "" if device.type == "cpu" else ", or `device='cpu'`"
+    return OutOfDeviceMemory(
+        f"{device} has too little memory",
+        hint=f"use a smaller `memory_size`, fewer objects{way_out}",
+    )
 
 
 def free(device: torch.device) -> None:
