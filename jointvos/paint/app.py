@@ -156,7 +156,7 @@ class Page:
         return {
             "objects": [vars(each) for each in project.objects],
             "painted": {index: project.given_ids(index) for index in project.painted()},
-            "done": dict(project.followed.done),
+            "done": dict(project.done),
         }
 
     async def _events(self, request: Request) -> Response:
@@ -261,7 +261,7 @@ class Page:
 
     async def _started(self, start: Callable[[], None]) -> Response:
         await run_in_threadpool(start)
-        return JSONResponse({"done": self._project.followed.done})
+        return JSONResponse({"done": dict(self._project.done)})
 
     async def _done(self, request: Request) -> Response:
         def end() -> str | None:

@@ -156,11 +156,11 @@ class Exporter:
             self._say(told)
 
     def _complete(self) -> bool:
-        count, first, followed = self._frames.count, self._project.first, self._project.followed
+        count, first = self._frames.count, self._project.first
         if count is None or first is None:
             return False
         begin = 0 if self._project.direction == "both" else first
-        return all(followed.fits(index) for index in range(begin, count))
+        return all(self._project.fits(index) for index in range(begin, count))
 
     def _segment(self, job: SegmentJob) -> bool:
         with segment_video(job) as run:
@@ -185,7 +185,9 @@ class Exporter:
         return True
 
     def _result(self, frame: Frame, cut: bool) -> FrameResult:
-        result = self._project.followed.result(frame.index)
+        result = None
+        if self._project.fits(frame.index):
+            result = self._project.followed.result(frame.index)
         if result is None:  # before the first mask
             nothing = np.zeros(frame.image.shape[:2], dtype=np.uint8)
             return FrameResult(frame.index, nothing, (), cut=cut)

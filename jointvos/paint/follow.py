@@ -14,7 +14,7 @@ from jointvos.media.reading import CutDetector, FrameFinder, NoSuchFrame
 from jointvos.paint.followed import Way
 from jointvos.paint.messages import in_words
 from jointvos.paint.project import Project
-from jointvos.paint.snapshots import Snapshots
+from jointvos.paint.snapshots import Snapshot, Snapshots
 from jointvos.runs import LoadedModel, SessionSpec
 from jointvos.runs.fingerprint import digest, of_model
 from jointvos.types import Frame, FrameResult
@@ -46,10 +46,11 @@ both are found out later where the pass goes forward."""
 
 @dataclass(frozen=True)
 class _Live:
-    """A session, and the last frame that it has seen."""
+    """A session, the last frame that it has seen, and the key of that."""
 
     way: Way
     frame: int
+    key: str
     session: "VideoSegmenter"
     detector: CutDetector | None
 
@@ -133,14 +134,12 @@ class Follower:
             self._model = self._spec.load(
                 say=lambda text: self._say({"kind": "note", "text": text, "warning": True})
             )
-        project, followed, step = self._project, self._project.followed, _step(way)
+        project, step = self._project, _step(way)
         project.made_by(digest(of_model(self._model)))
-        mark, first, done = followed.mark(), project.first, followed.done[way]
+        first, done = project.first, project.done[way]
         if first is None:
             return None
         start = first if done is None else done + step
-        # Those behind it come from masks that were changed since.
-        self._snapshots.drop_from(way, start)
         if start < 0 or start == self._frames.count:
             return "end"
         live = self._session_before(way, first, start)
@@ -152,7 +151,7 @@ class Follower:
                     break
                 live, result = self._advance(live, item, first)
                 self._live = live
-                if not project.keep(result, way, mark):
+                if not project.keep(result, way, live.key):
                     return "changed"
                 saver.save(live, now=False)
                 self._tell(result, way, pace)
@@ -165,31 +164,34 @@ class Follower:
     def _advance(self, live: _Live, item: _Item, first: int) -> tuple[_Live, FrameResult]:
         """The session behind one more frame, and the result of that."""
         frame, turn, begins = item
-        masks = None
-        if live.way == "forward" or frame.index == first:
-            masks = self._project.given(frame.index)
+        key, masks = self._project.key_and_given(frame.index)
+        if live.way == "backward" and frame.index != first:
+            masks = None
         if live.way == "forward":
             turn = begins = live.detector is not None and live.detector.is_cut(frame.image)
         result = live.session.step(frame.image, masks, index=frame.index, cut=turn)
-        return replace(live, frame=frame.index), replace(result, cut=begins)
+        return replace(live, frame=frame.index, key=key), replace(result, cut=begins)
 
     def _session_before(self, way: Way, first: int, start: int) -> _Live:
         """A session that has seen all frames of the pass before one."""
         step, live = _step(way), self._live
         last = start - step
-        if live is not None and (live.way, live.frame) == (way, last):
+        key = self._project.key
+        if live is not None and (live.way, live.frame, live.key) == (way, last, key(last)):
             return live
         self._live = None
-        for frame in sorted(self._snapshots.frames(way), reverse=way == "forward"):
-            if min(first, last) <= frame <= max(first, last):
+        for snapshot in sorted(self._snapshots.all(way), reverse=way == "forward"):
+            frame = snapshot.frame
+            if min(first, last) <= frame <= max(first, last) and snapshot.key == key(frame):
                 session, detector = self._new()
-                if self._snapshots.restore(way, frame, session, detector):
-                    return self._caught_up(_Live(way, frame, session, detector), first, start)
+                if self._snapshots.restore(snapshot, session, detector):
+                    live = _Live(way, frame, snapshot.key, session, detector)
+                    return self._caught_up(live, first, start)
         session, detector = self._new()
         if detector is not None and way == "forward":
             for index in range(max(0, first - _WARM_UP), first):
                 detector.is_cut(self._frames.at(index).image)
-        return self._caught_up(_Live(way, first - step, session, detector), first, start)
+        return self._caught_up(_Live(way, first - step, "", session, detector), first, start)
 
     def _caught_up(self, live: _Live, first: int, start: int) -> _Live:
         """The session behind the frames that it has to see once more, whose results are known."""
@@ -263,7 +265,8 @@ class _Saver:
         passed, begin = abs(live.frame - self._saved), time.monotonic()
         if not passed or (not now and (passed < _SNAPSHOT_EVERY or begin < self._due)):
             return
-        self._snapshots.save(live.way, live.frame, live.session, live.detector)
+        snapshot = Snapshot(live.frame, live.key, live.way)
+        self._snapshots.save(snapshot, live.session, live.detector)
         end = time.monotonic()
         self._saved, self._due = live.frame, end + (end - begin) / _SAVING_SHARE
 

@@ -1,7 +1,7 @@
 """What following has found, frame by frame, on disk.
 
-`log.jsonl` grows by a line per frame and per change of a given mask, so that a process that dies
-loses at most the frame it was at; the masks are PNGs beside it.
+`log.jsonl` grows by a line per frame, so that a process that dies loses at most the frame it was
+at; the masks are PNGs beside it.
 """
 
 import json
@@ -56,17 +56,16 @@ class Seen:
 class FollowedFrame:
     """What is remembered of a frame, besides its label map."""
 
+    key: str
     cut: bool
     objects: tuple[Seen, ...]
 
 
 class Followed:
-    """Results of following, and up to where they still fit the masks that are given.
+    """Results of following, each with a key that says which masks it was made from.
 
     Attributes:
-        frames: All frames that were followed, also those that no longer fit, by index.
-        done: The last frame forward and the lowest backward whose results, and all before them,
-            fit the masks; None where there are none.
+        frames: All frames that were followed, also those whose masks have changed since, by index.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,9 +77,6 @@ class Followed:
         self._folder = folder
         self._log = folder / "log.jsonl"
         self.frames: dict[int, FollowedFrame] = {}
-        self._first = 0
-        self._changes: list[tuple[int, bool]] = []
-        self.done: dict[Way, int | None] = {"forward": None, "backward": None}
         with os_errors_as(OutputError):
             folder.mkdir(exist_ok=True)
             for line in self._lines():
@@ -91,12 +87,13 @@ class Followed:
         """Close the log."""
         self._file.close()
 
-    def append(self, result: FrameResult, way: Way, given: Collection[int] = ()) -> None:
+    def append(self, result: FrameResult, way: Way, key: str, given: Collection[int] = ()) -> None:
         """Keep the result of the next frame of a pass.
 
         Args:
             result: Without probabilities.
             way: Which pass.
+            key: What it was made from.
             given: The objects whose masks in this frame were painted.
 
         Raises:
@@ -119,48 +116,7 @@ class Followed:
         ]
         with os_errors_as(OutputError):
             partial.replace(path)
-        self._write({"frame": result.index, "way": way, "cut": result.cut, "objects": objects})
-
-    def forget_from(self, frame: int, first: int | None) -> None:
-        """The mask given for a frame is about to change: results from there on no longer fit.
-
-        Args:
-            frame: The frame.
-            first: The first frame with a given mask so far.
-
-        Raises:
-            OutputError: The disk refuses.
-        """
-        self._write({"changed": frame, "first": first is None or frame <= first})
-
-    def forget_all(self) -> None:
-        """No result fits any more, for all would come out otherwise.
-
-        Raises:
-            OutputError: The disk refuses.
-        """
-        if any(done is not None for done in self.done.values()):
-            self._write({"changed": 0, "first": True})
-
-    def mark(self) -> int:
-        """A point in time to ask `changed_since` about."""
-        return len(self._changes)
-
-    def changed_since(self, mark: int, way: Way, frame: int) -> bool:
-        """Whether a given mask has changed on which a frame of a pass depends."""
-        return any(
-            first or (way == "forward" and changed <= frame)
-            for changed, first in self._changes[mark:]
-        )
-
-    def fits(self, index: int) -> bool:
-        """Whether there is a result for a frame that fits the masks."""
-        forward, backward = self.done["forward"], self.done["backward"]
-        if index not in self.frames:
-            return False
-        return (forward is not None and self._first <= index <= forward) or (
-            backward is not None and backward <= index <= self._first
-        )
+        self._write({"frame": result.index, "key": key, "cut": result.cut, "objects": objects})
 
     def labels(self, index: int) -> LabelMap | None:
         """The label map of a frame, uint8 [Hv,Wv], None if it was not followed."""
@@ -172,8 +128,8 @@ class Followed:
             return None
 
     def result(self, index: int) -> FrameResult | None:
-        """The result of a frame, without probabilities; None if it does not fit or is gone."""
-        labels = self.labels(index) if self.fits(index) else None
+        """The result of a frame, without probabilities; None if it was not followed."""
+        labels = self.labels(index)
         if labels is None:
             return None
         frame = self.frames[index]
@@ -204,21 +160,9 @@ class Followed:
     def _take(self, line: dict[str, object]) -> None:
         """Let a line of the log come into force."""
         match line:
-            case {"changed": int(frame), "first": bool(first)}:
-                forward = self.done["forward"]
-                self._changes.append((frame, first))
-                if first:
-                    self.done = {"forward": None, "backward": None}
-                elif forward is not None:
-                    self.done["forward"] = min(forward, frame - 1)
-            case {"frame": int(frame), "way": "forward" | "backward" as way}:
-                objects = line["objects"]
-                assert isinstance(objects, list)
+            case {"frame": int(frame), "key": str(key), "cut": cut, "objects": list(objects)}:
                 seen = tuple(Seen(*each) for each in objects)
-                self.frames[frame] = FollowedFrame(bool(line["cut"]), seen)
-                if self.done == {"forward": None, "backward": None}:
-                    self._first = frame
-                self.done[way] = frame
+                self.frames[frame] = FollowedFrame(key, bool(cut), seen)
 
 
 def _jumps(before: int | None, now: int) -> bool:

@@ -13,11 +13,13 @@ from jointvos.files.whole_file import shortened, whole_file
 from jointvos.masks import read_mask, write_mask_png
 from jointvos.media.reading import FrameFinder
 from jointvos.paint.followed import Followed, Way
+from jointvos.paint.keys import Keys
 from jointvos.paint.project_file import PaintedObject, ProjectFile
 from jointvos.types import VOID, FrameResult, LabelMap, object_ids
 
 _FILE = "project.json"
 LARGEST_ID = VOID - 1
+_STEPS: dict[Way, int] = {"forward": 1, "backward": -1}
 
 
 class Project:
@@ -32,6 +34,8 @@ class Project:
         folder: `NAME.jointvos`, beside the video.
         masks: The folder of painted masks.
         followed: Results of following.
+        done: The last frame forward and the lowest backward up to which all results from the first
+            mask on fit the masks; None where there are none.
     """
 
     def __init__(self, frames: FrameFinder) -> None:
@@ -44,6 +48,7 @@ class Project:
         video = frames.info.path
         name = video.resolve().name if video.is_dir() else video.stem
         self._frames = frames
+        self.done: dict[Way, int | None] = {"forward": None, "backward": None}
         self._lock = RLock()
         self.folder = video.resolve().parent / shortened(name, ".jointvos")
         self.masks = self.folder / "masks"
@@ -55,6 +60,7 @@ class Project:
         try:
             self._read()
             self.followed = Followed(self.folder / "followed")
+            self._renew_keys()
         except BaseException:
             self._hold.__exit__(None, None, None)
             raise
@@ -84,7 +90,7 @@ class Project:
     @property
     def first(self) -> int | None:
         """The first frame that has a mask to follow."""
-        return min(self.painted(), default=None)
+        return self._keys.first
 
     def name(self, index: int) -> str:
         """Stem of the files of a frame."""
@@ -147,7 +153,6 @@ class Project:
         if largest > LARGEST_ID or min(ids, default=1) < 1:
             raise MaskError(f"the mask has the ID {largest}, expected 1 to {LARGEST_ID}")
         with self._lock:
-            self.followed.forget_from(index, self.first)
             self._add_objects(ids)
             mask = np.where(np.isin(labels, ids), labels, 0).astype(np.uint8)
             found = self.followed.labels(index)
@@ -166,7 +171,6 @@ class Project:
         with self._lock:
             if index not in self._file.given:
                 return
-            self.followed.forget_from(index, self.first)
             del self._file.given[index]
             self._store(index, np.zeros(self.size, dtype=np.uint8))
 
@@ -203,21 +207,44 @@ class Project:
                     self.clear(index)
             self._write()
 
-    def keep(self, result: FrameResult, way: Way, mark: int) -> bool:
+    def key(self, index: int) -> str:
+        """What the result of a frame depends on, as long as there is a mask."""
+        with self._lock:
+            return self._keys.of(index)
+
+    def key_and_given(self, index: int) -> tuple[str, LabelMap | None]:
+        """The key of a frame and the mask that is given for it, as they are at one moment.
+
+        Raises:
+            MaskError: The mask was damaged from outside, or there is none any more.
+        """
+        with self._lock:
+            if self.first is None:
+                raise MaskError("there is nothing to follow any more")
+            return self.key(index), self.given(index)
+
+    def fits(self, index: int) -> bool:
+        """Whether there is a result for a frame that fits the masks as they are."""
+        with self._lock:
+            frame = self.followed.frames.get(index)
+            return frame is not None and self.first is not None and frame.key == self.key(index)
+
+    def keep(self, result: FrameResult, way: Way, key: str) -> bool:
         """Keep the result of the next frame of a pass; False if it no longer fits the masks.
 
         Args:
             result: Without probabilities.
             way: Which pass.
-            mark: What `followed.mark` gave when the masks were read.
+            key: What `key` gave when the mask of the frame was read.
 
         Raises:
             OutputError: The disk refuses.
         """
         with self._lock:
-            if self.followed.changed_since(mark, way, result.index):
+            if self.first is None or self.key(result.index) != key:
                 return False
-            self.followed.append(result, way, self.given_ids(result.index))
+            self.followed.append(result, way, key, self.given_ids(result.index))
+            self._extend_done()
             return True
 
     @property
@@ -234,9 +261,9 @@ class Project:
         """
         with self._lock:
             if self._file.session != session:
-                self.followed.forget_all()
                 self._file.session = session
                 self._write()
+                self._renew_keys()
 
     def _store(self, index: int, mask: LabelMap) -> None:
         """Write the mask of a frame, or remove it if there is nothing in it, and the list."""
@@ -246,10 +273,29 @@ class Project:
             with whole_file(path) as partial:
                 write_mask_png(partial, mask)
             self._write()
-            return
-        self._write()
+        else:
+            self._write()
+            with os_errors_as(OutputError):
+                path.unlink(missing_ok=True)
+        self._renew_keys()
+
+    def _renew_keys(self) -> None:
+        """See which results fit, after a change of the masks."""
         with os_errors_as(OutputError):
-            path.unlink(missing_ok=True)
+            self._keys = Keys(
+                self._file.session, {index: self._path(index) for index in self.painted()}
+            )
+        self.done = {"forward": None, "backward": None}
+        self._extend_done()
+
+    def _extend_done(self) -> None:
+        first = self.first
+        for way, step in _STEPS.items():
+            last = self.done[way]
+            following = first if last is None else last + step
+            while following is not None and self.fits(following):
+                self.done[way] = following
+                following += step
 
     def _path(self, index: int) -> Path:
         return self.masks / f"{self._frames.name(index)}.png"

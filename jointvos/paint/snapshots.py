@@ -1,6 +1,7 @@
 """States of a session on disk, from which following goes on behind a correction."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
 _MOST = 8
 """States of a pass that are kept: the later, the closer together."""
+
+
+@dataclass(frozen=True, order=True)
+class Snapshot:
+    """A state behind a frame, made from the masks that the frame's key says."""
+
+    frame: int
+    key: str
+    way: Way
 
 
 class Snapshots:
@@ -30,7 +40,7 @@ class Snapshots:
             folder.mkdir(exist_ok=True)
 
     def save(
-        self, way: Way, frame: int, session: "VideoSegmenter", detector: CutDetector | None
+        self, snapshot: Snapshot, session: "VideoSegmenter", detector: CutDetector | None
     ) -> None:
         """Keep the state of a session behind a frame, and drop one where there are many.
 
@@ -39,7 +49,7 @@ class Snapshots:
         """
         import torch
 
-        path = self._folder / f"{way}-{frame:05d}.pt"
+        path = self._path(snapshot)
         content = {
             "session": session.state_dict(),
             "detector": None if detector is None else detector.state(),
@@ -49,53 +59,48 @@ class Snapshots:
                 torch.save(content, partial)
             except RuntimeError as error:  # torch has errors of its own for a full disk
                 raise OutputError(f"{path} cannot be written: {error}") from error
-        frames = sorted(self.frames(way), key=lambda each: abs(each - frame), reverse=True)
-        if len(frames) > _MOST:
-            # That whose absence costs the least, for how far back it lies.
-            gaps = [
-                abs(frames[i + 1] - frames[i - 1]) / (abs(frames[i] - frame) + 1)
-                for i in range(1, len(frames) - 1)
-            ]
-            self._drop(way, frames[1 + gaps.index(min(gaps))])
+        self._thin_out(snapshot)
 
     def restore(
-        self, way: Way, frame: int, session: "VideoSegmenter", detector: CutDetector | None
+        self, snapshot: Snapshot, session: "VideoSegmenter", detector: CutDetector | None
     ) -> bool:
         """Bring a session to where it was behind a frame; False if that cannot be done."""
         from pickle import UnpicklingError
 
         import torch
 
-        path = self._folder / f"{way}-{frame:05d}.pt"
+        path = self._path(snapshot)
         try:
             content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             session.load_state_dict(content["session"])
             if detector is not None and content["detector"] is not None:
                 detector.restore(content["detector"])
-        except (
-            RuntimeError,
-            ValueError,
-            KeyError,
-            EOFError,
-            OSError,
-            UnpicklingError,
-        ):
+        except (RuntimeError, ValueError, KeyError, EOFError, OSError, UnpicklingError):
             with suppress(OSError):  # damaged, or of another model; frames are gone through again
                 path.unlink()
             return False
         return True
 
-    def frames(self, way: Way) -> list[int]:
-        """The frames behind which there is a state, rising."""
-        names = [path.stem.rpartition("-")[2] for path in self._folder.glob(f"{way}-*.pt")]
-        return sorted(int(name) for name in names if name.isdecimal())
+    def all(self, way: Way) -> list[Snapshot]:
+        """What there is of a pass."""
+        names = [path.stem.split("-") for path in self._folder.glob(f"{way}-*-*.pt")]
+        return [
+            Snapshot(int(name[1]), name[2], way)
+            for name in names
+            if len(name) == 3 and name[1].isdecimal()
+        ]
 
-    def drop_from(self, way: Way, frame: int) -> None:
-        """Drop the states behind a frame and later ones of the pass."""
-        for each in self.frames(way):
-            if (each >= frame) if way == "forward" else (each <= frame):
-                self._drop(way, each)
-
-    def _drop(self, way: Way, frame: int) -> None:
+    def _thin_out(self, newest: Snapshot) -> None:
+        """Drop the state whose absence costs the least, for how far back it lies."""
+        kept = sorted(self.all(newest.way), key=lambda each: abs(each.frame - newest.frame))
+        if len(kept) <= _MOST:
+            return
+        costs = [
+            abs(kept[i + 1].frame - kept[i - 1].frame) / (abs(kept[i].frame - newest.frame) + 1)
+            for i in range(1, len(kept) - 1)
+        ]
         with suppress(OSError):
-            (self._folder / f"{way}-{frame:05d}.pt").unlink()
+            self._path(kept[1 + costs.index(min(costs))]).unlink()
+
+    def _path(self, snapshot: Snapshot) -> Path:
+        return self._folder / f"{snapshot.way}-{snapshot.frame:05d}-{snapshot.key}.pt"

@@ -155,11 +155,19 @@ def test_from_a_box_to_an_export(page, server, tmp_path):
     assert np.array_equal(project.given(0) == 2, rectangle(5, 65, 25, 85) > 0)
 
     page.follow()
-    assert project.followed.done["forward"] == FRAMES - 1
+    assert project.done["forward"] == FRAMES - 1
     assert "to the end" in page.text("#follow")
 
     page.go(12)
-    page.press("1", "Delete")
+    page.press("1", "b")
+    page.drag((60, 80), (90, 80))
+    page.saved()
+    assert page.text("#follow") == "Follow from 12"
+    page.press("Control+z")  # takes back what it cost, too
+    page.saved()
+    page.until("document.querySelector('#follow').textContent.includes('to the end')")
+
+    page.press("Delete")
     page.saved()
     polygon(page, (34, 30), (64, 30), (64, 60), (34, 60))
     assert np.array_equal(project.given(12), rectangle(34, 30, 64, 60))

@@ -57,7 +57,7 @@ def test_what_was_not_followed_is_followed_for_the_export(studio, tmp_path):
     assert len(list((tmp_path / "masks").iterdir())) == FRAMES
     with av.open(str(tmp_path / "cut.mov")) as cut:
         assert sum(1 for _ in cut.decode(video=0)) == FRAMES
-    assert studio.project.followed.done["forward"] is None  # the project is left alone
+    assert studio.project.done["forward"] is None  # the project is left alone
 
 
 def test_frames_before_the_first_mask_are_empty(studio, tmp_path):

@@ -15,6 +15,7 @@ def segmented(studio):
 
 def check_like_segment(studio, begin=0):
     for result in segmented(studio)[begin:]:
+        assert studio.project.fits(result.index)
         kept = studio.project.followed.result(result.index)
         assert np.array_equal(kept.labels, result.labels), result.index
         assert kept.objects == result.objects, result.index
@@ -31,7 +32,7 @@ def test_following_is_what_segment_does(studio):
     studio.paint(0, square() + blob(65, 5, 2), "1,2")
     ended = studio.follow()
     assert (ended["why"], ended.get("error")) == ("end", None)
-    assert studio.project.followed.done["forward"] == FRAMES - 1
+    assert studio.project.done["forward"] == FRAMES - 1
     check_like_segment(studio)
     assert any(studio.project.followed.frames[i].cut for i in range(18, 24))
     frames = [event["frame"] for event in studio.told if event["kind"] == "frame"]
@@ -42,7 +43,7 @@ def test_corrections_and_late_objects_go_in_as_with_segment(studio):
     studio.paint(0, square(), "1")
     studio.follow()
     studio.paint(11, square(11), "1")
-    assert studio.project.followed.done["forward"] == 10
+    assert studio.project.done["forward"] == 10
     studio.follow()
     shown = studio.mask(17)
     late = blob(65, 20, 2)
@@ -55,11 +56,11 @@ def test_corrections_and_late_objects_go_in_as_with_segment(studio):
 def test_it_goes_on_behind_a_pause_and_in_another_process(studio, reopened):
     studio.paint(0, square(), "1")
     pause_at(studio, 13)
-    done = studio.project.followed.done["forward"]
+    done = studio.project.done["forward"]
     assert 13 <= done < FRAMES - 1
     studio.__exit__()
     with reopened() as again:
-        assert again.project.followed.done["forward"] == done
+        assert again.project.done["forward"] == done
         again.follow()
         frames = [event["frame"] for event in again.told if event["kind"] == "frame"]
         assert frames == list(range(done + 1, FRAMES))
@@ -83,15 +84,43 @@ def test_painting_behind_the_frame_that_is_followed_stops_it(studio):
         pass
     studio.paint(2, square(2), "1")
     assert studio.until("paused")["why"] in ("changed", "end")
-    assert studio.project.followed.done["forward"] == 1
+    assert studio.project.done["forward"] == 1
     studio.follow()
+    check_like_segment(studio)
+
+
+def test_a_change_that_is_taken_back_costs_nothing(studio):
+    studio.paint(0, square(), "1")
+    studio.paint(9, square(9), "1")
+    studio.follow()
+    shown = studio.mask(4)
+    studio.paint(4, square(4), "1")
+    assert studio.project.done["forward"] == 3
+    studio.client.delete("mask/4")
+    assert studio.project.done["forward"] == FRAMES - 1
+    studio.paint(9, square(9, 2), "2")
+    assert studio.project.done["forward"] == 8
+    studio.paint(9, square(9), "1")
+    assert studio.project.done["forward"] == FRAMES - 1
+    assert np.array_equal(studio.mask(4), shown)
+    check_like_segment(studio)
+
+
+def test_a_correction_goes_on_from_the_last_state_before_it(studio):
+    studio.paint(0, square(), "1")
+    studio.follow()
+    studio.told.clear()
+    studio.paint(25, square(25), "1")
+    studio.follow()
+    notes = [event["text"] for event in studio.told if event["kind"] == "note"]
+    assert len([note for note in notes if "Going back" in note]) < 10
     check_like_segment(studio)
 
 
 def test_both_ways_from_the_middle(studio):
     studio.paint(9, square(9), "1")
     studio.follow("backward")
-    assert studio.project.followed.done == {"forward": None, "backward": 0}
+    assert studio.project.done == {"forward": 9, "backward": 0}
     studio.follow("forward")
     assert studio.project.direction == "both"
     check_like_segment(studio)
@@ -110,7 +139,7 @@ def test_an_earlier_mask_begins_everything_anew(studio):
     studio.follow("backward")
     studio.follow()
     studio.paint(4, square(4), "1")
-    assert studio.project.followed.done == {"forward": None, "backward": None}
+    assert studio.project.done == {"forward": None, "backward": None}
     studio.follow("forward")
     studio.follow("backward")
     check_like_segment(studio)

@@ -68,7 +68,7 @@ def test_a_removed_object_is_gone_everywhere(studio):
     assert studio.project.painted() == [0]
     assert set(np.unique(studio.mask(0))) == {0, 2}
     assert not (studio.mask(20) == 1).any()
-    assert studio.project.followed.done["forward"] is None
+    assert studio.project.done["forward"] is None
 
 
 def test_objects_cannot_be_dropped_from_the_list_by_mistake(studio):
@@ -119,9 +119,9 @@ def test_half_a_line_in_the_log_is_passed_over(studio, reopened):
     log = studio.project.folder / "followed" / "log.jsonl"
     log.write_bytes(log.read_bytes()[:-20])
     studio.__enter__()
-    assert studio.project.followed.done["forward"] == FRAMES - 2
+    assert studio.project.done["forward"] == FRAMES - 2
     studio.follow()
-    assert studio.project.followed.done["forward"] == FRAMES - 1
+    assert studio.project.done["forward"] == FRAMES - 1
 
 
 def test_a_deleted_result_shows_nothing_instead_of_failing(studio):
@@ -201,7 +201,7 @@ def test_what_leaks_or_jumps_is_unsure_and_what_is_gone_is_lost(tmp_path):
         mask = np.zeros(SIZE, np.uint8)
         mask[:size, :10] = 1
         state = ObjectState.of(1, mask > 0, np.full(SIZE, probability))
-        followed.append(FrameResult(index, mask, (state,)), "forward", given)
+        followed.append(FrameResult(index, mask, (state,)), "forward", "key", given)
 
     sizes = [(10, 1.0), (11, 0.997), (11, 0.95), (20, 0.997), (0, 1.0), (40, 1.0)]
     for index, (size, probability) in enumerate(sizes):
