@@ -49,13 +49,13 @@ def check_mask(
     Prints a line per object: ID, color in the file, area, box. Warns of what is most likely wrong,
     and exits with 4 if `segment` would refuse the mask.
     """
-    from jointvos.masks import examine_mask
+    from jointvos.masks import examine_file
     from jointvos.media.reading import VideoReader, open_source
 
     reporter = Reporter(options.quiet)
     with open_source(source, raw=options.raw, allow_network=options.allow_network) as frames:
         stored = frames.orientation if isinstance(frames, VideoReader) else None
-        check = examine_mask(mask, frames.info, stored)
+        check = examine_file(mask, frames.info, stored)
         mends = check.mended is not None
         if options.fix is not None and mends:
             check = _mend(check, options.fix, options.overwrite, frames.info, reporter)

@@ -16,7 +16,13 @@ from typer.main import get_command
 COMMANDS = {"install": "download-weights"}
 """Functions that have a command."""
 
-ALIASES = {"masks": "mask", "boxes": "box", "gaps": "sparse"}
+ALIASES = {
+    "masks": "mask",
+    "boxes": "box",
+    "points": "point",
+    "no_points": "no_point",
+    "gaps": "sparse",
+}
 """Parameters that the commands call otherwise."""
 
 _CODE = re.compile(r"`([^`]+)`")

@@ -52,10 +52,10 @@ class ObjectOptions(OptionGroup):
         typer.Option(
             "--mask",
             metavar="[FRAME=][ID:]FILE",
-            help="Mask of the objects: an ID per object (255 = void), or black and white. It is "
-            "for the first frame or for FRAME (120, 4.5s or 0:00:04); ID sets the ID of a "
-            "single object. Repeat it to add or correct objects. Can be a folder of "
-            "<frame>.png.",
+            help="Mask: an ID per object (255 = void), or black and white; folder of "
+            "<frame>.png; .npy, COCO, labelme, Label Studio, CVAT, YOLO. For the first frame "
+            "or FRAME (120, 4.5s, 0:00:04); ID sets that of a single object. Repeat it to add "
+            "or correct objects.",
         ),
     ] = None
     box: Annotated[
@@ -63,13 +63,32 @@ class ObjectOptions(OptionGroup):
         typer.Option(
             "--box",
             metavar="X,Y,W,H[=ID]",
-            help="Box around an object in the first frame, instead of a mask. GrabCut makes the "
-            "mask, which is saved as NAME_first_mask.png. Can be repeated.",
+            help="Box around an object in the first frame; GrabCut makes "
+            "NAME_first_mask.png of it. Repeatable.",
+        ),
+    ] = None
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--point",
+            metavar="X,Y[=ID]",
+            help="Pixel of an object. Its extent is a guess, often wrong: check "
+            "NAME_first_mask.png. =ID for others.",
+        ),
+    ] = None
+    no_point: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--no-point",
+            metavar="X,Y[=ID]",
+            help="Pixel outside of what --point means.",
         ),
     ] = None
     objects: Annotated[
         str | None,
-        typer.Option("--objects", metavar="IDS", help="Follow only these object IDs, such as 1,3."),
+        typer.Option(
+            "--objects", metavar="IDS", help="Follow only these IDs or names, such as 1,3."
+        ),
     ] = None
     remap: Annotated[
         str | None,

@@ -13,8 +13,10 @@ def object_line(each: "MaskedObject", pixels: int) -> str:
     """One object, in the columns of `HEADER`; `pixels` are those of the whole mask."""
     x, y, width, height = each.box
     share = f"{100 * each.area / pixels:.2f} %"
+    name = f"  {each.name}" if each.name else ""
     return (
-        f"{each.id:>5}  {colour(each):7}  {each.area:>6} px  {share:>7}  {x},{y} {width}x{height}"
+        f"{each.id:>5}  {colour(each):7}  {each.area:>6} px  {share:>7}  "
+        f"{x},{y} {width}x{height}{name}"
     )
 
 
@@ -30,6 +32,7 @@ def as_json(check: "MaskCheck") -> str:
             "objects": [
                 {
                     "id": each.id,
+                    "name": each.name or None,
                     "colour": colour(each),
                     "area": each.area,
                     "share": round(each.area / check.labels.size, 6),

@@ -56,6 +56,8 @@ def segment(
         source,
         masks=objects.mask or (),
         boxes=objects.box or (),
+        points=objects.point or (),
+        no_points=objects.no_point or (),
         objects=change.keep,
         remap=change.rename,
         outputs=outputs.outputs(source, look),

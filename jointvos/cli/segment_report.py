@@ -1,6 +1,7 @@
 """A run of `segment` as it is seen: notes and progress on stderr, JSON Lines on stdout."""
 
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
 
     say = {"detail": reporter.detail, "note": reporter.note, "warning": reporter.warn}
     units = {"forward": "frames", "backward": "frames backwards"}
+    names: Mapping[int, str] = {}
     lost: dict[int, int] = {}  # objects that have not been seen since, and from which frame on
     with ExitStack() as stack:
         for event in run:
@@ -70,7 +72,7 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
                         if state.area:
                             lost.pop(state.id, None)
                     if as_json:
-                        data(_json_line(event))
+                        data(_json_line(event, names))
                 case Progress(direction, 0, total):
                     stack.close()
                     meter = stack.enter_context(reporter.meter(units[direction], total))
@@ -82,6 +84,7 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
                     lost[object_id] = frame
                     reporter.detail(f"object {object_id} is lost in frame {frame}, {time_s:.3f} s")
                 case Opened(info, masks):
+                    names = masks.names
                     _describe(info, masks, run.job, reporter)
                 case Finished():
                     stack.close()
@@ -111,7 +114,7 @@ def _describe(
     size = f"{info.width}x{info.height}"
     reporter.note(f"{info.path}: {size}{count}; {plural(len(masks.ids), 'object')}")
     for prompt in masks.all[:_DESCRIBED]:
-        check = examine_labels(prompt.labels, prompt.path)
+        check = examine_labels(prompt.labels, prompt.path, masks.names, is_image=prompt.is_image)
         reporter.note(f"{prompt}:")
         for each in check.objects:
             reporter.note(object_line(each, info.width * info.height))
@@ -120,16 +123,16 @@ def _describe(
             reporter.warn(f"{prompt.path}: {doubt}; {advice}")
     if len(masks.all) > _DESCRIBED:
         reporter.note(f"and {plural(len(masks.all) - _DESCRIBED, 'more mask')}")
-    for box in masks.boxes:
-        reporter.note(f"--box {box}: object {box.id}")
+    for cut in masks.cuts:
+        reporter.note(f"{cut.option} {cut}: object {cut.id}")
     if not info.is_video and "overlay" in job.outputs.paths():
         reporter.note(f"pictures become a film of {info.frame_rate} frames per second")
 
 
-def _json_line(event: "SegmentedFrame") -> str:
+def _json_line(event: "SegmentedFrame", names: Mapping[int, str]) -> str:
     from jointvos.media.writing import object_record
 
     frame, result = event.frame, event.result
-    objects = [{"id": state.id, **object_record(state)} for state in result.objects]
+    objects = [{"id": state.id, **object_record(state, names)} for state in result.objects]
     line = {"frame": frame.index, "time": round(frame.time_s, 6), "cut": result.cut}
     return json.dumps({**line, "objects": objects})

@@ -5,6 +5,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import IO
 
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
@@ -25,14 +26,14 @@ IMAGE_ERRORS = (
 )
 """Whatever Pillow raises for a file that is damaged or strange."""
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 
 # Pillow itself only warns of pictures between 89 and 179 million pixels.
 warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
 
 
-def open_image(path: Path) -> PillowImage.Image:
+def open_image(path: Path | IO[bytes]) -> PillowImage.Image:
     """Read the header of a picture, by content rather than by suffix.
 
     Raises:
@@ -71,13 +72,13 @@ def images_in(folder: Path) -> list[Path]:
         (
             path
             for path in entries
-            if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
         ),
-        key=_natural,
+        key=natural,
     )
     if not paths:
         raise MediaOpenError(
-            f"{folder} holds no pictures; expected files ending in {', '.join(sorted(_SUFFIXES))}"
+            f"{folder} holds no pictures; expected files ending in {', '.join(sorted(SUFFIXES))}"
         )
     by_stem: dict[str, Path] = {}
     for path in paths:
@@ -90,7 +91,7 @@ def images_in(folder: Path) -> list[Path]:
     return paths
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     """Sort key that compares runs of digits as numbers."""
     parts = re.split(r"([0-9]+)", path.stem)
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name

@@ -7,7 +7,8 @@ from jointvos.masks.id_change import IdChange
 from jointvos.masks.mask_file import MaskFile, as_grey, check_mask, read_mask, write_mask_png
 from jointvos.masks.overlay import draw_overlay
 from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLOURS
-from jointvos.masks.prompt_reading import mask_path, read_prompts
+from jointvos.masks.points import Clicks, Point, clicks_of
+from jointvos.masks.prompt_reading import examine_file, mask_path, read_prompts
 from jointvos.masks.prompts import MaskPrompts, Prompt
 from jointvos.masks.refine import Refinement
 from jointvos.masks.regions import Region, cut_strokes, similar_region
@@ -17,20 +18,24 @@ __all__ = [
     "DISPLAY_COLOURS",
     "Background",
     "Box",
+    "Clicks",
     "IdChange",
     "MaskCheck",
     "MaskFile",
     "MaskPrompts",
     "MaskedObject",
+    "Point",
     "Prompt",
     "Refinement",
     "Region",
     "as_grey",
     "check_mask",
+    "clicks_of",
     "cut_box",
     "cut_out",
     "cut_strokes",
     "draw_overlay",
+    "examine_file",
     "examine_labels",
     "examine_mask",
     "foreground",

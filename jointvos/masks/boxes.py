@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -13,7 +14,9 @@ from jointvos.types import Image, VideoInfo
 
 _FORM = re.compile(r"([0-9]+),([0-9]+),([0-9]+),([0-9]+)(?:=(.*))?")
 _LEAST_SIDE = 8
-_LONGEST_SIDE = 640
+LONGEST_SIDE = 640
+"""Of the part of the image that is looked at, in pixels."""
+
 _ROUNDS = 5
 
 
@@ -34,6 +37,7 @@ class Box:
     width: int
     height: int
     id: int | None = None
+    option: ClassVar[str] = "`box`"
 
     @classmethod
     def parse(cls, text: str) -> "Box":
@@ -71,6 +75,10 @@ class Box:
                 f"`box` {self} covers the whole picture; leave some background around the object"
             )
 
+    def cut(self, image: Image) -> NDArray[np.bool_]:
+        """The pixels of the object in it; see `cut_box`."""
+        return cut_box(image, self)
+
 
 def cut_box(image: Image, box: Box) -> NDArray[np.bool_]:
     """The pixels of the object in a box, bool [Hv,Wv]; the same every time.
@@ -84,7 +92,7 @@ def cut_box(image: Image, box: Box) -> NDArray[np.bool_]:
     margin = max(16, max(box.width, box.height) // 2)
     left, top = max(0, box.x - margin), max(0, box.y - margin)
     part = image[top : box.y + box.height + margin, left : box.x + box.width + margin]
-    scale = min(1.0, _LONGEST_SIDE / max(part.shape[:2]))
+    scale = min(1.0, LONGEST_SIDE / max(part.shape[:2]))
     size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
     small = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     inside = [box.x - left, box.y - top, box.width, box.height]
@@ -101,13 +109,23 @@ def cut_box(image: Image, box: Box) -> NDArray[np.bool_]:
 
 def _grab_cut(image: Image, inside: list[int]) -> NDArray[np.bool_]:
     """What GrabCut takes for the object, without specks."""
-    cv2.setRNGSeed(0)  # its colour clusters start at random
-    state: NDArray[np.uint8] = np.zeros(image.shape[:2], dtype=np.uint8)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(image, state, inside, *models, _ROUNDS, cv2.GC_INIT_WITH_RECT)
-    found = (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)
+    x, y, width, height = inside
+    state: NDArray[np.uint8] = np.full(image.shape[:2], cv2.GC_BGD, dtype=np.uint8)
+    state[y : y + height, x : x + width] = cv2.GC_PR_FGD
+    found = run_grab_cut(image, state, _ROUNDS)
     _, parts, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8))
     areas = stats[:, cv2.CC_STAT_AREA]
     large = areas >= 0.05 * areas[1:].max(initial=0)
     large[0] = False
     return np.asarray(large[parts])
+
+
+def run_grab_cut(image: Image, state: NDArray[np.uint8], rounds: int) -> NDArray[np.bool_]:
+    """Where GrabCut sees the object, given what each pixel is, surely or probably (`cv2.GC_...`).
+
+    The state is changed. The same input gives the same output.
+    """
+    cv2.setRNGSeed(0)  # its colour clusters start at random
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(image, state, None, *models, rounds, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
+    return np.isin(state, (cv2.GC_FGD, cv2.GC_PR_FGD))

@@ -1,6 +1,6 @@
 """What is in a mask, what is wrong with it, and what it was most likely meant to be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +12,16 @@ from PIL import Image as PillowImage
 from jointvos.errors import (
     EmptyMaskError,
     MaskError,
-    MaskSizeMismatch,
     TooManyObjects,
     UnclearBackground,
 )
 from jointvos.files.images import IMAGE_ERRORS, open_image, upright
 from jointvos.files.orientation import Orientation
 from jointvos.masks.mask_file import LOSSY, check_mask, ids_of, read_mask
+from jointvos.masks.mask_size import resized, same_shape
 from jointvos.masks.mending import as_colours, harden, luma_ids, map_ids
-from jointvos.masks.palette_order import ids_by_colours, looks_of, palette_doubt
+from jointvos.masks.palette import davis_colours, table_size
+from jointvos.masks.palette_order import Looks, ids_by_colours, looks_of, palette_doubt
 from jointvos.types import VOID, LabelMap, VideoInfo, object_ids
 
 _TINY = 16
@@ -33,15 +34,17 @@ class MaskedObject:
 
     Attributes:
         id: Its id.
-        colour: What the file shows there, RGB.
+        colour: What the file shows there, RGB; of a file that is no image, the color that ids have.
         area: Its pixels.
         box: Tight box (x, y, width, height).
+        name: Its label in the file, "" for none.
     """
 
     id: int
     colour: tuple[int, int, int]
     area: int
     box: tuple[int, int, int, int]
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,30 @@ def examine_mask(path: Path, info: VideoInfo, stored: Orientation | None = None)
     return examine_labels(labels, path)
 
 
-def examine_labels(labels: LabelMap, path: Path) -> MaskCheck:
-    """What is in a mask that could be read, [H,W], from a file."""
-    check = MaskCheck(path, labels, tuple(_objects(labels, _shown(path))))
-    return _doubted(check, labels)
+def examine_labels(
+    labels: LabelMap,
+    path: Path,
+    names: Mapping[int, str] | None = None,
+    *,
+    is_image: bool = True,
+) -> MaskCheck:
+    """What is in a mask that could be read, [Hv,Wv].
+
+    Args:
+        labels: What it is read as.
+        path: The file.
+        names: What the objects are called, by id.
+        is_image: Whether the file is an image of them.
+    """
+    shown = _shown(path, labels.shape) if is_image else _by_id(labels)
+    check = MaskCheck(path, labels, tuple(_objects(labels, shown, names or {})))
+    return _doubted(check, labels, is_image)
 
 
 def _objects(
-    labels: LabelMap, shown: Callable[[int, int], tuple[int, int, int]]
+    labels: LabelMap,
+    shown: Callable[[int, int], tuple[int, int, int]],
+    names: Mapping[int, str],
 ) -> list[MaskedObject]:
     """The objects by rising id; `shown` is from a row and a column to the colour there."""
     found = []
@@ -99,24 +118,39 @@ def _objects(
         x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
         column = x + int(np.flatnonzero(mask[y, x : x + width])[0])
         area = int(np.count_nonzero(mask))
-        found.append(MaskedObject(i, shown(y, column), area, (x, y, width, height)))
+        box = (x, y, width, height)
+        found.append(MaskedObject(i, shown(y, column), area, box, names.get(i, "")))
     return found
 
 
-def _shown(path: Path) -> Callable[[int, int], tuple[int, int, int]]:
+def _shown(path: Path, shape: tuple[int, ...]) -> Callable[[int, int], tuple[int, int, int]]:
+    """The colours of an image, by the pixels of a mask of this shape."""
     with open_image(path) as picture:
         colours = upright(picture).convert("RGB")
 
     def shown(row: int, column: int) -> tuple[int, int, int]:
-        red, green, blue = np.asarray(colours.getpixel((column, row))).tolist()
+        x = (2 * column + 1) * colours.width // (2 * shape[1])
+        y = (2 * row + 1) * colours.height // (2 * shape[0])
+        red, green, blue = np.asarray(colours.getpixel((x, y))).tolist()
         return red, green, blue
 
     return shown
 
 
-def _doubted(check: MaskCheck, labels: LabelMap) -> MaskCheck:
+def _by_id(labels: LabelMap) -> Callable[[int, int], tuple[int, int, int]]:
+    """The colours of ids."""
+    colours = davis_colours(table_size(labels))
+
+    def shown(row: int, column: int) -> tuple[int, int, int]:
+        red, green, blue = colours[labels[row, column]].tolist()
+        return red, green, blue
+
+    return shown
+
+
+def _doubted(check: MaskCheck, labels: LabelMap, is_image: bool) -> MaskCheck:
     """Look for what can be used but is hardly meant."""
-    table = luma_ids(labels)
+    table = luma_ids(labels) if is_image else None
     if table is not None:
         names = ", ".join(f"{grey} would be {i}" for grey, i in table.items())
         return replace(
@@ -125,8 +159,7 @@ def _doubted(check: MaskCheck, labels: LabelMap) -> MaskCheck:
             mended=map_ids(labels, table),
             mending="given back the ids of those colours",
         )
-    with open_image(check.path) as picture:
-        looks = looks_of(picture, labels) if _are_indices(labels, picture) else {}
+    looks = _looks(check.path, labels) if is_image else {}
     if doubt := palette_doubt(looks):
         return replace(
             check,
@@ -159,9 +192,15 @@ def _doubted(check: MaskCheck, labels: LabelMap) -> MaskCheck:
     )
 
 
-def _are_indices(labels: LabelMap, picture: PillowImage.Image) -> bool:
-    """Whether the labels are those of the file as they are, and come with a palette."""
-    return picture.mode == "P" and np.array_equal(np.asarray(upright(picture)), labels)
+def _looks(path: Path, labels: LabelMap) -> Looks:
+    """How the labels look if they are the indices of an image with a palette, else {}."""
+    with open_image(path) as picture:
+        if picture.mode != "P":
+            return {}
+        indices = np.asarray(upright(picture))
+        if indices.shape != labels.shape:
+            indices = resized(indices, (labels.shape[1], labels.shape[0]))
+        return looks_of(picture, labels) if np.array_equal(indices, labels) else {}
 
 
 def _seems_inverted(objects: tuple[MaskedObject, ...], labels: LabelMap) -> bool:
@@ -186,7 +225,7 @@ def _refused(path: Path, info: VideoInfo, stored: Orientation, error: MaskError)
         labels = _readable(path, steps)
     except (MaskError, *IMAGE_ERRORS):
         return check
-    if isinstance(error, MaskSizeMismatch):
+    if labels.shape != (info.height, info.width):
         fitted = _fitted(labels, info, stored, steps)
         if fitted is None:
             return check
@@ -234,9 +273,7 @@ def _fitted(
     if (height, width) == (info.width, info.height) and stored.swaps_sides:
         steps.append("turned as the video is turned for showing")
         return stored.upright(labels)
-    if abs(width * info.height - height * info.width) <= max(width, height, info.width):
+    if same_shape((width, height), (info.width, info.height)):
         steps.append(f"scaled from {width}x{height} without smoothing")
-        size = (info.width, info.height)
-        scaled: LabelMap = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
-        return scaled
+        return resized(labels, (info.width, info.height))
     return None

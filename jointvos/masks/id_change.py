@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,23 +18,24 @@ class IdChange:
     """What is done to the ids of masks; by default nothing.
 
     Attributes:
-        keep: Ids as they are in the files; all others become background. None keeps all.
+        keep: Ids as they are in the files, or names of objects; all others become background. None
+            keeps all.
         rename: New ids of those that are kept; two ids with one new id become one object.
     """
 
-    keep: frozenset[int] | None = None
+    keep: frozenset[int | str] | None = None
     rename: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, objects: str | None, remap: str | None) -> "IdChange":
-        """Read "1,3" and "2:1,5:3".
+        """Read "1,3" or "fish,3", and "2:1,5:3".
 
         Raises:
             ConfigError: They have another form, or an id is out of range or given twice.
         """
         keep, rename = None, {}
         if objects is not None:
-            keep = frozenset(parse_id(part, "`objects`") for part in objects.split(","))
+            keep = frozenset(_id_or_name(part.strip()) for part in objects.split(","))
         for part in remap.split(",") if remap is not None else ():
             match = _PAIR.fullmatch(part.strip())
             if match is None:
@@ -50,6 +51,23 @@ class IdChange:
         """Whether ids are changed at all."""
         return self != IdChange()
 
+    def of_ids(self, names: Mapping[int, str]) -> "IdChange":
+        """The same with ids in place of names; all objects of a name are kept.
+
+        Raises:
+            ConfigError: No object has such a name.
+        """
+        keep = set[int | str]()
+        for wanted in self.keep or ():
+            ids = [i for i, name in names.items() if name == wanted]
+            if isinstance(wanted, str) and not ids:
+                known = ", ".join(dict.fromkeys(names.values())) or "none"
+                raise ConfigError(
+                    f"`objects` names {wanted!r}, but the names in the masks are {known}"
+                )
+            keep.update(ids or [wanted])
+        return replace(self, keep=None if self.keep is None else frozenset(keep))
+
     def check(self, known: Collection[int]) -> None:
         """Compare with the ids that the masks hold.
 
@@ -57,7 +75,7 @@ class IdChange:
             ConfigError: An id is named that no mask holds, or that is not kept.
         """
         holds = f"the masks hold {', '.join(map(str, sorted(known))) or 'none'}"
-        for wanted in sorted(self.keep or ()):
+        for wanted in sorted(self.keep or (), key=str):
             if wanted not in known:
                 raise ConfigError(f"`objects` names {wanted}, but {holds}")
         for old in sorted(self.rename):
@@ -78,6 +96,18 @@ class IdChange:
         if labels.dtype == np.uint8 and dtype is np.uint8:
             table[VOID] = VOID
         return table[labels]
+
+    def names(self, names: Mapping[int, str]) -> dict[int, str]:
+        """What the objects are called, by their new ids."""
+        kept = [i for i in names if self.keep is None or i in self.keep]
+        new: dict[int, str] = {}
+        for i in kept:
+            new.setdefault(self.rename.get(i, i), names[i])
+        return new
+
+
+def _id_or_name(text: str) -> int | str:
+    return parse_id(text, "`objects`") if not text or text[0] in "-0123456789" else text
 
 
 def parse_id(text: str, option: str) -> int:

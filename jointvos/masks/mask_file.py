@@ -28,15 +28,15 @@ from jointvos.errors import (
     EncodeError,
     MaskError,
     MaskReadError,
-    MaskSizeMismatch,
     TooManyObjects,
     os_errors_as,
 )
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
 from jointvos.files.png import mark
 from jointvos.files.staged import StagedFile
+from jointvos.masks.mask_size import check_size, scaled
 from jointvos.masks.palette import DAVIS_PALETTE
-from jointvos.masks.palette_order import refuse_order
+from jointvos.masks.palette_order import are_of_web_palette, looks_of, refuse_order
 from jointvos.types import VOID, Frame, FrameResult, LabelMap, VideoInfo, object_ids, object_pixels
 
 _log = logging.getLogger("jointvos.masks")
@@ -57,11 +57,12 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
 
     Args:
         path: A picture; its kind is found by content.
-        info: The video the mask is for; if given, sizes are compared before decoding.
+        info: The video the mask is for; if given, sizes are compared before decoding, and the mask
+            of a proxy (another size of the same shape) is scaled, with a warning.
 
     Raises:
         MaskReadError: The file is missing, damaged or no picture.
-        MaskSizeMismatch: Its size is not the video's.
+        MaskSizeMismatch: Its shape is not the video's.
         TooManyObjects: It holds ids above 65535, or soft edges that look like many objects.
         UnclearBackground: Its palette shows the background at another index than 0.
     """
@@ -72,8 +73,9 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
         with open_image(path) as picture:
             if info is not None:
                 # EXIF may still swap the sides.
-                _check_size(picture.size, path, info, or_swapped=picture.format == "JPEG")
-            return _labels(upright(picture), picture.format in LOSSY, path)
+                check_size(picture.size, path, info, or_swapped=picture.format == "JPEG")
+            labels = _labels(upright(picture), picture.format in LOSSY, path)
+            return labels if info is None else scaled(labels, path, info)
     except MaskError:
         raise
     except IMAGE_ERRORS as error:
@@ -87,7 +89,7 @@ def check_mask(mask: LabelMap, path: Path, info: VideoInfo) -> None:
         MaskSizeMismatch: Its size is not the video's.
         EmptyMaskError: It holds no object.
     """
-    _check_size((mask.shape[1], mask.shape[0]), path, info)
+    check_size((mask.shape[1], mask.shape[0]), path, info)
     if not object_pixels(mask).any():
         found = "background and void (255)" if np.any(mask == VOID) else "background (0)"
         raise EmptyMaskError(
@@ -165,27 +167,20 @@ def ids_of(picture: PillowImage.Image, path: Path) -> LabelMap:
     return _labels(picture, False, path)
 
 
-def _check_size(
-    size: tuple[int, int], path: Path, info: VideoInfo, or_swapped: bool = False
-) -> None:
-    width, height = size
-    wanted = (info.width, info.height)
-    if size == wanted or (or_swapped and size[::-1] == wanted):
-        return
-    hint = "scale it without smoothing (nearest neighbour)"
-    if size[::-1] == wanted:
-        hint = "its sides are swapped; turn the mask by 90 degrees"
-    raise MaskSizeMismatch(
-        f"{path} is {width}x{height} but {info.path} is {info.width}x{info.height}; {hint}"
-    )
-
-
 def _labels(picture: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
     mode = picture.mode
     if mode in ("P", "PA"):
         indices = np.array(picture if mode == "P" else picture.getchannel(0), dtype=np.uint8)
         refuse_order(picture, indices, path)
-        _refuse_soft_edges(indices, lossy, path)
+        try:
+            _refuse_soft_edges(indices, lossy, path)
+        except TooManyObjects as error:
+            if not are_of_web_palette(looks_of(picture, indices)):
+                raise
+            raise TooManyObjects(
+                f"{path} was dithered to a web palette, which makes {len(object_ids(indices))} "
+                "objects of its colors; save it as RGB, or without dithering"
+            ) from error
         return indices
     if mode == "1":
         return np.array(picture).astype(np.uint8)

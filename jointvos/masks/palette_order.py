@@ -14,7 +14,8 @@ Looks: TypeAlias = dict[int, int | None]
 """Colour of each index that occurs, and of 0, as 0xRRGGBB; None where it is transparent."""
 
 _NEARLY_BLACK = 16
-_DAVIS_IDS = {(r << 16 | g << 8 | b): i for i, (r, g, b) in enumerate(DAVIS_PALETTE.tolist())}
+DAVIS_IDS = {(r << 16 | g << 8 | b): i for i, (r, g, b) in enumerate(DAVIS_PALETTE.tolist())}
+"""IDs by the color that DAVIS and PASCAL VOC give them, 0xRRGGBB."""
 
 
 def looks_of(picture: PillowImage.Image, indices: LabelMap) -> Looks:
@@ -57,18 +58,24 @@ def palette_doubt(looks: Looks) -> str | None:
     objects = {i: key for i, key in looks.items() if i and key is not None}
     if later := [i for i in background if i]:
         return f"index {later[0]} of its palette is {_name(looks[later[0]])} like index 0"
-    if set(objects.values()) <= _DAVIS_IDS.keys() - {0}:
-        pairs = [(i, _DAVIS_IDS[key]) for i, key in objects.items()]
+    if set(objects.values()) <= DAVIS_IDS.keys() - {0}:
+        pairs = [(i, DAVIS_IDS[key]) for i, key in objects.items()]
         wrong = [f"{i} has that of {shown}" for i, shown in pairs if i != shown]
         if wrong:
             return f"its colours are DAVIS colours, but of other ids: {', '.join(wrong[:4])}"
-    if objects and all(_is_web_safe(i, key) for i, key in objects.items()):
+    if are_of_web_palette(looks):
         return f"its ids {', '.join(map(str, objects))} are places in a web palette"
     for key in objects.values():
         same = [k for k in objects if objects[k] == key]
         if len(same) > 1 and key:
             return f"its ids {' and '.join(map(str, same))} have the same colour, {_name(key)}"
     return None
+
+
+def are_of_web_palette(looks: Looks) -> bool:
+    """Whether the ids are places in the palette that Pillow makes by default."""
+    objects = {i: key for i, key in looks.items() if i and key is not None}
+    return bool(objects) and all(_is_web_safe(i, key) for i, key in objects.items())
 
 
 def ids_by_colours(looks: Looks) -> dict[int, int]:
@@ -79,8 +86,8 @@ def ids_by_colours(looks: Looks) -> dict[int, int]:
     """
     background = _background(looks)
     objects = {i: key for i, key in looks.items() if key is not None and i not in background}
-    if set(objects.values()) <= _DAVIS_IDS.keys() - {0}:
-        ids = _DAVIS_IDS
+    if set(objects.values()) <= DAVIS_IDS.keys() - {0}:
+        ids = DAVIS_IDS
     else:
         ids = {key: n for n, key in enumerate(sorted(set(objects.values()), reverse=True), start=1)}
     return {i: ids[objects[i]] if i in objects else 0 for i in looks}

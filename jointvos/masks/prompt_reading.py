@@ -3,17 +3,21 @@
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from jointvos.errors import ConfigError, MaskError, MaskReadError, os_errors_as
-from jointvos.files.images import images_in
+from jointvos.errors import ConfigError, EmptyMaskError, MaskError, MaskReadError, os_errors_as
+from jointvos.files.orientation import Orientation
 from jointvos.frame_range import Bound, FrameRange
-from jointvos.masks.boxes import Box
-from jointvos.masks.check import examine_mask
+from jointvos.masks.check import MaskCheck, examine_labels, examine_mask
+from jointvos.masks.formats import is_annotation
 from jointvos.masks.id_change import IdChange, parse_id
 from jointvos.masks.mask_file import check_mask, read_mask
-from jointvos.masks.prompts import MaskPrompts, Prompt, refuse_shared
-from jointvos.types import LabelMap, VideoInfo
+from jointvos.masks.mask_size import scaled
+from jointvos.masks.mask_source import Found, MaskSource
+from jointvos.masks.numbering import Numbering
+from jointvos.masks.prompts import Cut, MaskPrompts, Prompt, refuse_shared
+from jointvos.types import LabelMap, VideoInfo, object_ids
 
 _log = logging.getLogger("jointvos.masks")
 
@@ -27,7 +31,7 @@ def read_prompts(
     *,
     start: str | None = None,
     end: str | None = None,
-    boxes: Sequence[Box] = (),
+    cuts: Sequence[Cut] = (),
     change: IdChange | None = None,
 ) -> MaskPrompts:
     """Read all masks and check all that can be checked without decoding the video.
@@ -36,11 +40,13 @@ def read_prompts(
         masks: Each "FILE", for the first frame of the range, "FRAME=FILE" with a place as in
             `media.open_source`, or a folder of `<frame>.png`: the number of the frame or, if the
             source is a folder, the name of its picture. "ID:FILE", "FRAME=ID:FILE" and "ID:FOLDER"
-            give the only object of each mask that id.
+            give the only object of each mask that id. A folder may also hold a file or a folder
+            per object. FILE is an image, or of a kind that `masks.formats` reads; "FILE#IMAGE"
+            takes one of the images that it describes.
         info: The source.
         start: First frame of the range, as it was given to `media.open_source`.
         end: The frame after the last.
-        boxes: Objects to be cut out of the first frame; those without id get the next free one.
+        cuts: Objects to be cut out of the first frame; those without id get the next free one.
         change: What is done to the ids of the masks; nothing by default.
 
     Raises:
@@ -49,38 +55,54 @@ def read_prompts(
     """
     frames = FrameRange.parse(start, end)
     change = change or IdChange()
+    source, numbering = MaskSource(info, _read), Numbering()
     read: list[Prompt] = []
     for text in masks:
-        place, object_id, path = _split(text)
-        of_one = len(read)
-        with os_errors_as(MaskReadError):
-            is_folder = path.is_dir()
-        if is_folder:
-            if place is not None:
-                raise MaskReadError(f"{text}: {path} is a folder; expected a picture")
-            files = _in_folder(path, info, frames)
-            read += [Prompt.of(_read(file, info), file, where) for file, where in files]
-        else:
-            read.append(Prompt.of(_read(path, info), path, place))
-        if object_id is not None:
-            read[of_one:] = [_named(prompt, object_id) for prompt in read[of_one:]]
+        place, object_id, path, image = _split(text)
+        found = source.find(path, image, place)
+        wanted = [each for each in found if each.place is None or _is_met(each.place, frames)]
+        if place is None and len(wanted) < len(found):
+            _log.warning(
+                "%s: %d of its masks are outside of the range", path, len(found) - len(wanted)
+            )
+            found = wanted
+        read += [_prompt(each, info, numbering, object_id) for each in found]
     for prompt in read:
         _check_place(prompt, info, frames)
+    change = change.of_ids(numbering.names)
     change.check({i for prompt in read for i in prompt.ids})
+    names = numbering.names
     if change.does_something:
-        read = [Prompt.of(change(p.labels), p.path, p.place) for p in read]
+        read = [p.relabeled(change(p.labels)) for p in read]
+        names = change.names(names)
     prompts = [prompt for prompt in read if prompt.ids]
-    for box in boxes:
-        box.check(info)
+    for cut in cuts:
+        cut.check(info)
     prompted = MaskPrompts(
-        prompts, info, frames, _with_ids(boxes, {i for p in prompts for i in p.ids})
+        prompts, info, frames, _with_ids(cuts, {i for p in prompts for i in p.ids}), names
     )
     _refuse_double(prompted)
     return prompted
 
 
+def examine_file(path: Path, info: VideoInfo, stored: Orientation | None = None) -> MaskCheck:
+    """What is in a file of masks of any kind, and what may be wrong with it; see `examine_mask`."""
+    file, _ = split_image(str(path))
+    with os_errors_as(MaskReadError):
+        if not (is_annotation(file) or file.is_dir()):
+            return examine_mask(path, info, stored)
+    try:
+        prompts = read_prompts([str(path)], info)
+        if prompts.first is None or len(prompts.in_first) < len(prompts.all):
+            names = ", ".join(str(each.path) for each in prompts.all[:4])
+            raise MaskError(f"{path} holds masks of {len(prompts.all)} frames; check one: {names}")
+    except MaskError as error:
+        return MaskCheck(path, refused=error)
+    return examine_labels(prompts.first, path, prompts.names, is_image=False)
+
+
 def mask_path(text: str) -> Path:
-    """The file or folder in "FILE", "FRAME=FILE", "ID:FILE" or "FRAME=ID:FILE".
+    """The file or folder in "FILE", "FRAME=FILE", "ID:FILE", "FRAME=ID:FILE" or "...#IMAGE".
 
     Raises:
         ConfigError: The place or the id has a wrong form.
@@ -88,8 +110,8 @@ def mask_path(text: str) -> Path:
     return _split(text)[2]
 
 
-def _split(text: str) -> tuple[Bound | None, int | None, Path]:
-    """A place, an id and a file; a file whose name looks like more than one is a file."""
+def _split(text: str) -> tuple[Bound | None, int | None, Path, str | None]:
+    """A place, an id, a file and an image in it; what is the name of a file is not split."""
     place, equals, file = text.partition("=")
     bound = None
     if equals and _LIKE_A_PLACE.fullmatch(place) and not _is_there(text):
@@ -98,8 +120,16 @@ def _split(text: str) -> tuple[Bound | None, int | None, Path]:
         file = text
     match = _WITH_ID.fullmatch(file)
     if match is None or _is_there(file):
-        return bound, None, Path(file)
-    return bound, parse_id(match[1], f"`mask` {text}"), Path(match[2])
+        return bound, None, *split_image(file)
+    return bound, parse_id(match[1], f"`mask` {text}"), *split_image(match[2])
+
+
+def split_image(file: str) -> tuple[Path, str | None]:
+    """The file in "FILE" or "FILE#IMAGE", and the image."""
+    path, separator, image = file.rpartition("#")
+    if not separator or _is_there(file) or not _is_there(path):
+        return Path(file), None
+    return Path(path), image
 
 
 def _is_there(name: str) -> bool:
@@ -107,43 +137,31 @@ def _is_there(name: str) -> bool:
         return Path(name).exists()
 
 
-def _named(prompt: Prompt, object_id: int) -> Prompt:
-    """The mask of one object with another id."""
-    if len(prompt.ids) != 1:
+def _prompt(found: Found, info: VideoInfo, numbering: Numbering, object_id: int | None) -> Prompt:
+    """Read one mask; its only object gets the ID, if there is one."""
+    objects = found.read()
+    if isinstance(objects, list):
+        if not objects:
+            raise EmptyMaskError(f"{found.path} selects nothing: it holds no objects")
+        labels = numbering.paint(objects, found.path, object_id)
+    else:
+        labels = objects if object_id is None else _renamed(objects, found.path, object_id)
+        numbering.take(object_ids(labels))
+    labels = scaled(labels, found.path, info)
+    check_mask(labels, found.path, info)
+    return Prompt.of(labels, found.path, found.place, is_image=found.is_image)
+
+
+def _renamed(labels: LabelMap, path: Path, object_id: int) -> LabelMap:
+    """The mask of one object with another ID."""
+    ids = object_ids(labels)
+    if len(ids) != 1:
         raise ConfigError(
-            f"`mask` {object_id}:{prompt.path}: it holds the ids "
-            f"{', '.join(map(str, prompt.ids))}, expected one object",
+            f"`mask` {object_id}:{path}: it holds the ids {', '.join(map(str, ids))}, expected one "
+            "object",
             hint=f"leave out {object_id}: and change ids with `remap`",
         )
-    change = IdChange(rename={prompt.ids[0]: object_id})
-    return Prompt.of(change(prompt.labels), prompt.path, prompt.place)
-
-
-def _in_folder(folder: Path, info: VideoInfo, frames: FrameRange) -> list[tuple[Path, Bound]]:
-    """The masks of a folder and their frames; those that are certainly outside are left out."""
-    names = {}
-    if not info.is_video:
-        names = {path.stem: index for index, path in enumerate(images_in(info.path))}
-    found, outside = [], 0
-    for path in images_in(folder):
-        if info.is_video:
-            if not (path.stem.isascii() and path.stem.isdecimal()):
-                raise MaskError(
-                    f"{path}: its name is no number of a frame, as 00012.png would be",
-                    hint="rename it, or pass it as `masks=['FRAME=FILE']`",
-                )
-            number = int(path.stem)
-        elif path.stem not in names:
-            raise MaskError(f"{path}: {info.path} holds no picture called {path.stem}")
-        else:
-            number = names[path.stem]
-        if _in_range(number, frames):
-            found.append((path, Bound(path.stem, frame=number)))
-        else:
-            outside += 1
-    if outside:
-        _log.warning("%s: %d of its masks are outside of the range", folder, outside)
-    return found
+    return IdChange(rename={ids[0]: object_id})(labels)
 
 
 def _read(path: Path, info: VideoInfo) -> LabelMap:
@@ -177,6 +195,11 @@ def _check_place(prompt: Prompt, info: VideoInfo, frames: FrameRange) -> None:
         _log.warning("`mask` %s: %s seems to end at frame %d", prompt, info.path, last - 1)
 
 
+def _is_met(place: Bound, frames: FrameRange) -> bool:
+    """Whether a place is not certainly outside of the range."""
+    return place.frame is None or _in_range(place.frame, frames)
+
+
 def _in_range(number: int, frames: FrameRange) -> bool:
     """Whether a frame is not certainly outside."""
     start, end = frames.start, frames.end
@@ -184,15 +207,15 @@ def _in_range(number: int, frames: FrameRange) -> bool:
     return not early and not (end is not None and end.frame is not None and number >= end.frame)
 
 
-def _with_ids(boxes: Sequence[Box], taken: set[int]) -> list[Box]:
-    taken = taken | {box.id for box in boxes if box.id is not None}
-    complete = []
-    for box in boxes:
-        if box.id is None:
+def _with_ids(cuts: Sequence[Cut], taken: set[int]) -> list[Cut]:
+    taken = taken | {cut.id for cut in cuts if cut.id is not None}
+    complete: list[Cut] = []
+    for cut in cuts:
+        if cut.id is None:
             free = max(taken, default=0) + 1
             taken.add(free)
-            box = Box(box.x, box.y, box.width, box.height, free)
-        complete.append(box)
+            cut = replace(cut, id=free)
+        complete.append(cut)
     return complete
 
 
@@ -206,8 +229,10 @@ def _refuse_double(prompts: MaskPrompts) -> None:
     for together in places.values():
         refuse_shared(together)
     in_first = {i for prompt in first for i in prompt.ids}
-    for box in prompts.boxes:
-        assert box.id is not None
-        if box.id in in_first:
-            raise MaskError(f"`box` {box}={box.id}: a mask has the id {box.id}, too; use another")
-        in_first.add(box.id)
+    for cut in prompts.cuts:
+        assert cut.id is not None
+        if cut.id in in_first:
+            raise MaskError(
+                f"{cut.option} {cut}={cut.id}: another object has the id {cut.id}, too; use another"
+            )
+        in_first.add(cut.id)

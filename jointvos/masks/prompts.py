@@ -1,17 +1,23 @@
 """The masks that a user gives, and the frames they are for."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jointvos.errors import MaskError
 from jointvos.frame_range import Bound, FrameRange
-from jointvos.masks.boxes import Box, cut_box
+from jointvos.masks.boxes import Box
+from jointvos.masks.points import Clicks
 from jointvos.types import VOID, Frame, LabelMap, VideoInfo, label_type, object_ids
+
+Cut: TypeAlias = Box | Clicks
+"""An object to be cut out of the first frame."""
 
 
 @dataclass(frozen=True)
@@ -22,21 +28,34 @@ class Prompt:
         path: The file.
         place: When; None for the first frame of the range.
         ids: The objects in it.
+        is_image: Whether the file is an image of them, and not of another kind.
     """
 
     path: Path
     place: Bound | None
     ids: tuple[int, ...]
+    is_image: bool
     _shape: tuple[int, ...]
     _wide: bool
     _packed: bytes
 
     @classmethod
-    def of(cls, labels: LabelMap, path: Path, place: Bound | None = None) -> "Prompt":
+    def of(
+        cls,
+        labels: LabelMap,
+        path: Path,
+        place: Bound | None = None,
+        *,
+        is_image: bool = False,
+    ) -> "Prompt":
         """Keep a label map, [Hv,Wv], small."""
         packed = zlib.compress(labels.tobytes(), 1)
         wide = labels.dtype != np.uint8
-        return cls(path, place, tuple(object_ids(labels)), labels.shape, wide, packed)
+        return cls(path, place, tuple(object_ids(labels)), is_image, labels.shape, wide, packed)
+
+    def relabeled(self, labels: LabelMap) -> "Prompt":
+        """The same with other ids, [Hv,Wv]."""
+        return Prompt.of(labels, self.path, self.place, is_image=self.is_image)
 
     def __str__(self) -> str:
         return f"{self.path}" if self.place is None else f"{self.place.text}={self.path}"
@@ -54,6 +73,9 @@ class MaskPrompts:
 
     Frames are placed in rising order, the first one being the first of the range; after that
     they may be asked for again in any order.
+
+    Attributes:
+        names: What the objects are called, by id, as far as the files say.
     """
 
     def __init__(
@@ -61,14 +83,16 @@ class MaskPrompts:
         prompts: Sequence[Prompt],
         info: VideoInfo,
         frames: FrameRange | None = None,
-        boxes: Sequence[Box] = (),
+        cuts: Sequence[Cut] = (),
+        names: Mapping[int, str] | None = None,
     ) -> None:
         """Take over masks that were read; see `prompt_reading.read_prompts`."""
+        self.names = dict(names or {})
         self._waiting = list(prompts)
         self._all = tuple(prompts)
         self._info = info
         self._start = (frames or FrameRange()).start
-        self._boxes = tuple(boxes)
+        self._cuts = tuple(cuts)
         self._placed: dict[int, list[Prompt]] = {}
         self._last: int | None = None
         self._elapsed: Fraction | None = None
@@ -79,15 +103,15 @@ class MaskPrompts:
         return self._all
 
     @property
-    def boxes(self) -> tuple[Box, ...]:
-        """Boxes in the first frame, which become masks when it comes by; all have ids."""
-        return self._boxes
+    def cuts(self) -> tuple[Cut, ...]:
+        """Boxes and points in the first frame, which become masks when it comes by; with ids."""
+        return self._cuts
 
     @property
     def ids(self) -> tuple[int, ...]:
         """Every id that is given in some frame, rising."""
         ids = {i for prompt in self._all for i in prompt.ids}
-        return tuple(sorted(ids | {box.id for box in self._boxes if box.id is not None}))
+        return tuple(sorted(ids | {cut.id for cut in self._cuts if cut.id is not None}))
 
     @property
     def wide(self) -> bool:
@@ -109,7 +133,8 @@ class MaskPrompts:
         """What is given for a frame, [Hv,Wv], or None.
 
         Raises:
-            MaskError: Two masks for the frame hold the same id, or nothing stands out in a box.
+            MaskError: Two masks for the frame hold the same id, or nothing stands out in a box or
+                around a point.
         """
         self.place(frame)
         due = self._placed.get(frame.index)
@@ -119,7 +144,8 @@ class MaskPrompts:
         """Find out what is for this frame; does nothing for frames up to the last one placed.
 
         Raises:
-            MaskError: Nothing stands out in a box, or a mask is for a frame before the first.
+            MaskError: Nothing stands out in a box or around a point, or a mask is for a frame
+                before the first.
         """
         if self._last is not None and frame.index <= self._last:
             return
@@ -129,12 +155,16 @@ class MaskPrompts:
         due = [prompt for prompt in self._waiting if self._is_for(prompt, frame, elapsed)]
         self._waiting = [prompt for prompt in self._waiting if prompt not in due]
         if self._last is None:
-            # Small objects are before large ones, and what was painted is before both.
-            boxes = sorted(self._boxes, key=lambda box: -box.width * box.height)
-            due = [_of_box(frame, box) for box in boxes] + due
+            due = self._cut_out(frame) + due
         if due:
             self._placed[frame.index] = due
         self._last, self._elapsed = frame.index, elapsed
+
+    def _cut_out(self, frame: Frame) -> list[Prompt]:
+        """Small objects are before large ones, and what was painted is before both."""
+        masks = [(cut, cut.cut(frame.image)) for cut in self._cuts]
+        masks.sort(key=lambda pair: -np.count_nonzero(pair[1]))
+        return [_of_cut(mask, cut) for cut, mask in masks]
 
     def _refuse_early(self, first: int) -> None:
         for prompt in self._waiting:
@@ -194,11 +224,11 @@ def merge(prompts: Sequence[Prompt]) -> LabelMap:
     return merged
 
 
-def _of_box(frame: Frame, box: Box) -> Prompt:
-    assert box.id is not None
-    labels: LabelMap = np.zeros(frame.image.shape[:2], dtype=label_type([box.id]))
-    labels[cut_box(frame.image, box)] = box.id
-    return Prompt.of(labels, Path(f"`box` {box}"))
+def _of_cut(mask: NDArray[np.bool_], cut: Cut) -> Prompt:
+    assert cut.id is not None
+    labels: LabelMap = np.zeros(mask.shape, dtype=label_type([cut.id]))
+    labels[mask] = cut.id
+    return Prompt.of(labels, Path(f"{cut.option} {cut}"))
 
 
 def refuse_shared(prompts: Sequence[Prompt]) -> None:

@@ -107,7 +107,7 @@ def _of_source(source: Path) -> str:
 
 
 def _of_masks(prompts: MaskPrompts) -> str:
-    words = [f"{box}={box.id}" for box in prompts.boxes]
+    words = [f"{cut.option} {cut}={cut.id}" for cut in prompts.cuts]
     for prompt in prompts.all:
         place = "first" if prompt.place is None else prompt.place.text
         words.append(f"{place}: ids {prompt.ids}, {_short(prompt.labels.tobytes())}")

@@ -8,9 +8,12 @@ from typing import Literal, TypeAlias, get_args
 from jointvos.errors import ConfigError
 from jointvos.masks import (
     Box,
+    Clicks,
     IdChange,
     MaskFile,
+    Point,
     Refinement,
+    clicks_of,
     mask_path,
 )
 from jointvos.media.writing import STDOUT
@@ -29,9 +32,13 @@ class SegmentJob:
         source: A video file, a folder of pictures, "-" for stdin, or an address.
         masks: Files of object IDs: "FILE" for the first frame, "FRAME=FILE" for a later one,
             where FRAME is a number, seconds ("4.5s") or a timecode, or a folder of `<frame>.png`.
-            New IDs join, known ones are corrected.
+            New IDs join, known ones are corrected. Also "ID:FILE" and "FILE#IMAGE",
+            folders of objects and the files of other tools.
         boxes: Objects to cut out of the first frame, "X,Y,WIDTH,HEIGHT" or "...=ID", in pixels.
-        objects: Only these IDs of the masks; None for all.
+        points: Pixels of objects in the first frame, "X,Y" or "X,Y=ID"; those without ID are all of
+            one object. Its size is guessed, so look at the mask that comes of it.
+        no_points: Pixels that are not of these objects, or not of the one whose ID is given.
+        objects: Only these IDs of the masks, or the names of objects; None for all.
         remap: New IDs by those of the masks.
         outputs: What is written; nothing by default.
         session: Model and device, and how the video is run through it.
@@ -42,7 +49,8 @@ class SegmentJob:
         end: The frame after the last, in the same forms.
         raw: "WIDTHxHEIGHT@RATE" of an input that is nothing but RGB pixels of 8 bit.
         allow_network: Whether `source` may be an address.
-        first_mask: Where the mask that boxes become is saved as a PNG; None to save none.
+        first_mask: Where the mask that boxes and points become is saved as a PNG; None for
+            nowhere.
         keep_partial: Whether the outputs of a run that ends early are completed with the frames
             that are done.
         resume: Whether what is done is kept in a hidden folder beside the first output, from which
@@ -54,7 +62,9 @@ class SegmentJob:
     source: str | Path
     masks: Sequence[str | Path] = ()
     boxes: Sequence[str] = ()
-    objects: Collection[int] | None = None
+    points: Sequence[str] = ()
+    no_points: Sequence[str] = ()
+    objects: Collection[int | str] | None = None
     remap: Mapping[int, int] = field(default_factory=dict)
     outputs: Outputs = field(default_factory=Outputs)
     session: SessionSpec = field(default_factory=SessionSpec)
@@ -74,10 +84,10 @@ class SegmentJob:
         """Refuse what can be found wrong before the input is opened.
 
         Raises:
-            ConfigError: There is neither a mask nor a box, or options contradict each other.
+            ConfigError: There is no mask, box or point, or options contradict each other.
             OutputError: Something cannot be written where it should stand.
         """
-        for name in ("masks", "boxes"):
+        for name in ("masks", "boxes", "points", "no_points"):
             if isinstance(given := getattr(self, name), str | Path):
                 raise ConfigError(f"`{name}` is {str(given)!r}, expected a list")
         if self.direction not in get_args(Direction):
@@ -85,11 +95,11 @@ class SegmentJob:
             raise ConfigError(f"`direction` is {self.direction!r}, expected {expected}")
         if self.checkpoint_every < 1:
             raise ConfigError(f"`checkpoint_every` is {self.checkpoint_every}, expected 1 or more")
-        if not self.masks and not self.boxes:
+        if not self.cuts() and not self.masks:
             raise ConfigError(
-                "no objects selected", hint="pass `masks=[FILE]` or `boxes=['X,Y,W,H']`"
+                "no objects selected",
+                hint="pass `masks=[FILE]`, `boxes=['X,Y,W,H']` or `points=['X,Y']`",
             )
-        self.parsed_boxes()
         self.session.check()
         if self.resume and str(self.source) == str(STDOUT):
             raise ConfigError(
@@ -110,20 +120,22 @@ class SegmentJob:
         """Whether results have to carry probabilities."""
         return self.outputs.need_probabilities or self.refine.does_something
 
-    def parsed_boxes(self) -> list[Box]:
-        """The boxes.
+    def cuts(self) -> list[Box | Clicks]:
+        """The boxes, and the points by object.
 
         Raises:
-            ConfigError: One has a wrong form.
+            ConfigError: One has a wrong form, or points contradict each other.
         """
-        return [Box.parse(text) for text in self.boxes]
+        points = [Point.parse(text, "`point`") for text in self.points]
+        no_points = [Point.parse(text, "`no_point`") for text in self.no_points]
+        return [*(Box.parse(text) for text in self.boxes), *clicks_of(points, no_points)]
 
     def first_mask_file(self, *, overwrite: bool = False) -> MaskFile | None:
-        """The file for the mask that boxes become, if it is saved.
+        """The file for the mask that boxes and points become, if it is saved.
 
         Raises:
             OutputError: It cannot be written where it should stand.
         """
-        if self.first_mask is None or not self.boxes:
+        if self.first_mask is None or not (self.boxes or self.points):
             return None
         return MaskFile(self.first_mask, overwrite=overwrite or self.outputs.overwrite)

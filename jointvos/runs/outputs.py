@@ -1,7 +1,7 @@
 """What a run writes: what is refused early, and the sinks."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations, permutations
 from pathlib import Path
@@ -168,20 +168,25 @@ class Outputs:
         if path := paths.get("coco"):
             coco_sink_type(layout).check(path, overwrite=overwrite, source=source)
 
-    def sinks(self, info: VideoInfo, ids: Sequence[int] = ()) -> list[TwoPhaseSink]:
+    def sinks(
+        self, info: VideoInfo, ids: Sequence[int] = (), names: Mapping[int, str] | None = None
+    ) -> list[TwoPhaseSink]:
         """Sinks for all of them.
 
         Args:
             info: The source.
             ids: The objects; if there are ids above 254, masks need 16 bit.
+            names: What they are called, by id, as far as they have names.
 
         Raises:
             ConfigError: A kind of file does not fit.
             OutputError: Something cannot be written where it should stand.
         """
-        return list(self._sinks(info, ids))
+        return list(self._sinks(info, ids, names or {}))
 
-    def _sinks(self, info: VideoInfo, ids: Sequence[int]) -> Iterator[TwoPhaseSink]:
+    def _sinks(
+        self, info: VideoInfo, ids: Sequence[int], names: Mapping[int, str]
+    ) -> Iterator[TwoPhaseSink]:
         paths, source = self.paths(), info.path
         overwrite, sound = self.overwrite, self.audio == "copy"
         wide = max(ids, default=0) >= VOID
@@ -210,10 +215,11 @@ class Outputs:
         if path := paths.get("crop"):
             yield CropSink(path, overwrite=overwrite, source=source)
         if path := paths.get("stats"):
-            yield StatsSink(path, info, overwrite=overwrite)
+            yield StatsSink(path, info, overwrite=overwrite, names=names)
         if path := paths.get("coco"):
             kind = coco_sink_type(self.coco_layout or "coco")
-            yield kind(path, info, overwrite=overwrite)
+            categories = {i: names.get(i, "object") for i in ids}
+            yield kind(path, info, overwrite=overwrite, categories=categories)
 
     def _overlay(self, info: VideoInfo, path: Path) -> TwoPhaseSink:
         behind = None

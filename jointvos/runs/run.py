@@ -118,10 +118,10 @@ class SegmentRun(Iterator[Event]):
                 frames.info,
                 start=job.start,
                 end=job.end,
-                boxes=job.parsed_boxes(),
+                cuts=job.cuts(),
                 change=job.change,
             )
-            sinks = job.outputs.sinks(frames.info, prompts.ids)
+            sinks = job.outputs.sinks(frames.info, prompts.ids, prompts.names)
             yield Opened(frames.info, prompts)
             model = yield from self._load()
             begin = time.perf_counter()
@@ -239,8 +239,8 @@ class SegmentRun(Iterator[Event]):
         labels = prompts.at(frame)
         if self._first_mask is not None and labels is not None:
             self._first_mask.save(labels)
-            boxes = plural(len(self.job.boxes), "box")
-            yield Notice(f"{boxes} cut out of frame {frame.index}: {self._first_mask.path}")
+            objects = plural(len(prompts.cuts), "object")
+            yield Notice(f"{objects} cut out of frame {frame.index}: {self._first_mask.path}")
         if self.job.start is not None:
             yield Notice(f"first frame {frame.index}, at {frame.time_s:.3f} s")
 

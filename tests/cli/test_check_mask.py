@@ -11,6 +11,7 @@ from jointvos.cli.app import app
 from jointvos.errors import (
     ConfigError,
     EmptyMaskError,
+    MaskError,
     MaskSizeMismatch,
     OutputExists,
     TooManyObjects,
@@ -55,9 +56,20 @@ def test_bare_pixels(folder):
     result = check("clip.rgb", "two.png", "--raw", "128x96@25")
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 3
-    result = check("clip.rgb", "half.png", "--raw", "128x96@25")
-    assert isinstance(result.exception, MaskSizeMismatch)
-    assert "check-mask clip.rgb half.png --raw 128x96@25 --fix FILE" in str(result.exception)
+    result = check("clip.rgb", "ordered.png", "--raw", "128x96@25")
+    assert isinstance(result.exception, UnclearBackground)
+    assert "check-mask clip.rgb ordered.png --raw 128x96@25 --fix FILE" in str(result.exception)
+
+
+def test_the_mask_of_a_proxy(folder):
+    result = check("clip.mp4", "half.png", "--fix", "good.png")
+    assert result.exit_code == 0
+    assert "half.png is 64x48; scaled to 128x96 without smoothing" in result.stderr
+    assert "nothing to mend" in result.stderr
+    assert result.stdout.splitlines()[1:] == [
+        "    1  #010101     900 px   7.32 %  20,30 30x30",
+        "    2  #020202    1200 px   9.77 %  70,10 40x30",
+    ]
 
 
 def test_everything_as_json(folder):
@@ -67,23 +79,23 @@ def test_everything_as_json(folder):
     assert found["refused"] is found["mending"] is None
     assert found["objects"][1] == {
         "id": 2,
+        "name": None,
         "colour": "#008000",
         "area": 1200,
         "share": 0.097656,
         "box": [70, 10, 40, 30],
     }
-    refused = check("clip.mp4", "half.png", "--json")
+    refused = check("clip.mp4", "large.png", "--json")
     assert isinstance(refused.exception, MaskSizeMismatch)
     found = json.loads(refused.stdout)
     assert found["usable"] is False
-    assert "64x48" in found["refused"]
+    assert "300x200" in found["refused"]
     assert found["objects"] == []
 
 
 @pytest.mark.parametrize(
     ("mask", "error", "objects"),
     [
-        pytest.param("half.png", MaskSizeMismatch, 2, id="half size"),
         pytest.param("soft.png", TooManyObjects, 2, id="soft"),
         pytest.param("luma.png", None, 2, id="grey palette"),
         pytest.param("ordered.png", UnclearBackground, 2, id="palette in another order"),
@@ -108,6 +120,33 @@ def test_the_command_that_mends_it_is_named_and_works(folder, mask, error, objec
         *("first.png", "empty.png", "large.png", "two.png", "half.png"),
         *("luma.png", "soft.png", "inverted.png", "ordered.png", "good.png"),
     }
+
+
+def test_masks_of_other_tools(folder):
+    np.save("m.npy", SQUARES)
+    result = check("clip.mp4", "m.npy")
+    assert result.stdout.splitlines()[1:] == [
+        "    1  #800000     900 px   7.32 %  20,30 30x30",
+        "    2  #008000    1200 px   9.77 %  70,10 40x30",
+    ]
+    np.save("m.npy", SQUARES != 1)
+    result = check("clip.mp4", "m.npy")
+    assert "touches all four sides" in result.stderr
+    assert "`jointvos check-mask clip.mp4 m.npy --fix FILE` saves it inverted" in result.stderr
+    assert check("clip.mp4", "m.npy", "--fix", "good.png").exit_code == 0
+    with Image.open("good.png") as picture:
+        assert np.array_equal(np.asarray(picture), SQUARES == 1)
+    np.savez("m.npz", **{"box 1": SQUARES == 1, "box 2": SQUARES == 2})
+    refused = check("clip.mp4", "m.npz", "--json")
+    assert isinstance(refused.exception, MaskError)
+    assert "holds masks of 2 frames; check one: m.npz#box 1" in str(refused.exception)
+    one = json.loads(check("clip.mp4", "m.npz#box 2", "--json").stdout)
+    assert [each["area"] for each in one["objects"]] == [1200]
+    shape = {"label": "box", "points": [[20, 30], [50, 60]], "shape_type": "rectangle"}
+    content = {"shapes": [shape], "imageWidth": 64, "imageHeight": 48}
+    Path("m.json").write_text(json.dumps(content))
+    result = check("clip.mp4", "m.json")
+    assert result.stdout.splitlines()[1].endswith("40,60 60x36  box")
 
 
 def test_a_mask_of_the_stored_picture_of_a_turned_film(folder):
@@ -138,12 +177,12 @@ def test_nothing_to_mend(folder):
 
 def test_the_mended_file_replaces_another_only_when_told(folder):
     Path("good.png").write_bytes(b"precious")
-    refused = check("clip.mp4", "half.png", "--fix", "good.png")
+    refused = check("clip.mp4", "ordered.png", "--fix", "good.png")
     assert isinstance(refused.exception, OutputExists)
     assert Path("good.png").read_bytes() == b"precious"
-    assert check("clip.mp4", "half.png", "--fix", "good.png", "-f").exit_code == 0
+    assert check("clip.mp4", "ordered.png", "--fix", "good.png", "-f").exit_code == 0
     assert Path("good.png").read_bytes() != b"precious"
-    wrong = check("clip.mp4", "half.png", "--fix", "good.jpg")
+    wrong = check("clip.mp4", "ordered.png", "--fix", "good.jpg")
     assert isinstance(wrong.exception, ConfigError)
 
 

@@ -161,10 +161,67 @@ def test_a_box_becomes_the_first_mask_and_is_saved(segment):
     assert "clip_first_mask.png already exists" in str(refused.exception)
 
 
+def test_points_become_the_first_mask(segment):
+    points = ("--point", "35,45", "--point", "44,36", "--no-point", "90,20")
+    result = segment(*points, "--mask", "two.png", "--png", "ids")
+    assert result.exit_code == 0, result.exception
+    assert "--point 35,45 44,36 --no-point 90,20: object 3" in result.stderr
+    assert "1 object cut out of frame 0: clip_first_mask.png" in result.stderr
+    with Image.open("clip_first_mask.png") as picture:
+        saved = np.asarray(picture)
+    found = saved == 3
+    assert (found & (ONE == 1)).sum() / (found | (ONE == 1)).sum() > 0.9
+    assert np.array_equal(saved == 2, TWO == 2)
+
+
+def polygon(label: str, x: int, y: int, width: int, height: int) -> dict:
+    corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+    return {"label": label, "shape_type": "polygon", "points": corners}
+
+
+def test_labels_are_names_in_every_output(segment):
+    shapes = [polygon("box, yellow", 20, 30, 30, 30), polygon("7", 80, 10, 30, 20)]
+    size = {"imageWidth": 128, "imageHeight": 96}
+    Path("labels.json").write_text(json.dumps({"shapes": shapes, **size}))
+    result = segment("--mask", "labels.json", "--stats", "s.csv", "--coco", "c.json", "--json")
+    assert result.exit_code == 0, result.exception
+    assert "900 px   7.32 %  20,30 30x30  box, yellow" in result.stderr
+    names = {7: None, 8: "box, yellow"}
+    for line in result.stdout.splitlines():
+        assert {o["id"]: o["name"] for o in json.loads(line)["objects"]} == names
+    with Path("s.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert {(row["object"], row["name"]) for row in table} == {("7", ""), ("8", "box, yellow")}
+    coco = json.loads(Path("c.json").read_text())
+    assert [each["name"] for each in coco["categories"]] == ["object", "box, yellow"]
+    assert {(a["track_id"], a["category_id"]) for a in coco["annotations"]} == {(7, 1), (8, 2)}
+
+
+@pytest.mark.parametrize("layout", ["coco", "ytvis"])
+def test_what_is_written_as_coco_is_read_as_masks(segment, layout):
+    first = segment("--mask", "both.png", "--coco", "c.json", "--coco-layout", layout)
+    assert first.exit_code == 0, first.exception
+    again = segment("--mask", "c.json#00000", "--png", "ids")
+    assert again.exit_code == 0, again.exception
+    assert np.array_equal(np.asarray(Image.open("ids/00000.png")), ONE + TWO)
+
+
+def test_names_follow_the_ids_that_are_chosen_and_renamed(segment):
+    for name, mask in (("box", ONE == 1), ("ball", TWO == 2)):
+        Path("objects").mkdir(exist_ok=True)
+        Image.fromarray(mask * np.uint8(255)).save(f"objects/{name}.png")
+    result = segment("--mask", "objects", "--objects", "2", "--remap", "2:5", "--stats", "s.csv")
+    assert result.exit_code == 0, result.exception
+    with Path("s.csv").open(newline="") as file:
+        assert {(row["object"], row["name"]) for row in csv.DictReader(file)} == {("5", "box")}
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        pytest.param([], ConfigError, "pass --mask FILE or --box", id="nothing"),
+        pytest.param(
+            [], ConfigError, "pass --mask FILE, --box X,Y,W,H or --point X,Y", id="nothing"
+        ),
         pytest.param(["--mask", "first.png", "--objects", "4"], ConfigError, "hold 1", id="id"),
         pytest.param(["--box", "1,2,3"], ConfigError, "--box is '1,2,3'", id="box"),
         pytest.param(["--box", "100,50,40,20"], MaskError, "is 128x96", id="box outside"),

@@ -136,7 +136,7 @@ def _film(path: Path) -> None:
 
 BROKEN_MASKS: dict[str, tuple[Writer, str]] = {
     "jpeg_rgb": (picture(PURE[IDS], format="JPEG", quality=75), "smoothed edges or JPEG"),
-    "half": (palette(IDS[::2, ::2].copy()), "is 32x24 but"),
+    "half": (palette(IDS[::2, ::3].copy()), "is 22x24 but"),
     "aspect": (palette(IDS[:, :48].copy()), "is 48x48 but"),
     "transposed": (palette(IDS.T.copy()), "turn the mask"),
     "empty": (palette(IDS * 0), "selects nothing"),

@@ -95,16 +95,40 @@ def test_phantom_objects_are_refused_and_mended(tmp_path, picture, format, least
     assert agreement(mended, IDS) > least
 
 
-@pytest.mark.parametrize(
-    "shape", [(120, 160), (480, 640), (121, 160)], ids=["half", "double", "half and a row"]
+PROXIES = pytest.mark.parametrize(
+    "shape",
+    [(120, 160), (480, 640), (121, 160), (30, 40), (1920, 2560), (59, 80)],
+    ids=["half", "double", "half and a row", "an eighth", "eight times", "quarter less a row"],
 )
-def test_scaled_masks_are_scaled_back(tmp_path, shape):
+
+
+@PROXIES
+def test_masks_of_proxies_are_scaled(tmp_path, caplog, shape):
     size = (shape[1], shape[0])
     Image.fromarray(IDS).resize(size, Image.Resampling.NEAREST).save(tmp_path / "m.png")
     check = examine_mask(tmp_path / "m.png", INFO)
+    assert (check.refused, check.doubts, check.mended) == (None, (), None)
+    assert agreement(check.labels, IDS) > (0.9 if shape[0] > 60 else 0.7)
+    assert f"m.png is {size[0]}x{size[1]}; scaled to 320x240 without smoothing" in caplog.text
+    assert [each.colour for each in check.objects] == [(1, 1, 1), (2, 2, 2), (3, 3, 3)]
+
+
+@pytest.mark.parametrize(
+    "size", [(160, 100), (240, 320), (20, 15), (2561, 1921), (2, 2), (330, 240)], ids=str
+)
+def test_masks_of_other_shapes_or_far_other_sizes_are_refused(tmp_path, size):
+    Image.fromarray(IDS).resize(size, Image.Resampling.NEAREST).save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
     assert isinstance(check.refused, MaskSizeMismatch)
-    assert check.mending == f"scaled from {shape[1]}x{shape[0]} without smoothing"
-    assert agreement(check.mended, IDS) > 0.9
+    assert f"is {size[0]}x{size[1]} but clip.mp4 is 320x240" in str(check.refused)
+
+
+def test_the_palette_of_a_proxy_is_looked_at(tmp_path):
+    half = IN_COLOURS.convert("P").resize((160, 120), Image.Resampling.NEAREST)
+    half.save(tmp_path / "m.png")
+    check = examine_mask(tmp_path / "m.png", INFO)
+    assert "15, 40 are places in a web" in check.doubts[0]
+    assert agreement(check.mended, IDS % 3) > 0.9
 
 
 def test_a_soft_mask_of_another_size_is_cut_and_scaled(tmp_path):

@@ -205,7 +205,7 @@ def test_a_bomb_is_not_decoded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "hint"), [((32, 24), "nearest neighbour"), ((48, 64), "turn the mask")]
+    ("size", "hint"), [((40, 24), "nearest neighbour"), ((48, 64), "turn the mask")]
 )
 def test_other_sizes_are_refused_before_and_after_decoding(tmp_path, size, hint):
     path = tmp_path / "mask.png"
@@ -244,3 +244,10 @@ def test_palettes():
     assert len(np.unique(DAVIS_PALETTE, axis=0)) == 256
     assert len(np.unique(DISPLAY_COLOURS[1:255], axis=0)) == 254
     assert DISPLAY_COLOURS[1:255].max(axis=1).min() >= 200
+
+
+def test_colors_dithered_to_a_web_palette(tmp_path):
+    colors = np.array([(0, 0, 0), (51, 221, 255), (250, 50, 83), (130, 77, 201)], dtype=np.uint8)
+    Image.fromarray(colors[IDS]).resize((320, 240), 0).convert("P").save(tmp_path / "mask.png")
+    with pytest.raises(TooManyObjects, match=r"dithered to a web palette.*save it as RGB"):
+        read_mask(tmp_path / "mask.png")

@@ -247,9 +247,7 @@ def test_a_file_that_looks_like_a_place_is_a_file(tmp_path, monkeypatch):
         pytest.param(["3=a.png", "3=c.png"], {}, MaskError, "both hold", id="same id later"),
         pytest.param(["a.png", "0=c.png"], {}, MaskError, "both hold", id="same id at 0"),
         pytest.param(["5=empty.png"], {}, EmptyMaskError, "selects nothing", id="empty"),
-        pytest.param(
-            ["5=small.png"], {}, MaskSizeMismatch, "`examine_mask` has it scaled", id="size"
-        ),
+        pytest.param(["5=small.png"], {}, MaskSizeMismatch, "is 22x24", id="size"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_video_is_decoded(
@@ -257,7 +255,7 @@ def test_what_cannot_be_is_refused_before_the_video_is_decoded(
 ):
     monkeypatch.chdir(masks)
     write_mask_png(masks / "empty.png", ids())
-    write_mask_png(masks / "small.png", np.ascontiguousarray(ids(1)[::2, ::2]))
+    write_mask_png(masks / "small.png", np.ascontiguousarray(ids(1)[::2, ::3]))
     with pytest.raises(JointVOSError, match=says) as caught:
         read_prompts(given, INFO, **options)
     assert type(caught.value) is error
@@ -300,7 +298,7 @@ def test_ids_are_chosen_and_renamed(objects, remap, expected):
 @pytest.mark.parametrize(
     ("objects", "remap", "says"),
     [
-        ("1,x", None, "'x' is no id"),
+        ("1,x", None, "names 'x', but the names in the masks are none"),
         ("0", None, "from 1 to 65535"),
         ("", None, "'' is no id"),
         (None, "2", "expected old:new"),
@@ -309,11 +307,13 @@ def test_ids_are_chosen_and_renamed(objects, remap, expected):
         ("4", None, "`objects` names 4, but the masks hold 1, 2"),
         (None, "4:1", "`remap` names 4, but the masks hold 1, 2"),
         ("1", "2:1", "which `objects` leaves out"),
+        ("-4", None, "'-4' is no id"),
+        ("1,", None, "'' is no id"),
     ],
 )
 def test_ids_that_make_no_sense(objects, remap, says):
     with pytest.raises(ConfigError, match=says):
-        IdChange.parse(objects, remap).check({1, 2})
+        IdChange.parse(objects, remap).of_ids({}).check({1, 2})
 
 
 def test_masks_without_any_object_that_is_kept_are_left_out(masks):
@@ -345,7 +345,7 @@ def test_a_box_becomes_a_mask_the_same_every_time(tmp_path):
     frame = Frame(0, 0, 0.0, object_scene(), "00000")
     results = []
     for _ in range(2):
-        prompts = read_prompts([str(tmp_path / "m.png")], LARGE, boxes=boxes)
+        prompts = read_prompts([str(tmp_path / "m.png")], LARGE, cuts=boxes)
         assert prompts.ids == (4, 5)
         results.append(prompts.at(frame))
     assert np.array_equal(*results)
@@ -356,7 +356,7 @@ def test_a_box_becomes_a_mask_the_same_every_time(tmp_path):
 
 
 def test_a_box_alone_with_an_id_of_its_own():
-    prompts = read_prompts([], LARGE, boxes=[Box.parse("100,60,100,100=300")])
+    prompts = read_prompts([], LARGE, cuts=[Box.parse("100,60,100,100=300")])
     assert prompts.first is None
     assert prompts.wide
     labels = prompts.at(Frame(3, 3, 0.1, object_scene(), "00003"))
@@ -373,17 +373,17 @@ def test_a_box_alone_with_an_id_of_its_own():
         ("1,2,30,40=x", "'x' is no id"),
         ("300,60,21,100", r"reaches to 321,160, but clip\.mp4 is 320x240"),
         ("0,0,320,240", "covers the whole picture"),
-        ("100,60,100,100=4", "a mask has the id 4, too"),
+        ("100,60,100,100=4", "another object has the id 4, too"),
     ],
 )
 def test_boxes_that_do_not_fit(tmp_path, text, says):
     write_mask_png(tmp_path / "m.png", np.full((240, 320), 4, np.uint8))
     with pytest.raises(JointVOSError, match=says):
-        read_prompts([str(tmp_path / "m.png")], LARGE, boxes=[Box.parse(text)])
+        read_prompts([str(tmp_path / "m.png")], LARGE, cuts=[Box.parse(text)])
 
 
 def test_a_box_in_which_nothing_stands_out():
-    prompts = read_prompts([], LARGE, boxes=[Box.parse("100,60,100,100")])
+    prompts = read_prompts([], LARGE, cuts=[Box.parse("100,60,100,100")])
     flat = np.full((240, 320, 3), 90, dtype=np.uint8)
     with pytest.raises(MaskError, match="nothing in it stands out"):
         prompts.at(Frame(0, 0, 0.0, flat, "00000"))
@@ -397,7 +397,7 @@ def test_small_boxes_are_before_large_ones_and_masks_before_all(tmp_path):
     image[100:120, 140:160] = (20, 20, 240)
     boxes = [Box.parse("136,96,28,28=1"), Box.parse("100,60,100,100=2")]
     for given in (boxes, boxes[::-1]):
-        prompts = read_prompts([str(tmp_path / "m.png")], LARGE, boxes=given)
+        prompts = read_prompts([str(tmp_path / "m.png")], LARGE, cuts=given)
         found = prompts.at(Frame(0, 0, 0.0, image, "00000"))
         assert np.array_equal(found == 9, labels == 9)
         assert (found[112:118, 143:158] == 1).all()

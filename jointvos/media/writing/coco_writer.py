@@ -2,7 +2,7 @@
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, TypeAlias
@@ -17,7 +17,6 @@ from jointvos.types import Frame, FrameResult, VideoInfo
 LAYOUTS = ("coco", "ytvis")
 
 _HEAD = {"info": {"description": "jointvos"}, "licenses": []}
-_CATEGORIES = [{"id": 1, "name": "object", "supercategory": "object"}]
 _NOWHERE = -1
 _Record: TypeAlias = dict[str, Any]
 
@@ -33,17 +32,36 @@ def coco_sink_type(layout: str) -> "type[CocoSink | YtvisSink]":
     return CocoSink if layout == "coco" else YtvisSink
 
 
+def _distinct(categories: Mapping[int, str] | None) -> list[str]:
+    return list(dict.fromkeys((categories or {}).values())) or ["object"]
+
+
 class _JsonSink(TextSink):
     """A .json file of annotations, with a list beside it that waits outside the memory."""
 
-    def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        overwrite: bool = False,
+        categories: Mapping[int, str] | None = None,
+    ) -> None:
         """Check that the file can be written; see `StagedSink`.
+
+        Args:
+            path: The file.
+            info: The source.
+            overwrite: Whether a file that exists may be replaced.
+            categories: The category of each object, by ID; None if all are of "object".
 
         Raises:
             ConfigError: The suffix is not .json.
             OutputError: It cannot be written there.
         """
         super().__init__(path, info, overwrite=overwrite)
+        self._categories = categories
+        self._numbers = {name: i for i, name in enumerate(_distinct(categories), start=1)}
         self._aside: IO[bytes] | None = None
         self._frames = 0
 
@@ -53,6 +71,17 @@ class _JsonSink(TextSink):
         if path.suffix.lower() != ".json":
             raise ConfigError(f"{path}: COCO annotations go to files ending in .json")
         super().check(path, overwrite=overwrite, source=source)
+
+    def _head_record(self) -> _Record:
+        """What stands before videos, images and annotations."""
+        categories = [
+            {"id": i, "name": name, "supercategory": "object"} for name, i in self._numbers.items()
+        ]
+        return {**_HEAD, "categories": categories}
+
+    def _category(self, object_id: int) -> int:
+        """The number of the category of an object."""
+        return 1 if self._categories is None else self._numbers[self._categories[object_id]]
 
     def _put_aside(self, content: object) -> int:
         """Keep a line of JSON; returns where it begins."""
@@ -95,24 +124,31 @@ class _JsonSink(TextSink):
 
 
 class CocoSink(_JsonSink):
-    """Every frame is an image and every object seen in it an annotation; one video, one category.
+    """Every frame is an image and every object seen in it an annotation; one video.
 
     Keys beyond those of COCO are those of COCO-VID (`videos`, `video_id`, `frame_id`), `track_id`,
     which is the id of the object, `time` in seconds, and `score`, the mean probability.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        overwrite: bool = False,
+        categories: Mapping[int, str] | None = None,
+    ) -> None:
         """Check that the file can be written; see `StagedSink`.
 
         Raises:
             ConfigError: The suffix is not .json.
             OutputError: It cannot be written there.
         """
-        super().__init__(path, info, overwrite=overwrite)
+        super().__init__(path, info, overwrite=overwrite, categories=categories)
         self._annotations = 0
 
     def _head(self) -> str:
-        head = {**_HEAD, "videos": [self._video()], "categories": _CATEGORIES}
+        head = {**self._head_record(), "videos": [self._video()]}
         return json.dumps(head)[:-1] + ',\n"annotations": ['
 
     def _lines(self, frame: Frame, result: FrameResult) -> str:
@@ -137,7 +173,7 @@ class CocoSink(_JsonSink):
                 "image_id": self._frames,
                 "video_id": 1,
                 "track_id": state.id,
-                "category_id": 1,
+                "category_id": self._category(state.id),
                 "iscrowd": 0,
                 "area": state.area,
                 "bbox": list(state.box),
@@ -161,14 +197,21 @@ class YtvisSink(_JsonSink):
     the video `frame_ids` and `times` in seconds.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        overwrite: bool = False,
+        categories: Mapping[int, str] | None = None,
+    ) -> None:
         """Check that the file can be written; see `StagedSink`.
 
         Raises:
             ConfigError: The suffix is not .json.
             OutputError: It cannot be written there.
         """
-        super().__init__(path, info, overwrite=overwrite)
+        super().__init__(path, info, overwrite=overwrite, categories=categories)
         # Where the lines of frames, and of every object in them, begin in the file aside.
         self._begins: array[int] = array("q")
         self._seen: dict[int, array[int]] = {}
@@ -187,7 +230,7 @@ class YtvisSink(_JsonSink):
         return ""
 
     def _finish(self, file: IO[str]) -> None:
-        head = {**_HEAD, "categories": _CATEGORIES}
+        head = self._head_record()
         video = {**self._video(), "length": self._frames}
         file.write(json.dumps(head)[:-1] + ',\n"videos": [' + json.dumps(video)[:-1])
         for key, field in (("file_names", "name"), ("frame_ids", "index"), ("times", "time")):
@@ -200,7 +243,7 @@ class YtvisSink(_JsonSink):
                 "id": number,
                 "video_id": 1,
                 "track_id": object_id,
-                "category_id": 1,
+                "category_id": self._category(object_id),
                 "iscrowd": 0,
                 "width": self._info.width,
                 "height": self._info.height,

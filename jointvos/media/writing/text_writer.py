@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -11,7 +12,7 @@ from jointvos.errors import ConfigError, EncodeError
 from jointvos.files.staged import StagedFile
 from jointvos.types import Frame, FrameResult, ObjectState, VideoInfo
 
-Record: TypeAlias = dict[str, int | float | bool | list[int] | list[float] | None]
+Record: TypeAlias = dict[str, int | float | bool | str | list[int] | list[float] | None]
 
 
 class TextSink(StagedFile):
@@ -72,13 +73,26 @@ class TextSink(StagedFile):
 
 
 class StatsSink(TextSink):
-    """A line per frame and object: area, box, centre, mean probability, and whether it is lost.
+    """A line per frame and object: area, box, centre, mean probability, lost or not, and name.
 
     A table in .csv, where nothing stands in the fields of a lost object, or JSON Lines in .jsonl.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        overwrite: bool = False,
+        names: Mapping[int, str] | None = None,
+    ) -> None:
         """Check that the file can be written; see `StagedSink`.
+
+        Args:
+            path: The file.
+            info: The source.
+            overwrite: Whether a file that exists may be replaced.
+            names: What the objects are called, by ID.
 
         Raises:
             ConfigError: The suffix is neither .csv nor .jsonl.
@@ -86,6 +100,7 @@ class StatsSink(TextSink):
         """
         super().__init__(path, info, overwrite=overwrite)
         self._as_table = path.suffix.lower() == ".csv"
+        self._names = names or {}
 
     @classmethod
     def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
@@ -98,7 +113,7 @@ class StatsSink(TextSink):
         return ",".join(_COLUMNS) + "\n" if self._as_table else ""
 
     def _lines(self, frame: Frame, result: FrameResult) -> str:
-        rows = records(frame, result)
+        rows = records(frame, result, self._names)
         if not self._as_table:
             return "".join(json.dumps(row) + "\n" for row in rows)
         table = io.StringIO()
@@ -109,6 +124,7 @@ class StatsSink(TextSink):
 _COLUMNS = (
     *("frame", "time", "object", "area", "x", "y", "width", "height"),
     *("centre_x", "centre_y", "mean_probability", "lost", "paused", "cut"),
+    "name",
 )
 
 
@@ -118,16 +134,18 @@ def _row(record: Record) -> list[object]:
     assert isinstance(centre, list)
     numbers = [record[key] for key in ("frame", "time", "object", "area")]
     flags = [int(bool(record[key])) for key in ("lost", "paused", "cut")]
-    return [*numbers, *box, *centre, record["mean_probability"], *flags]
+    return [*numbers, *box, *centre, record["mean_probability"], *flags, record["name"]]
 
 
-def object_record(state: ObjectState) -> Record:
+def object_record(state: ObjectState, names: Mapping[int, str]) -> Record:
     """One object, with rounded figures.
 
-    `lost` says that no pixel is left of it, `paused` that nothing is learned of it since a cut.
+    `name` is what it is called, if it has a name; `lost` says that no pixel is left of it, `paused`
+    that nothing is learned of it since a cut.
     """
     p = state.mean_probability
     return {
+        "name": names.get(state.id),
         "area": state.area,
         "box": None if state.box is None else list(state.box),
         "centre": None if state.centre is None else [round(c, 2) for c in state.centre],
@@ -142,14 +160,14 @@ def frame_record(frame: Frame) -> Record:
     return {"frame": frame.index, "time": round(frame.time_s, 6)}
 
 
-def records(frame: Frame, result: FrameResult) -> list[Record]:
+def records(frame: Frame, result: FrameResult, names: Mapping[int, str]) -> list[Record]:
     """One record for every object that is followed, in the order in which they appeared."""
     return [
         {
             **frame_record(frame),
             "cut": result.cut,
             "object": state.id,
-            **object_record(state),
+            **object_record(state, names),
         }
         for state in result.objects
     ]
