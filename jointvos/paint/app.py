@@ -80,6 +80,7 @@ class Page:
             Route("/objects", self._changing(self._set_objects), methods=["PUT"]),
             Route("/objects/{id:int}", self._changing(self._remove_object), methods=["DELETE"]),
             Route("/box/{index:int}", self._changing(self._box), methods=["POST"]),
+            Route("/points/{index:int}", self._changing(self._points), methods=["POST"]),
             Route("/strokes/{index:int}", self._changing(self._strokes), methods=["POST"]),
             Route("/similar/{index:int}", self._changing(self._similar), methods=["POST"]),
             Route("/follow", self._changing(self._follow), methods=["POST"]),
@@ -222,6 +223,10 @@ class Page:
     async def _box(self, request: Request) -> Response:
         index, body = await self._known(request), await _body(request)
         return await _region(lambda: self._cutter.box(index, body))
+
+    async def _points(self, request: Request) -> Response:
+        index, body = await self._known(request), await _body(request)
+        return await _region(lambda: self._cutter.points(index, body))
 
     async def _strokes(self, request: Request) -> Response:
         index = await self._known(request)

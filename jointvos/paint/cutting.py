@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jointvos.errors import ConfigError, MaskError
-from jointvos.masks import Box, Region, cut_box, cut_strokes, similar_region
+from jointvos.masks import Box, Clicks, Region, cut_box, cut_strokes, similar_region
 from jointvos.media.reading import FrameFinder
 from jointvos.types import LabelMap
 
@@ -54,6 +54,31 @@ class Cutter:
         outside = (drawn == OUTSIDE) | (drawn == OTHERS)
         image = self._frames.at(index).image
         return cut_strokes(image, drawn == MASK, drawn == INSIDE, outside)
+
+    def points(self, index: int, request: Mapping[str, Any]) -> Region:
+        """The object around points: lists of x and y that are `inside` and `outside` of it.
+
+        Raises:
+            ConfigError: The request lacks something.
+            MaskError: A point is outside of the frame, or nothing around them stands out.
+        """
+        try:
+            inside, outside = (
+                tuple((int(x), int(y)) for x, y in request[name]) for name in ("inside", "outside")
+            )
+        except (TypeError, KeyError, ValueError):
+            raise ConfigError("expected points inside and outside") from None
+        info = self._frames.info
+        if not all(0 <= x < info.width and 0 <= y < info.height for x, y in inside + outside):
+            raise MaskError("click inside of the frame")
+        if not inside:
+            raise MaskError("click on the object first")
+        try:
+            return Clicks(inside, outside).cut(self._frames.at(index).image)
+        except MaskError:
+            raise MaskError(
+                "nothing around the points stands out; add points, or draw a box around the object"
+            ) from None
 
     def similar(self, index: int, request: Mapping[str, Any]) -> Region:
         """The connected pixels of a color like that at x and y, up to a tolerance.

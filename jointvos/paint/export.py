@@ -50,7 +50,12 @@ def job_of(project: Project, source: Path, spec: SessionSpec, outputs: Outputs) 
     else:
         given = str(masks)
     return SegmentJob(
-        source, masks=[given], outputs=outputs, session=spec, direction=project.direction
+        source,
+        masks=[given],
+        names=project.names(),
+        outputs=outputs,
+        session=spec,
+        direction=project.direction,
     )
 
 
@@ -173,7 +178,8 @@ class Exporter:
 
     def _write_known(self, job: SegmentJob) -> bool:
         with open_source(self._source) as source:
-            sinks = job.outputs.sinks(source.info, [each.id for each in self._project.objects])
+            ids = [each.id for each in self._project.objects]
+            sinks = job.outputs.sinks(source.info, ids, job.names)
             detector = None if self._spec.cuts == "off" else CutDetector()
             with closing(read_ahead(source, stop=source.stop)) as ahead, FanOut(sinks) as out:
                 for number, (frame, cut) in enumerate(with_cuts(ahead, detector), start=1):

@@ -1,6 +1,7 @@
 """The folder beside a video that holds all work on it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import Literal
@@ -86,6 +87,23 @@ class Project:
     def objects(self) -> list[PaintedObject]:
         """All objects, in the order of the page's list."""
         return self._file.objects
+
+    def names(self) -> dict[int, str]:
+        """The names that the user has given, by ID."""
+        number = PaintedObject.called_by_number
+        return {each.id: each.name for each in self.objects if each.name != number(each.id).name}
+
+    def rename(self, names: Mapping[int, str]) -> None:
+        """Give names to objects that nobody has named yet.
+
+        Raises:
+            OutputError: The disk refuses.
+        """
+        with self._lock:
+            names = {**names, **self.names()}
+            self.set_objects(
+                [replace(each, name=names.get(each.id, each.name)) for each in self.objects]
+            )
 
     @property
     def first(self) -> int | None:
@@ -303,7 +321,7 @@ class Project:
     def _add_objects(self, ids: Iterable[int]) -> None:
         known = {each.id for each in self.objects}
         new = sorted(set(ids) - known)
-        self._file.objects += [PaintedObject(i, f"Object {i}") for i in new]
+        self._file.objects += [PaintedObject.called_by_number(i) for i in new]
 
     def _refuse_second(self) -> None:
         raise ConfigError(

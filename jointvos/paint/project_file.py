@@ -20,6 +20,11 @@ class PaintedObject:
     name: str
     visible: bool = True
 
+    @classmethod
+    def called_by_number(cls, object_id: int) -> "PaintedObject":
+        """One that nobody has named yet."""
+        return cls(object_id, f"Object {object_id}")
+
 
 @dataclass
 class ProjectFile:

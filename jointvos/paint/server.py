@@ -116,7 +116,10 @@ class PaintServer:
 
     def _take(self, masks: Sequence[str]) -> None:
         """Put masks from files into the project."""
-        for prompt in read_prompts(masks, self._frames.info).all if masks else ():
+        if not masks:
+            return
+        prompts = read_prompts(masks, self._frames.info)
+        for prompt in prompts.all:
             index = 0 if prompt.place is None else prompt.place.frame
             if index is None:
                 raise ConfigError(f"{prompt}: expected a frame number, such as 120=mask.png")
@@ -126,6 +129,7 @@ class PaintServer:
                     hint="leave out `masks`",
                 )
             self.project.paint(index, prompt.labels, prompt.ids)
+        self.project.rename(prompts.names)
 
 
 class _Server(uvicorn.Server):

@@ -208,7 +208,14 @@ def test_every_tool_leaves_what_it_should(page, server):
     assert np.array_equal(project.given(0), rectangle(20, 20, 60, 50))
     page.click(100, 80)
     page.until("document.querySelector('#toast').textContent.includes('Nothing encloses')")
-    page.press("n", "w")
+    page.press("n", "c")
+    page.click(15, 75)
+    page.saved()
+    page.click(20, 80)
+    page.saved()
+    clicked = project.given(0) == 2
+    assert (clicked & (rectangle(5, 65, 25, 85) > 0)).sum() > 0.7 * 400
+    page.press("Delete", "w")
     page.click(15, 75)
     page.saved()
     blue = project.given(0) == 2

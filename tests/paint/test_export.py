@@ -72,6 +72,18 @@ def test_frames_before_the_first_mask_are_empty(studio, tmp_path):
         assert int(next(csv.DictReader(file))["frame"]) == 4
 
 
+@pytest.mark.parametrize("followed", [True, False])
+def test_names_of_objects_are_written(studio, tmp_path, followed):
+    studio.paint(0, square(), "1")
+    objects = [{"id": 1, "name": "Man", "visible": True}]
+    assert studio.client.put("objects", json=objects).status_code == 200
+    if followed:
+        studio.follow()
+    export(studio, stats="objects.csv")
+    with (tmp_path / "objects.csv").open() as file:
+        assert {row["name"] for row in csv.DictReader(file)} == {"Man"}
+
+
 @pytest.mark.parametrize("name", ["../masks", "/tmp/masks", "a/b", "..", ""])
 def test_files_stay_in_the_folder(studio, name):
     studio.paint(0, square(), "1")

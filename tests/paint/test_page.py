@@ -136,6 +136,20 @@ def test_a_box_around_the_square_finds_it(studio):
     assert (found & truth).sum() / (found | truth).sum() > 0.9
 
 
+def test_points_on_the_square_find_it(studio):
+    body = {"inside": [[20, 45], [30, 40]], "outside": [[100, 80]]}
+    found = unpack_labels(studio.client.post("points/0", json=body).content, *SIZE) > 0
+    truth = square() > 0
+    assert (found & truth).sum() / (found | truth).sum() > 0.85
+    for body, says in [
+        ({"inside": [], "outside": [[1, 1]]}, "click on the object first"),
+        ({"inside": [[500, 1]], "outside": []}, "inside of the frame"),
+        ({"inside": [[1]]}, "expected points"),
+    ]:
+        answer = studio.client.post("points/0", json=body)
+        assert (answer.status_code, says in answer.json()["error"]) == (422, True)
+
+
 def test_strokes_add_and_take_away(studio):
     drawn = np.zeros(SIZE, np.uint8)
     drawn[40:50, 15:35] = 2

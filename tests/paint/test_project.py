@@ -79,6 +79,14 @@ def test_objects_cannot_be_dropped_from_the_list_by_mistake(studio):
         studio.project.set_objects([PaintedObject(1, "a"), PaintedObject(1, "b")])
 
 
+def test_names_from_files_do_not_replace_those_of_the_user(studio):
+    studio.paint(0, two(), "1,2")
+    studio.project.set_objects([PaintedObject(1, "Man"), PaintedObject(2, "Object 2", False)])
+    studio.project.rename({1: "person", 2: "cup", 9: "nobody"})
+    assert studio.project.objects == [PaintedObject(1, "Man"), PaintedObject(2, "cup", False)]
+    assert studio.project.names() == {1: "Man", 2: "cup"}
+
+
 def test_a_project_is_open_once(studio, reopened):
     with pytest.raises(ConfigError, match="open in another jointvos paint"):
         reopened().__enter__()

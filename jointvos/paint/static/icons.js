@@ -5,6 +5,7 @@ const DRAWN = {
   brush: '<path d="M20 3c-4 2-8 6-10 10l1 2 2 1c4-2 6-8 7-13z"/><path d="M9 14c-3 0-3 3-3 4s-1 2-3 2c3 2 8 1 8-3"/>',
   eraser: '<path d="M9 20 3.5 14.500 13 5l7 7-8 8zM8.500 9.500l7 7M9 20h11"/>',
   polygon: '<path d="M5 18 7 6l9-2 4 8-7 8z"/><g class="solid"><circle cx="5" cy="18" r="2"/><circle cx="7" cy="6" r="2"/><circle cx="16" cy="4" r="2"/><circle cx="20" cy="12" r="2"/><circle cx="13" cy="20" r="2"/></g>',
+  points: '<path d="M9 2v4M2 9h4M4 4l2.500 2.500M14 4l-2.500 2.500M4 14l2.500-2.500"/><path d="m10 10 10 4-4.500 1.500L14 20z" class="solid"/>',
   strokes: '<path d="M3 10c3-5 5 5 8 0"/><path d="M14 17c3-5 4 4 7-1" stroke-dasharray="2.500 2.500"/><path d="M18 4v6M15 7h6M4 19h6"/>',
   similar: '<path d="m4 20 10-10M16 3v4M14 5h4M20 9v3M18.500 10.500h3M9 3v3M7.500 4.500h3"/>',
   fill: '<path d="m11 3 9 9-8 8-8-8 8-8M4 12h16"/><path d="M21 16c1 2 1.500 3 0 4-1.500-1-1-2 0-4z" class="solid"/>',

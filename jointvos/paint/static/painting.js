@@ -86,7 +86,9 @@ export function forgetTool() {
   forgetStrokes();
 }
 
-export const forgetStrokes = () => tools.strokes.act.forget();
+export function forgetStrokes() {
+  for (const { act } of Object.values(tools)) act.forget?.();
+}
 
 function ready() {
   if (!app.labels || app.frame !== app.wanted || app.asking) return false;
@@ -125,7 +127,7 @@ async function step(from, given) {
   putPart(app.labels, width, change.box, from === "undo" ? change.before : change.after);
   app.given = new Set(change[given]);
   app.edits++;
-  tools.strokes.act.strokes.pop();
+  if (from === "undo") tool.act.undo?.();
   view.changed(change.box);
   save();
 }

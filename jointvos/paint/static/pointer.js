@@ -36,7 +36,7 @@ canvas.addEventListener("pointerdown", (event) => {
     showCursor();
     return event.preventDefault();
   }
-  if (event.button === 2 && toolId() !== "strokes") return;
+  if (event.button === 2 && !["strokes", "points"].includes(toolId())) return;
   if (!app.labels) return;
   const point = view.inVideo(event);
   if (event.altKey) return pick(point);

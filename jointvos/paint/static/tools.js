@@ -100,6 +100,62 @@ class Box {
   }
 }
 
+// Points inside and outside of the object, around which the server finds it.
+class Points {
+  constructor(editor) {
+    this.editor = editor;
+    this.points = [];
+  }
+
+  async down(point, event) {
+    const { width, height } = this.editor;
+    const [x, y] = [Math.floor(point.x), Math.floor(point.y)];
+    if (!this.editor.ready() || x < 0 || y < 0 || x >= width || y >= height) return;
+    const outside = event.shiftKey || event.button === 2;
+    this.points.push({ x, y, outside });
+    const places = (wanted) => this.points.filter((p) => p.outside === wanted).map((p) => [p.x, p.y]);
+    const found = await this.editor.ask("Looking for the object…", (frame) =>
+      findRegion(`points/${frame}`, { inside: places(false), outside: places(true) }, width * height));
+    if (!found) {
+      this.points.pop();
+      this.editor.draw();
+      return;
+    }
+    const { labels, current } = this.editor;
+    this.editor.edit(() => {
+      const box = join(boxOf(labels, width, height, (id) => id === current), boxOf(found, width, height, Boolean));
+      for (let at = 0; at < labels.length; at++) if (labels[at] === current) labels[at] = 0;
+      take(this.editor, found);
+      return box;
+    });
+  }
+
+  undo() {
+    this.points.pop();
+  }
+
+  forget() {
+    this.points = [];
+  }
+
+  cancel() {
+    this.forget();
+    this.editor.draw();
+  }
+
+  draw(context, unit) {
+    for (const point of this.points) {
+      context.beginPath();
+      context.arc(point.x + 0.5, point.y + 0.5, 5 * unit, 0, 7);
+      context.fillStyle = point.outside ? "#ff4d4d" : "#3ddc84";
+      context.fill();
+      context.lineWidth = 1.5 * unit;
+      context.strokeStyle = "#fff";
+      context.stroke();
+    }
+  }
+}
+
 // Corners by clicks, or a lasso by dragging.
 class Polygon {
   constructor(editor) {
@@ -225,6 +281,10 @@ class Strokes {
     });
   }
 
+  undo() {
+    this.strokes.pop();
+  }
+
   forget() {
     this.strokes = [];
     this.now = null;
@@ -332,6 +392,8 @@ function outline(context, unit, path) {
 export const TOOLS = [
   { id: "box", key: "r", name: "Box", make: (editor) => new Box(editor), options: [],
     text: "Drag a box around the object. What stands out in it becomes the mask." },
+  { id: "points", key: "c", name: "Click", make: (editor) => new Points(editor), options: [],
+    text: "Click the object, again where something is missing. With Shift or the right button: not this." },
   { id: "strokes", key: "s", name: "Refine", make: (editor) => new Strokes(editor),
     options: ["size", "stroke"],
     text: "A stroke inside adds, a stroke outside (or the right button) takes away. X changes over." },
