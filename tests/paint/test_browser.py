@@ -129,6 +129,7 @@ def polygon(page, *corners):
 
 def test_from_a_box_to_an_export(page, server, tmp_path):
     project = server.project
+    page.press("r")
     page.drag((4, 24), (46, 66))
     page.saved()
     found = project.given(0) > 0

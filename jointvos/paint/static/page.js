@@ -32,7 +32,7 @@ async function open() {
   view.setColors(app.colors);
   app.size = Math.max(4, Math.round(Math.min(video.width, video.height) / 40));
   app.current = app.objects[0]?.id ?? 1;
-  choose("box");
+  choose("points");
   showObjects();
   const first = Math.min(...app.painted.keys());
   await go(Number.isFinite(first) ? first : 0);

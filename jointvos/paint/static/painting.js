@@ -74,7 +74,7 @@ const editor = {
 };
 
 const tools = Object.fromEntries(TOOLS.map((tool) => [tool.id, { ...tool, act: tool.make(editor) }]));
-let tool = tools.box;
+let tool = tools.points;
 
 export const cursor = () => (tool.options.includes("size") ? "none" : "crosshair");
 export const toolId = () => tool.id;

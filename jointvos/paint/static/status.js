@@ -55,9 +55,13 @@ function sureness() {
 
 function hint(painted, next, first) {
   let text = "";
-  if (!app.labels || app.following || app.playing || app.asking) text = "";
-  else if (!painted.length && !saver.busy && toolId() === "box") text = "Drag a box around what you want to cut out. Or choose another tool on the left.";
-  else if (painted.length && next === first && app.done.backward == null) text = "Refine the mask if it needs it. Then Follow takes it through the video.";
+  if (app.labels && !app.following && !app.playing && !app.asking) {
+    if (!painted.length && !saver.busy && ["points", "box"].includes(toolId())) {
+      text = "Click what you want to cut out. If that misses, drag a box around it (R) or paint it (B).";
+    } else if (painted.length && next === first && app.done.backward == null) {
+      text = "Refine the mask if it needs it. Then Follow takes it through the video.";
+    }
+  }
   $("hint").hidden = !text;
   $("hint").textContent = text;
 }

@@ -390,10 +390,10 @@ function outline(context, unit, path) {
 }
 
 export const TOOLS = [
-  { id: "box", key: "r", name: "Box", make: (editor) => new Box(editor), options: [],
-    text: "Drag a box around the object. What stands out in it becomes the mask." },
   { id: "points", key: "c", name: "Click", make: (editor) => new Points(editor), options: [],
     text: "Click the object, again where something is missing. With Shift or the right button: not this." },
+  { id: "box", key: "r", name: "Box", make: (editor) => new Box(editor), options: [],
+    text: "Drag a box around the object. What stands out in it becomes the mask." },
   { id: "strokes", key: "s", name: "Refine", make: (editor) => new Strokes(editor),
     options: ["size", "stroke"],
     text: "A stroke inside adds, a stroke outside (or the right button) takes away. X changes over." },
