@@ -54,6 +54,40 @@ class _Commands(TyperGroup):
         return command
 
 
+class _Segment(GroupedCommand):
+    """Knows what is most likely meant where there are more files than INPUT."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments; what is too many is told with the command that was meant."""
+        if not args:
+            ctx.fail("INPUT is missing; try: jointvos segment video.mp4 --mask first.png")
+        ctx.allow_extra_args = True
+        extra: list[str] = super().parse_args(ctx, list(args))
+        if extra:
+            has_mask = any(each.split("=")[0] == "--mask" for each in args)
+            ctx.fail(_too_many(str(ctx.params["source"]), extra, has_mask))
+        return extra
+
+
+def _too_many(source: str, extra: list[str], has_mask: bool) -> str:
+    if has_mask:
+        return f"unexpected {extra[0]}; if it is a mask, write --mask {shlex.quote(extra[0])}"
+    if len(extra) > 1:
+        return (
+            f"expected one INPUT, got {len(extra)} more ({extra[0]} ...); for images give their "
+            "folder; for several videos run the command once for each"
+        )
+    video, mask = source, extra[0]
+    if _is_image(source) and not _is_image(mask):
+        video, mask = mask, source
+    meant = shlex.join(["jointvos", "segment", video, "--mask", mask])
+    return f"unexpected {extra[0]}; a mask needs --mask: {meant}"
+
+
+def _is_image(path: str) -> bool:
+    return Path(path).suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+
 app = typer.Typer(
     name="jointvos",
     cls=_Commands,
@@ -65,9 +99,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command(cls=GroupedCommand, no_args_is_help=True)(segment)
+app.command(cls=_Segment)(segment)
 app.command(cls=GroupedCommand, no_args_is_help=True)(paint)
-app.command("check-mask", cls=GroupedCommand, no_args_is_help=True)(check_mask)
+app.command("check-mask", cls=GroupedCommand)(check_mask)
 app.command("eval", cls=GroupedCommand, no_args_is_help=True)(evaluate)
 app.command(cls=GroupedCommand, no_args_is_help=True)(train)
 app.command(cls=GroupedCommand)(bench)

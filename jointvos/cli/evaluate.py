@@ -84,12 +84,13 @@ def evaluate(
     device: EvaluatedDevice,
     messages: MessageOptions,
 ) -> None:
-    """Evaluate a model on DAVIS or YouTube-VOS.
+    """Evaluate a model on DAVIS, YouTube-VOS, MOSE or LVOS.
 
     Segments the data set and prints the figures of its official evaluation. DAVIS scores the
     objects of the first mask, without the first and last frame; void counts as background.
     YouTube-VOS scores objects that appear later, too, and reports seen and unseen categories
-    separately. With several GPUs:
+    separately. LVOS also scores the frame that gives an object. MOSE keeps its masks: --results DIR
+    makes the zip for its server. With several GPUs:
 
     torchrun --nproc-per-node=N -m jointvos eval ... --results DIR
     """
@@ -144,7 +145,8 @@ def evaluate(
         show(run, result, reporter, options.as_json)
     if run.failures:
         names = ", ".join(failure.name for failure in run.failures)
+        # Why was said when it happened, unless nothing is said.
+        why = f" ({run.failures[0].error})" if reporter.quiet else ""
         raise IncompleteRun(
-            f"not evaluated: {names} ({run.failures[0].error}); the figures cover the other "
-            "sequences only"
+            f"not evaluated: {names}{why}; the figures cover the other sequences only"
         )

@@ -19,6 +19,8 @@ SPLITS = {
     "davis2017-test-dev": "test-dev",
     "ytvos2018": "valid",
     "ytvos2019": "valid",
+    "mose": "valid",
+    "lvos": "val",
 }
 """The split of the papers, by data set."""
 FRAMES = ("auto", "listed", "all")
@@ -103,7 +105,7 @@ class DataOptions(OptionGroup):
         if self.frames not in FRAMES:
             raise ConfigError(f"--frames is {self.frames!r}, expected {', '.join(FRAMES)}")
         if self.frames != "auto" and not self.dataset.startswith("ytvos"):
-            raise ConfigError("--frames is for YouTube-VOS; DAVIS has one set of frames")
+            raise ConfigError("--frames is for YouTube-VOS; the others have one set of frames")
 
     @property
     def paper_preset(self) -> str:
@@ -165,7 +167,7 @@ def open_data(request: DataOptions, stack: ExitStack) -> ChosenData:
 
 
 def _open_dataset(request: DataOptions, root: Path) -> "VOSDataset":
-    from jointvos.datasets import davis_dataset, youtubevos_dataset
+    from jointvos.datasets import davis_dataset, lvos_dataset, mose_dataset, youtubevos_dataset
 
     name = cast(str, request.dataset)
     split = request.split or SPLITS[name]
@@ -174,6 +176,10 @@ def _open_dataset(request: DataOptions, root: Path) -> "VOSDataset":
         frames = cast(Literal["auto", "listed", "all"], request.frames)
         # Papers call it val, its folder is valid.
         return youtubevos_dataset(root, year, "valid" if split == "val" else split, frames)
+    if name == "mose":
+        return mose_dataset(root, "valid" if split == "val" else split)
+    if name == "lvos":
+        return lvos_dataset(root, split)
     gaps: Literal["any", "wide"] = "any" if request.sparse else "wide"
     return davis_dataset(root, 2016 if name == "davis2016" else 2017, split, gaps=gaps)
 

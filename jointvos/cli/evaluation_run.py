@@ -172,7 +172,11 @@ def score_masks(
                 seconds = masks.seconds.get(each.name, each.step_seconds)
                 scored.append(replace(each, step_seconds=seconds))
     if not scored and (dataset.scored or not sound.sequences):
-        raise nothing_evaluated(failures)
+        error = nothing_evaluated(failures)
+        if failures and not reporter.quiet:  # why was said when it happened
+            names = ", ".join(failure.name for failure in failures)
+            error = type(error)(f"no sequence could be evaluated: {names}")
+        raise error
     reasons = [chosen.partial] if chosen.partial else []
     if failures:
         reasons.append(f"{plural(len(failures), 'sequence')} could not be evaluated")

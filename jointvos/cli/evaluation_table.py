@@ -70,8 +70,9 @@ def _published(run: "Run", result: "EvaluationResult") -> Table:
 
     table = Table(title=run.caveat, title_justify="left", box=None)
     table.add_column("method")
-    figure = "J&F" if run.protocol == "davis" else "G"
-    parts = "J / F" if run.protocol == "davis" else "J / F seen, J / F unseen"
+    apart = run.protocol == "youtubevos"
+    figure = "G" if apart else "J&F"
+    parts = "J / F seen, J / F unseen" if apart else "J / F"
     for name in (figure, parts):
         table.add_column(name, justify="right")
     table.add_column("speed")

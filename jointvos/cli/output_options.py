@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,8 +27,7 @@ class LookOptions(OptionGroup):
         typer.Option(
             "--background",
             metavar="WHAT",
-            help="In the overlay, replace the background: blur, a color (green, #00ff00) or an "
-            "image.",
+            help="Overlay background: blur, a color or an image.",
         ),
     ] = None
     feather: Annotated[
@@ -80,7 +79,15 @@ class LookOptions(OptionGroup):
         typer.Option(
             "--crf",
             metavar="N",
-            help="Overlay quality (CRF); lower is better. Default for h264: 18.",
+            help="Overlay quality (CRF), lower is better (h264: 18).",
+        ),
+    ] = None
+    max_width: Annotated[
+        int | None,
+        typer.Option(
+            "--max-width",
+            metavar="N",
+            help="Scale overlays down to N columns (previews: 480).",
         ),
     ] = None
     audio: Annotated[
@@ -122,13 +129,15 @@ class OutputOptions(OptionGroup):
             "-o",
             "--output",
             metavar="PATH",
-            help="Video file (as --overlay), folder (as --png), or - for the overlay on stdout.",
+            help="Overlay video, --png folder, or - for stdout.",
         ),
     ] = None
     overlay: Annotated[
         Path | None,
         typer.Option(
-            "--overlay", metavar="FILE", help="Video with the objects tinted, audio copied."
+            "--overlay",
+            metavar="FILE",
+            help="Video with objects tinted; .gif, .webp: previews.",
         ),
     ] = None
     png: Annotated[
@@ -144,6 +153,17 @@ class OutputOptions(OptionGroup):
             "of RGBA PNGs.",
         ),
     ] = None
+    matte: Annotated[
+        Path | None,
+        typer.Option(
+            "--matte",
+            metavar="PATH",
+            help="Black-and-white matte: ProRes .mov, .mp4, lossless .mkv or PNGs; {id} in the "
+            "name: one per object. --matte-edges hard, --matte-range full.",
+        ),
+    ] = None
+    matte_edges: Annotated[Literal["soft", "hard"], typer.Option("--matte-edges")] = "soft"
+    matte_range: Annotated[Literal["limited", "full"], typer.Option("--matte-range")] = "limited"
     mask_video: Annotated[
         Path | None,
         typer.Option(
@@ -202,7 +222,7 @@ class OutputOptions(OptionGroup):
         bool,
         typer.Option(
             "--json",
-            help="Print a line of JSON per frame. Writes no files unless you name them.",
+            help="Print JSON per frame; write only files you name.",
         ),
     ] = False
     stream: Annotated[
@@ -232,6 +252,7 @@ class OutputOptions(OptionGroup):
             audio=look.audio,
             encoder=look.encoder,
             crf=look.crf,
+            max_width=look.max_width,
         )
         outputs = with_output(named, self.output)
         return outputs if outputs.paths() or self.as_json else with_defaults(outputs, source)

@@ -64,6 +64,7 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
     units = {"forward": "frames", "backward": "frames backwards"}
     names: Mapping[int, str] = {}
     lost: dict[int, int] = {}  # objects that have not been seen since, and from which frame on
+    seen: dict[int, int] = {}  # in how many frames each object has been
     with ExitStack() as stack:
         for event in run:
             match event:
@@ -71,6 +72,7 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
                     for state in event.result.objects:
                         if state.area:
                             lost.pop(state.id, None)
+                            seen[state.id] = seen.get(state.id, 0) + 1
                     if as_json:
                         data(_json_line(event, names))
                 case Progress(direction, 0, total):
@@ -82,7 +84,11 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
                     say[level](text)
                 case ObjectLost(object_id, frame, time_s):
                     lost[object_id] = frame
-                    reporter.detail(f"object {object_id} is lost in frame {frame}, {time_s:.3f} s")
+                    text = f"object {object_id} is lost in frame {frame}, {time_s:.3f} s"
+                    if seen[object_id] == 1:
+                        reporter.warn(f"{text}, right after its first mask; is the mask too small?")
+                    else:
+                        reporter.detail(text)
                 case Opened(info, masks):
                     names = masks.names
                     _describe(info, masks, run.job, reporter)

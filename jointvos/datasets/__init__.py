@@ -4,6 +4,8 @@ from jointvos.datasets.archive import as_folder
 from jointvos.datasets.dataset import BrokenSequence, VOSDataset
 from jointvos.datasets.davis import davis_dataset, open_davis
 from jointvos.datasets.folders import open_folders, predicted_files
+from jointvos.datasets.lvos import lvos_dataset
+from jointvos.datasets.mose import mose_dataset
 from jointvos.datasets.reading import read_image, read_labels, read_size
 from jointvos.datasets.sequence import VOSObject, VOSSequence
 from jointvos.datasets.youtubevos import youtubevos_dataset
@@ -15,6 +17,8 @@ __all__ = [
     "VOSSequence",
     "as_folder",
     "davis_dataset",
+    "lvos_dataset",
+    "mose_dataset",
     "open_davis",
     "open_folders",
     "predicted_files",

@@ -33,7 +33,7 @@ class VOSDataset:
 
     name: str
     split: str
-    protocol: Literal["davis", "youtubevos"]
+    protocol: Literal["davis", "youtubevos", "lvos"]
     sequences: tuple[VOSSequence, ...]
     broken: tuple[BrokenSequence, ...] = ()
     frames: str = "all"

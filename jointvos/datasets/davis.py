@@ -86,7 +86,8 @@ def davis_dataset(
     broken: list[BrokenSequence] = []
     for name in names:
         try:
-            files = _files(root, name, resolution, "any" if split in FIRST_MASK_ONLY else gaps)
+            secret = split in FIRST_MASK_ONLY
+            files = sequence_files(root, name, resolution, gaps="any" if secret else gaps)
             sequences.append(VOSSequence(name, *files, single_object=year == 2016))
         except DatasetError as error:
             broken.append(BrokenSequence(name, error))
@@ -103,9 +104,16 @@ def davis_dataset(
     )
 
 
-def _files(
-    root: Path, name: str, resolution: str, gaps: Gaps
+def sequence_files(
+    root: Path, name: str, resolution: str = "480p", *, gaps: Gaps = "never"
 ) -> tuple[tuple[Path, ...], tuple[Path | None, ...]]:
+    """Frames of a sequence below JPEGImages and their masks below Annotations, None for no mask.
+
+    Raises:
+        DatasetNotFound: There are no frames, or no masks.
+        SequenceIncomplete: Some are missing, see `davis_dataset`.
+        DatasetError: A folder cannot be read.
+    """
     frames = required_files(_folder(root / "JPEGImages", resolution, name), PICTURES)
     masks = required_files(_folder(root / "Annotations", resolution, name), MASKS)
     stems = list(frames)

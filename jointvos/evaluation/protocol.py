@@ -1,13 +1,17 @@
 """Which files of a sequence are compared, and which of the scores count."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from jointvos.datasets import VOSDataset, VOSSequence, read_size
+from jointvos.datasets import VOSDataset, VOSObject, VOSSequence, read_size
 from jointvos.datasets.listing import first_of, natural
 from jointvos.errors import DatasetError, SequenceIncomplete
 from jointvos.metrics.davis import check_frame_count, kept_frames, object_ids
+
+Counted: TypeAlias = Mapping[VOSObject, Sequence[int]]
+"""The frames in which each object counts."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ def plan_sequence(
     """
     if dataset.protocol == "youtubevos":
         return _plan_youtubevos(sequence, predicted, max_frames or len(sequence))
+    if dataset.protocol == "lvos":
+        return _plan_lvos(sequence, predicted, max_frames or len(sequence))
     return _plan_davis(sequence, predicted, max_frames or len(sequence), dataset.pictures)
 
 
@@ -110,19 +116,12 @@ def _plan_youtubevos(
     counted = {
         each: [i for i in each.frames if each.frames[0] < i < count] for each in sequence.objects
     }
-    frames = tuple(sorted({index for indices in counted.values() for index in indices}))
-    if lost := [sequence.frames[i].stem for i in frames if sequence.masks[i] is None]:
+    if lost := [sequence.frames[i].stem for i in _all(counted) if sequence.masks[i] is None]:
         raise SequenceIncomplete(
             f"sequence {sequence.name} lacks true masks for {first_of(lost)}, while others have "
             "them: restore them from the data set"
         )
-    position = {index: at for at, index in enumerate(frames)}
-    objects = tuple(
-        ObjectPlan(each.id, tuple(position[index] for index in indices), each.seen)
-        for each, indices in counted.items()
-        if indices
-    )
-    if not objects:
+    if not any(counted.values()):
         raise SequenceIncomplete(
             f"sequence {sequence.name} has no frame to score: every object is given in the last "
             "frame that is listed for it"
@@ -133,7 +132,41 @@ def _plan_youtubevos(
         for each, indices in counted.items()
         if not indices
     ]
+    return _plan_listed(sequence, predicted, counted, notes)
+
+
+def _plan_lvos(sequence: VOSSequence, predicted: Mapping[str, Path], count: int) -> SequencePlan:
+    """Its toolkit scores all frames with masks, also the one that gives the object."""
+    counted = {
+        each: [i for i in each.frames if i < count and sequence.masks[i] is not None]
+        for each in sequence.objects
+    }
+    if not any(counted.values()):
+        raise SequenceIncomplete(
+            f"sequence {sequence.name} has no true mask among its first {count} frames"
+        )
+    return _plan_listed(sequence, predicted, counted, [])
+
+
+def _plan_listed(
+    sequence: VOSSequence,
+    predicted: Mapping[str, Path],
+    counted: Counted,
+    notes: list[str],
+) -> SequencePlan:
+    """Every object in frames of its own."""
+    frames = _all(counted)
+    position = {index: at for at, index in enumerate(frames)}
+    objects = tuple(
+        ObjectPlan(each.id, tuple(position[index] for index in indices), each.seen)
+        for each, indices in counted.items()
+        if indices
+    )
     return _plan(sequence, frames, predicted, objects, notes)
+
+
+def _all(counted: Counted) -> tuple[int, ...]:
+    return tuple(sorted({index for indices in counted.values() for index in indices}))
 
 
 def _plan(

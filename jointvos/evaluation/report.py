@@ -35,7 +35,7 @@ class Run:
     Attributes:
         dataset: Name of the data set.
         split: Its split.
-        protocol: Whose rules, "davis" or "youtubevos".
+        protocol: Whose rules, "davis", "youtubevos" or "lvos".
         settings: What it was done with, by name, in words: weights, preset, device, versions.
         partial: Why it is not the whole split; "" if it is.
         benchmark: What is published on a split of that name; None if nothing is.
@@ -55,6 +55,12 @@ class Run:
     notes: tuple[str, ...] = ()
     failures: tuple[SequenceFailure, ...] = field(default=())
     submission: str | None = None
+
+    @property
+    def rules(self) -> str:
+        """The protocol, for people."""
+        names = {"davis": "DAVIS, semi-supervised", "youtubevos": "YouTube-VOS", "lvos": "LVOS"}
+        return names[self.protocol]
 
     @property
     def file_split(self) -> str:

@@ -20,7 +20,8 @@ def write_submission(path: Path, dataset: VOSDataset, predictions: Path) -> int:
     """Write the wanted frames of all sequences into a zip as the server wants it.
 
     YouTube-VOS: `Annotations/<video>/<frame>.png` for exactly the frames that meta.json lists.
-    DAVIS: `<sequence>/<frame>.png` for every frame.
+    DAVIS, MOSE: `<sequence>/<frame>.png` for every frame. LVOS: the same for every frame in the
+    range of an object.
 
     Args:
         path: The zip.

@@ -1,6 +1,13 @@
 """Masks of object IDs: reading, checking, mending and drawing them, and prompts made of them."""
 
-from jointvos.masks.alpha import Background, cut_out, foreground, read_background
+from jointvos.masks.alpha import (
+    Background,
+    cut_out,
+    foreground,
+    matte,
+    read_background,
+    to_8_bit,
+)
 from jointvos.masks.boxes import Box, cut_box
 from jointvos.masks.check import MaskCheck, MaskedObject, examine_labels, examine_mask
 from jointvos.masks.id_change import IdChange
@@ -40,9 +47,11 @@ __all__ = [
     "examine_mask",
     "foreground",
     "mask_path",
+    "matte",
     "read_background",
     "read_mask",
     "read_prompts",
     "similar_region",
+    "to_8_bit",
     "write_mask_png",
 ]

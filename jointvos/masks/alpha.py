@@ -13,7 +13,7 @@ from PIL import ImageColor, ImageOps
 
 from jointvos.errors import ConfigError, MediaOpenError, os_errors_as
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
-from jointvos.types import FrameResult, Image
+from jointvos.types import FrameResult, Image, object_pixels
 
 Soft: TypeAlias = NDArray[np.float32]
 
@@ -44,6 +44,29 @@ def foreground(result: FrameResult) -> Soft:
     objects = object_probabilities(result)
     any_object: Soft = np.clip(objects.sum(axis=0, dtype=np.float32), 0, 1)
     return any_object
+
+
+def matte(result: FrameResult, object_id: int | None = None, *, hard: bool = False) -> Soft:
+    """How much of a pixel belongs to an object, or to any object, float32 [Hv,Wv].
+
+    Args:
+        result: What was found in a frame.
+        object_id: The object; nothing belongs to one that has not been given yet.
+        hard: Whether it is all or nothing, by the labels, instead of the probability.
+
+    Raises:
+        ConfigError: The edges are soft and the result carries no probabilities.
+    """
+    if hard:
+        mask = object_pixels(result.labels) if object_id is None else result.labels == object_id
+        return mask.astype(np.float32)
+    if object_id is None:
+        return foreground(result)
+    known = [state.id for state in result.objects]
+    if object_id not in known:
+        return np.zeros(result.labels.shape, np.float32)
+    soft: Soft = object_probabilities(result)[known.index(object_id)]
+    return soft
 
 
 def to_8_bit(soft: Soft) -> NDArray[np.uint8]:

@@ -25,6 +25,7 @@ _ENDINGS = {
     "overlay": "_overlay.mp4",
     "png": "_masks",
     "mask_video": "_ids.mkv",
+    "matte": "_matte.mp4",
     "alpha": "_cutout.mov",
     "soft": "_soft",
     "crop": "_crops",

@@ -129,7 +129,7 @@ class SegmentRun(Iterator[Event]):
                 yield from self._told()
                 yield from self._segment(frames, prompts, sinks, model, folder)
             seconds = time.perf_counter() - begin
-        outputs = tuple(job.outputs.paths().values())
+        outputs = tuple(job.outputs.written(prompts.ids))
         yield Finished(self.frames, len(prompts.ids), seconds, outputs)
 
     def _load(self) -> Generator[Event, None, LoadedModel]:

@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 from command import Run
 from PIL import Image
-from trees import files_below, labels_of, write_davis, write_youtubevos
+from trees import (
+    LVOS,
+    files_below,
+    labels_of,
+    write_davis,
+    write_lvos,
+    write_mose,
+    write_youtubevos,
+)
 from typer.testing import CliRunner
 
 from jointvos.cli.app import app
@@ -90,6 +98,67 @@ def test_any_two_folders(run, davis, masks):
     assert whole["published"] == []
 
 
+def test_lvos_is_scored_as_by_its_toolkit(run, tmp_path):
+    root = write_lvos(tmp_path / "lvos")
+    numbers, expected = range(1, 41, 5), []
+    for name, objects in LVOS.items():
+        (tmp_path / "masks" / name).mkdir(parents=True)
+        predicted = [labels_of(max(index - 1, 0), objects) for index in range(len(numbers))]
+        for number, labels in zip(numbers, predicted, strict=True):
+            Image.fromarray(labels).save(tmp_path / f"masks/{name}/{number:08d}.png")
+        # by the definition: every fifth frame from the first up to the end of the range
+        for each, (start, end) in objects.items():
+            scores = []
+            for number in range(start, end, 5):
+                index = numbers.index(number)
+                true, found = labels_of(index, objects) == each, predicted[index] == each
+                scores.append((true & found).sum() / (true | found).sum())
+            expected.append(np.mean(scores))
+    arguments = ("--dataset", "lvos", "--root", root, "--predictions", tmp_path / "masks")
+    code, out, err = run(*arguments, "--json", "--results", tmp_path / "out")
+    assert code == 0, err
+    whole = json.loads(out)
+    assert (whole["dataset"], whole["protocol"]) == ("LVOS", "lvos")
+    assert whole["global"]["J-Mean"] == pytest.approx(np.mean(expected))
+    assert [each["frames"] for each in whole["sequences"]] == [6, 4]
+    assert "Rules: LVOS" in (tmp_path / "out/report.html").read_text()
+    code, out, _ = run(*arguments)
+    assert code == 0
+    assert "LVOS val" in out
+
+
+def test_mose_becomes_a_zip_with_the_videos_at_its_root(run, tmp_path):
+    root = write_mose(tmp_path / "mose")
+    for name, ids in (("0a1b", (1, 2)), ("ff00", (1,))):
+        (tmp_path / "masks" / name).mkdir(parents=True)
+        for index in range(4):
+            Image.fromarray(labels_of(index, ids)).save(tmp_path / f"masks/{name}/{index:05d}.png")
+    arguments = ("--dataset", "mose", "--root", root, "--predictions", tmp_path / "masks")
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "MOSE valid has no true masks to score with" in err
+    code, out, err = run(*arguments, "--results", tmp_path / "out")
+    assert (code, out) == (0, ""), err
+    with zipfile.ZipFile(tmp_path / "out/submission.zip") as archive:
+        assert archive.namelist() == [
+            f"{name}/{index:05d}.png" for name in ("0a1b", "ff00") for index in range(4)
+        ]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("all_bad", [False, True])
+def test_what_is_wrong_is_said_once(run, davis, masks, quiet, all_bad):
+    for name in SEQUENCES if all_bad else ("swan",):
+        (masks / name / "00001.png").unlink()
+    code, _, err = run(
+        *("--dataset", "davis2017", "--root", davis, "--predictions", masks),
+        *(["-q"] if quiet else []),
+    )
+    assert code == (6 if all_bad else 9)
+    assert err.count("lacks predicted masks") == (3 if all_bad and not quiet else 1)
+    assert ("no sequence could be evaluated: bear, cow, swan" in err) == (all_bad and not quiet)
+
+
 def test_one_bad_sequence_is_named_and_the_others_are_a_part(run, davis, masks, tmp_path):
     (masks / "swan/00001.png").unlink()
     code, out, err = run(
@@ -146,7 +215,21 @@ def nothing(root):
             id="sequence",
         ),
         pytest.param(
-            nothing, ["--dataset", "mose", "--root", "{}"], 2, "no data set 'mose'", id="dataset"
+            nothing, ["--dataset", "vost", "--root", "{}"], 2, "no data set 'vost'", id="dataset"
+        ),
+        pytest.param(
+            nothing,
+            ["--dataset", "mose", "--root", "{}/gone"],
+            6,
+            "gone/valid/JPEGImages is missing",
+            id="mose",
+        ),
+        pytest.param(
+            nothing,
+            ["--dataset", "lvos", "--root", "{}/gone"],
+            6,
+            "gone/val/JPEGImages is missing",
+            id="lvos",
         ),
         pytest.param(nothing, ["--dataset", "davis2017"], 2, "--root DIR", id="no-root"),
         pytest.param(nothing, ["--gt", "{}/davis"], 2, "--gt needs --predictions", id="gt-alone"),

@@ -23,6 +23,11 @@ def rgba_film(path: Path) -> list[np.ndarray]:
         return [picture.to_ndarray(format="rgba64le") / 65535 for picture in pictures]
 
 
+def gray_video(path: Path | io.BytesIO) -> list[np.ndarray]:
+    with av.open(path if isinstance(path, io.BytesIO) else str(path)) as container:
+        return [picture.to_ndarray(format="gray") for picture in container.decode(video=0)]
+
+
 def test_everything_in_one_pass_agrees(jointvos, inputs, tiny_weights):
     run = jointvos(
         *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "-q"),
@@ -74,15 +79,76 @@ def test_a_film_on_stdout_of_an_object_that_is_lost(jointvos, inputs, tiny_weigh
     assert [row["area"] for row in rows] == [900] + [0] * (FRAMES - 1)
 
 
+def test_a_matte_for_all_objects_and_one_for_each(jointvos, inputs, tiny_weights):
+    ids = np.zeros((96, 128), np.uint8)
+    ids[30:60, 20:35], ids[30:60, 35:50] = 2, 7
+    write_mask_png(inputs / "two.png", ids)
+    common = ("segment", "clip.mp4", "--mask", "two.png", "--weights", tiny_weights)
+    run = jointvos(
+        *common,
+        "--matte",
+        "{id}.mkv",
+        "--matte-edges",
+        "hard",
+        "--matte-range",
+        "full",
+        "--png",
+        "ids",
+    )
+    assert run.returncode == 0, run.stderr
+    assert "wrote ids, 2.mkv, 7.mkv: 12 frames, 2 objects" in run.stderr
+    mattes = {each: gray_video(inputs / f"{each}.mkv") for each in (2, 7)}
+    for i in range(FRAMES):
+        labels = np.asarray(Image.open(inputs / "ids" / f"{i:05d}.png"))
+        for each, frames in mattes.items():
+            assert np.array_equal(frames[i], np.where(labels == each, 255, 0))
+    run = jointvos(*common, "--matte", "-", "--format", "nut", "--soft", "soft", "-q")
+    assert run.returncode == 0, run.stderr
+    for i, frame in enumerate(gray_video(io.BytesIO(run.output))):
+        both = sum(
+            np.asarray(Image.open(inputs / f"soft/{each}/{i:05d}.png"), int) for each in (2, 7)
+        )
+        assert np.abs(frame - both.clip(0, 255)).max() <= 1
+    run = jointvos(*common, "--matte", "{id}.mkv")
+    assert run.returncode == 8
+    assert "2.mkv already exists; use -f to replace it" in run.stderr
+
+
 PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "coco": "c.json"}
 
 
 @pytest.mark.parametrize(
     ("changes", "kind", "says"),
     [
-        pytest.param({"alpha": "a.mp4"}, ConfigError, r"MP4.*no transparency; use \.mov", id="mp4"),
+        pytest.param({"alpha": "a.mp4"}, ConfigError, r"MP4.*separate matte; use \.mov", id="mp4"),
         pytest.param({"alpha": "a.xyz"}, ConfigError, r"use \.mov \(ProRes", id="alpha suffix"),
-        pytest.param({"soft": "s.mp4"}, ConfigError, r"ending in \.mkv", id="soft suffix"),
+        pytest.param({"soft": "s.xyz"}, ConfigError, r"ending in \.mkv", id="soft suffix"),
+        pytest.param({"soft": "s.mov"}, ConfigError, r"use `matte=.*s\.mov", id="soft video"),
+        pytest.param({"matte": "m.avi"}, ConfigError, r"\.mov, \.mkv, or a folder", id="matte avi"),
+        pytest.param({"matte": "m_%02d.mov"}, ConfigError, r"use \{id\}", id="matte number"),
+        pytest.param(
+            {"matte": "m.mov", "matte_range": "full"},
+            ConfigError,
+            "ProRes has lim",
+            id="full ProRes",
+        ),
+        pytest.param(
+            {"matte": "m.mov", "matte_range": "pc"}, ConfigError, "limited or full", id="range"
+        ),
+        pytest.param(
+            {"matte": "m.mov", "matte_edges": "x"}, ConfigError, "soft or hard", id="edges"
+        ),
+        pytest.param(
+            {"matte": "a{id}.mov", "alpha": "a1.mov"}, ConfigError, "two outputs", id="same matte"
+        ),
+        pytest.param({"max_width": 200}, ConfigError, "`max_width` is for", id="width alone"),
+        pytest.param(
+            {"max_width": 9, "overlay": "o.gif"}, ConfigError, "9, expected at least 16", id="width"
+        ),
+        pytest.param({"overlay": "o.avi"}, ConfigError, r"\.webm, \.gif, \.webp", id="overlay avi"),
+        pytest.param(
+            {"overlay": "o.gif", "crf": 20}, ConfigError, "cannot be chosen for .gif", id="gif crf"
+        ),
         pytest.param({"soft_bits": 10}, ConfigError, "8 or 16 bits, not 10", id="soft bits"),
         pytest.param({"stats": "s.txt"}, ConfigError, r"\.csv or \.jsonl", id="stats suffix"),
         pytest.param({"coco": "c.csv"}, ConfigError, r"ending in \.json", id="coco suffix"),
@@ -114,7 +180,7 @@ def test_what_cannot_be_is_refused_before_the_input_is_read(tmp_path, changes, k
     write_mask_png(tmp_path / "given" / "m.png", np.ones((4, 4), np.uint8))
     fields = {
         name: tmp_path / value
-        if name in {*PATHS, "overlay", "mask_video"} and value != "-"
+        if name in {*PATHS, "overlay", "mask_video", "matte"} and value != "-"
         else value
         for name, value in {**PATHS, **changes}.items()
     }
@@ -139,7 +205,8 @@ def test_json_and_a_film_do_not_share_stdout():
 
 
 @pytest.mark.parametrize(
-    ("output", "name"), [("o.mp4", "overlay"), ("-", "overlay"), ("folder", "png")]
+    ("output", "name"),
+    [("o.mp4", "overlay"), ("o.gif", "overlay"), ("-", "overlay"), ("folder", "png")],
 )
 def test_o_stands_for_what_it_looks_like(output, name):
     assert with_output(Outputs(), Path(output)) == Outputs(**{name: Path(output)})

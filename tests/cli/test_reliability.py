@@ -23,6 +23,7 @@ OUTPUTS = {
     "--png": "ids",
     "--overlay": "film.mp4",
     "--mask-video": "ids.mkv",
+    "--matte": "matte.mov",
     "--alpha": "cut.mov",
     "--soft": "soft",
     "--crop": "crops",
@@ -147,12 +148,14 @@ def test_a_pipe_that_says_nothing_more_holds_nobody(inputs):
         assert run.end(60).returncode == 130
 
 
-@pytest.mark.parametrize("option", [*OUTPUTS, "--resume", "--direction"])
+@pytest.mark.parametrize("option", [*OUTPUTS, "p.gif", "p.webp", "--resume", "--direction"])
 def test_a_full_disk_leaves_what_was_there(inputs, option):
     write_old_outputs(inputs)
     before = entries(inputs)
     arguments = [option, OUTPUTS[option]] if option in OUTPUTS else ["--stats", "stats.csv"]
-    if option == "--direction":
+    if option in ("p.gif", "p.webp"):
+        arguments = ["--overlay", option]
+    elif option == "--direction":
         arguments += ["--mask", "9=first.png", option, "backward"]
     elif option == "--resume":
         arguments += [option]

@@ -260,6 +260,40 @@ def test_closed_pipe_ends_quietly(inputs, environment, long_clip, tiny_weights):
     assert leftovers(inputs) == {"long.mp4"}
 
 
+def test_an_output_that_appears_meanwhile_is_not_replaced(inputs, tiny_weights):
+    run = command.Run(
+        inputs,
+        *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights),
+        *("--stats", "stats.csv", "-q"),
+        pause_s=0.1,
+    )
+    while run.process.is_alive() and not list(inputs.glob(".stats.csv.*")):
+        time.sleep(0.01)
+    (inputs / "stats.csv").write_text("precious")
+    ended = run.end()
+    assert ended.returncode == 8
+    assert ended.stderr == "jointvos: stats.csv already exists; use -f to replace it\n"
+    assert (inputs / "stats.csv").read_text() == "precious"
+    assert leftovers(inputs) == {"stats.csv"}
+
+
+def test_a_mask_that_is_lost_at_once_is_told_at_once(jointvos, inputs, tiny_weights):
+    dot = np.zeros((96, 128), np.uint8)
+    dot[40, 30] = 1
+    write_mask_png(inputs / "dot.png", dot)
+    run = jointvos(
+        *("segment", "clip.mp4", "--mask", "dot.png", "--weights", tiny_weights),
+        *("--lost-threshold", "1", "--stats", "stats.csv"),
+    )
+    assert run.returncode == 0, run.stderr
+    lines = run.stderr.splitlines()
+    said = (
+        "object 1 is lost in frame 1, 0.040 s, right after its first mask; is the mask too small?"
+    )
+    assert lines.index(said) < len(lines) - 2
+    assert lines[-1] == "lost: object 1 from frame 1 on"
+
+
 def test_full_disk_leaves_the_old_file(jointvos, inputs, tiny_weights):
     (inputs / "film.mp4").write_bytes(b"precious")
     run = jointvos(

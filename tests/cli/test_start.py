@@ -70,6 +70,37 @@ def test_a_film_in_place_of_a_command_names_segment(jointvos):
     assert "No such command 'segmnt'" in jointvos("segmnt").stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "INPUT is missing; try: jointvos segment video.mp4 --mask first.png"),
+        (["--mask", "first.png"], "Missing argument 'INPUT'"),
+        (
+            ["clip.mp4", "first.png"],
+            "unexpected first.png; a mask needs --mask: jointvos segment clip.mp4 --mask first.png",
+        ),
+        (
+            ["first.png", "clip.mp4"],
+            "unexpected clip.mp4; a mask needs --mask: jointvos segment clip.mp4 --mask first.png",
+        ),
+        (
+            ["my clip.mp4", "a mask.png", "-q"],
+            "jointvos segment 'my clip.mp4' --mask 'a mask.png'",
+        ),
+        (
+            ["clip.mp4", "--mask", "first.png", "b.png"],
+            "unexpected b.png; if it is a mask, write --mask b.png",
+        ),
+        (["a.png", "b.png", "c.png"], "expected one INPUT, got 2 more (b.png ...)"),
+    ],
+)
+def test_what_is_missing_or_too_much_is_told_with_what_is_meant(jointvos, arguments, says):
+    run = jointvos("segment", *arguments)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert says in run.stderr
+    assert len(run.stderr.splitlines()) == 4  # the usage, where help is, and one line
+
+
 def test_a_start_behind_the_end_is_told_before_anything_else(jointvos, inputs):
     run = jointvos("segment", "clip.mp4", "--mask", "first.png", "--start", "99")
     assert run.returncode == 2

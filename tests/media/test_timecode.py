@@ -9,7 +9,7 @@ from clips import Clip, make
 from soft_scene import result_of
 
 from jointvos.media.reading import open_source
-from jointvos.media.writing import AlphaVideoSink, MaskVideoSink, OverlaySink
+from jointvos.media.writing import AlphaVideoSink, MaskVideoSink, MatteVideoSink, OverlaySink
 from jointvos.media.writing.timecode import Timecode
 
 RATES = {
@@ -133,6 +133,9 @@ def test_films_carry_the_timecode_of_their_first_frame(
         ("o.mp4", OverlaySink, 2),
         ("o.mkv", OverlaySink, 1),
         ("m.mkv", MaskVideoSink, 1),
+        ("matte.mov", MatteVideoSink, 2),
+        ("matte.mp4", MatteVideoSink, 2),
+        ("matte.mkv", MatteVideoSink, 1),
     ]:
         with open_source(clip, start=start) as source:
             assert told(written(tmp_path / output, sink_type, source)) == [expected] * count

@@ -9,6 +9,7 @@ from studio import FRAMES, square
 
 from jointvos.paint.export import job_of, segment_command
 from jointvos.runs import Outputs, segment_video
+from jointvos.runs.outputs import PATHS
 
 
 def export(studio, overwrite=False, **files):
@@ -82,6 +83,10 @@ def test_names_of_objects_are_written(studio, tmp_path, followed):
     export(studio, stats="objects.csv")
     with (tmp_path / "objects.csv").open() as file:
         assert {row["name"] for row in csv.DictReader(file)} == {"Man"}
+
+
+def test_every_output_of_segment_is_offered(studio):
+    assert set(studio.client.get("state").json()["export"]["names"]) == set(PATHS)
 
 
 @pytest.mark.parametrize("name", ["../masks", "/tmp/masks", "a/b", "..", ""])

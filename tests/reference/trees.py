@@ -80,6 +80,51 @@ def write_youtubevos(root, *, truth=True, all_frames=False):
     return root
 
 
+def write_mose(root, *, split="valid"):
+    """Two videos; valid has the masks of their first frames only."""
+    for name, ids in (("0a1b", (1, 2)), ("ff00", (1,))):
+        frames, masks = (root / split / kind / name for kind in ("JPEGImages", "Annotations"))
+        frames.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for index in range(4):
+            write_picture(frames / f"{index:05d}.jpg", labels_of(index, ids))
+            if split == "train" or index == 0:
+                Image.fromarray(labels_of(index, ids)).save(masks / f"{index:05d}.png")
+    return root
+
+
+LVOS = {"aa": {1: (1, 31), 2: (11, 21)}, "bb": {3: (6, 26)}}
+"""Ranges of the objects; the frames are 1, 6, 11, ..., 36."""
+
+
+def write_lvos(root, *, split="val", truth=True, folder=None, meta=None):
+    base = root / (folder or split)
+    for name, objects in LVOS.items():
+        frames, masks = base / "JPEGImages" / name, base / "Annotations" / name
+        frames.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for index, number in enumerate(range(1, 41, 5)):
+            labels = labels_of(index, objects)
+            write_picture(frames / f"{number:08d}.png", labels)
+            given = [i for i, (start, _) in objects.items() if start == number]
+            if truth or given:
+                shown = labels if truth else labels * np.isin(labels, given)
+                Image.fromarray(shown).save(masks / f"{number:08d}.png")
+    videos = {
+        name: {
+            "objects": {
+                str(i): {
+                    "frame_range": {"start": f"{a}", "end": f"{b}", "frame_nums": f"{(b - a) // 5}"}
+                }
+                for i, (a, b) in objects.items()
+            }
+        }
+        for name, objects in LVOS.items()
+    }
+    (base / (meta or f"{split}_meta.json")).write_text(json.dumps({"videos": videos}))
+    return root
+
+
 class Reader:
     """Finds what it was given, as the picture shows it, a column too wide."""
 

@@ -3,7 +3,19 @@
 from jointvos.media.writing.alpha_writer import AlphaFolderSink, AlphaVideoSink
 from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink_type
 from jointvos.media.writing.encoder import STDOUT, Pixels
-from jointvos.media.writing.formats import ALPHA_FORMATS, ENCODERS, STREAM_FORMATS, VIDEO_FORMATS
+from jointvos.media.writing.formats import (
+    ALPHA_FORMATS,
+    ENCODERS,
+    MATTE_FORMATS,
+    STREAM_FORMATS,
+    VIDEO_FORMATS,
+)
+from jointvos.media.writing.matte_writer import (
+    Edges,
+    LumaRange,
+    MatteFolderSink,
+    MatteVideoSink,
+)
 from jointvos.media.writing.png_writer import PngSequenceSink
 from jointvos.media.writing.probability_writer import (
     CropSink,
@@ -13,6 +25,7 @@ from jointvos.media.writing.probability_writer import (
 from jointvos.media.writing.stream_writer import Kind, StreamSink
 from jointvos.media.writing.text_writer import StatsSink, object_record
 from jointvos.media.writing.video_writer import (
+    NARROWEST,
     CompositeSink,
     MaskVideoSink,
     OverlaySink,
@@ -22,6 +35,8 @@ from jointvos.media.writing.video_writer import (
 __all__ = [
     "ALPHA_FORMATS",
     "ENCODERS",
+    "MATTE_FORMATS",
+    "NARROWEST",
     "STDOUT",
     "STREAM_FORMATS",
     "VIDEO_FORMATS",
@@ -30,8 +45,12 @@ __all__ = [
     "CocoSink",
     "CompositeSink",
     "CropSink",
+    "Edges",
     "Kind",
+    "LumaRange",
     "MaskVideoSink",
+    "MatteFolderSink",
+    "MatteVideoSink",
     "OverlaySink",
     "Pixels",
     "PngSequenceSink",

@@ -21,11 +21,12 @@ _TOLERANCE = 0.02
 """Mean difference of the alpha read back, 1 being opaque."""
 
 _WHY_NOT = {
-    ".mp4": "H.264 in MP4 files holds no transparency",
-    ".m4v": "H.264 in MP4 files holds no transparency",
+    ".mp4": "H.264 in MP4 files holds no transparency, only a separate matte",
+    ".m4v": "H.264 in MP4 files holds no transparency, only a separate matte",
     ".mkv": "few programs read transparency from Matroska files",
     ".avi": "AVI files hold no transparency that editors read",
     ".gif": "GIF knows no soft edges",
+    ".webp": "few editors open animated WebP",
 }
 
 

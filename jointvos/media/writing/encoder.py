@@ -98,8 +98,8 @@ class VideoEncoder:
         self._last = 0
         self._given = self._coded = 0
 
-    def write(self, picture: Pixels, frame: Frame) -> None:
-        """Encode a picture at the time of a frame.
+    def write(self, picture: Pixels | VideoFrame, frame: Frame) -> None:
+        """Encode a picture, or what it is in the format's own pixels, at the time of a frame.
 
         If the first frame is not the source's first, or before 0, the film starts at 0.
 
@@ -224,10 +224,13 @@ class VideoEncoder:
             matrix,
             matrix if primaries in _UNKNOWN else primaries,
             matrix if transfer in _UNKNOWN else transfer,
-            ColorRange.MPEG,
+            ColorRange.JPEG if self._format.full_range else ColorRange.MPEG,
         )
 
-    def _convert(self, picture: Pixels) -> VideoFrame:
+    def _convert(self, picture: Pixels | VideoFrame) -> VideoFrame:
+        if isinstance(picture, VideoFrame):
+            self._colours.tag(picture)
+            return picture
         known = _PICTURES[picture.dtype.type, picture.shape[2] if picture.ndim == 3 else 1]
         values: NDArray[Any] = np.require(picture, requirements="C")
         frame = VideoFrame.from_ndarray(values, format=known)
@@ -237,7 +240,7 @@ class VideoEncoder:
                 frame,
                 format=pixels,
                 dst_colorspace=_MATRICES[self._colours.matrix],
-                dst_color_range=ColorRange.MPEG,
+                dst_color_range=self._colours.range,
                 threads=1,
             )
         elif pixels != known:

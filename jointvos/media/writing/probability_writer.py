@@ -16,7 +16,7 @@ from jointvos.files.staged import StagedFile
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import cut_out, object_probabilities, to_8_bit, to_16_bit
 from jointvos.media.reading.containers import AV_ERRORS, reason
-from jointvos.media.writing.formats import LOSSLESS_GREY
+from jointvos.media.writing.formats import LOSSLESS_GREY, MATTE_FORMATS
 from jointvos.types import Frame, FrameResult, VideoInfo
 
 
@@ -100,9 +100,12 @@ class ProbabilityVideoSink(StagedFile):
         cls, path: Path, *, overwrite: bool = False, source: Path | None = None, bits: int = 8
     ) -> None:
         """Refuse a destination as making the sink would; see `StagedSink.check`."""
-        if path.suffix.lower() != ".mkv":
+        suffix = path.suffix.lower()
+        if suffix != ".mkv":
+            wanted = f"for a black-and-white video use `matte={str(path)!r}`"
             raise ConfigError(
-                f"{path}: probabilities go to a folder of PNG files or a film ending in .mkv"
+                f"{path}: probabilities go to a folder of PNG files or a film ending in .mkv",
+                hint=wanted if suffix in MATTE_FORMATS else "",
             )
         super().check(path, overwrite=overwrite, source=source)
         _checked(bits)

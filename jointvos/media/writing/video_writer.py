@@ -2,16 +2,27 @@
 
 from abc import abstractmethod
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import cv2
+import numpy as np
+from av import VideoFrame
+
+from jointvos.errors import ConfigError
 from jointvos.files.staged import StagedFile
 from jointvos.masks.alpha import Background, composite, foreground
 from jointvos.masks.mask_file import as_grey
 from jointvos.masks.overlay import colour_labels, draw_overlay
 from jointvos.masks.palette import davis_colours, table_size
+from jointvos.media.writing.animation import AnimationEncoder
 from jointvos.media.writing.encoder import Pixels, VideoEncoder
-from jointvos.media.writing.formats import LOSSLESS_GREY, VideoFormat, choose_format
+from jointvos.media.writing.formats import ANIMATIONS, LOSSLESS_GREY, VideoFormat, choose_format
 from jointvos.types import Frame, FrameResult, VideoInfo
+
+PREVIEW_WIDTH = 480
+"""Most columns of a GIF or WebP unless told."""
+NARROWEST = 16
 
 
 class VideoSink(StagedFile):
@@ -31,7 +42,7 @@ class VideoSink(StagedFile):
 
         Args:
             path: Where the film will stand.
-            info: The source.
+            info: The source; of another size if pictures are to be scaled, see `scaled`.
             format: Container and codec.
             overwrite: Whether it may replace what is there.
             sound: Whether the source's sound is copied.
@@ -41,9 +52,14 @@ class VideoSink(StagedFile):
             OutputError: It cannot be written there.
         """
         super().__init__(path, overwrite=overwrite, source=info.path)
-        self._encoder = VideoEncoder(
-            self._staging, path, info, format, sound=sound, subtitles=subtitles
-        )
+        self._size = (info.width, info.height)
+        self._encoder: AnimationEncoder | VideoEncoder
+        if path.suffix.lower() in ANIMATIONS:
+            self._encoder = AnimationEncoder(self._staging, path, info, format)
+        else:
+            self._encoder = VideoEncoder(
+                self._staging, path, info, format, sound=sound, subtitles=subtitles
+            )
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Add one frame.
@@ -52,7 +68,10 @@ class VideoSink(StagedFile):
             EncodeError: The encoder or the disk refuses.
         """
         self._wrote = True
-        self._encoder.write(self._picture(frame, result), frame)
+        picture = self._picture(frame, result)
+        if isinstance(picture, np.ndarray) and picture.shape[1::-1] != self._size:
+            picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        self._encoder.write(picture, frame)
 
     def abort(self) -> None:
         """Leave nothing behind; does nothing after `commit`."""
@@ -63,13 +82,14 @@ class VideoSink(StagedFile):
         self._encoder.close()
 
     @abstractmethod
-    def _picture(self, frame: Frame, result: FrameResult) -> Pixels: ...
+    def _picture(self, frame: Frame, result: FrameResult) -> Pixels | VideoFrame: ...
 
 
 class OverlaySink(VideoSink):
     """The film with its objects tinted and outlined, with its sound and subtitles.
 
-    H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm. Size, times and shape of pixels are the
+    H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm; .gif and animated .webp are silent previews of
+    at most 480 columns and 50 frames per second. Else size, times and shape of pixels are the
     source's, but WebM keeps no shape; an odd size is kept by coding full chroma. If frames at
     the start were left out, the film starts at 0.
     """
@@ -84,6 +104,7 @@ class OverlaySink(VideoSink):
         sound: bool = True,
         encoder: str | None = None,
         crf: int | None = None,
+        max_width: int | None = None,
     ) -> None:
         """Check that the film can be written; see `StagedSink`.
 
@@ -95,11 +116,13 @@ class OverlaySink(VideoSink):
             sound: Whether the source's sound is copied.
             encoder: One of `ENCODERS` instead of those above.
             crf: Quality, lower is better; the encoder's usual value by default.
+            max_width: Most columns; wider videos are scaled down.
 
         Raises:
             ConfigError: Suffix, encoder and quality do not fit or cannot be had.
             OutputError: It cannot be written there.
         """
+        info = scaled(info, path, max_width)
         format = choose_format(path, encoder, crf, size=(info.width, info.height))
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._alpha = alpha
@@ -140,8 +163,10 @@ class CompositeSink(VideoSink):
         sound: bool = True,
         encoder: str | None = None,
         crf: int | None = None,
+        max_width: int | None = None,
     ) -> None:
         """Check that the film can be written; see `OverlaySink`."""
+        info = scaled(info, path, max_width)
         format = choose_format(path, encoder, crf, size=(info.width, info.height))
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._background = background
@@ -154,11 +179,18 @@ class MaskVideoSink(VideoSink):
     """The masks as a film without sound.
 
     In .mkv it is lossless: FFV1, grey of 8 bit or, if wide, 16 bit; the grey value of a pixel is
-    its id. In .mp4, .m4v, .mov and .webm it is a view in DAVIS colours, coded with loss.
+    its id. In .mp4, .m4v, .mov, .webm, .gif and .webp it is a view in DAVIS colours, coded with
+    loss.
     """
 
     def __init__(
-        self, path: Path, info: VideoInfo, *, overwrite: bool = False, wide: bool = False
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        overwrite: bool = False,
+        wide: bool = False,
+        max_width: int | None = None,
     ) -> None:
         """Check that the film can be written; see `OverlaySink`.
 
@@ -167,15 +199,17 @@ class MaskVideoSink(VideoSink):
             info: The source.
             overwrite: Whether it may replace what is there.
             wide: Whether ids above 254 are to come; without it they are refused in .mkv.
+            max_width: Most columns of a view in colours; wider videos are scaled down.
 
         Raises:
             ConfigError: The suffix is unknown.
             OutputError: It cannot be written there.
         """
         self._lossless, self._wide = path.suffix.lower() == ".mkv", wide
-        format = choose_format(path)
         if self._lossless:
             format = replace(LOSSLESS_GREY, pixels="gray16le") if wide else LOSSLESS_GREY
+        else:
+            info, format = scaled(info, path, max_width), choose_format(path)
         super().__init__(path, info, format, overwrite=overwrite)
 
     @classmethod
@@ -188,6 +222,29 @@ class MaskVideoSink(VideoSink):
         if self._lossless:
             return as_grey(result.labels, self._wide, self.path)
         return colour_labels(result.labels, davis_colours(table_size(result.labels)))
+
+
+def scaled(info: VideoInfo, path: Path, max_width: int | None) -> VideoInfo:
+    """The source as it is shown in an output of at most so many columns.
+
+    Without a limit, only GIF and WebP have one. They know square pixels only.
+
+    Raises:
+        ConfigError: The limit is below 16.
+    """
+    if max_width is not None and max_width < NARROWEST:
+        raise ConfigError(f"max_width is {max_width}, expected at least {NARROWEST}")
+    animated = path.suffix.lower() in ANIMATIONS
+    pixel = info.sample_aspect_ratio if animated else Fraction(1)
+    width = round(info.width * pixel)
+    limit = max_width or (PREVIEW_WIDTH if animated else width)
+    step = 1 if animated else 2  # halved chroma needs even sizes
+    if width <= limit and pixel == 1:
+        return info
+    shown = min(width, limit // step * step)
+    height = max(step, round(info.height * shown / width / step) * step)
+    ratio = Fraction(1) if animated else info.sample_aspect_ratio
+    return replace(info, width=shown, height=height, sample_aspect_ratio=ratio)
 
 
 def draw_composite(frame: Frame, result: FrameResult, background: Background) -> Pixels:

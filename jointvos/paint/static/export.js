@@ -9,6 +9,7 @@ import { showState } from "./status.js";
 
 const OUTPUTS = [
   ["overlay", "Video with the objects tinted", ".mp4 .mov .mkv .webm"],
+  ["matte", "Black-and-white matte", ".mp4 .mov .mkv, or a folder of PNGs"],
   ["alpha", "Cutout with soft edges", ".mov, .webm, or a folder of PNGs"],
   ["png", "Masks as indexed PNGs", "a folder"],
   ["mask_video", "Masks as a video", ".mkv holds the IDs, .mp4 shows colors"],
