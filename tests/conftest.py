@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Modules that tests of several folders share.
-for shared in ("reference", "corpus", "cli"):
+for shared in ("reference", "corpus", "cli", "paint"):
     sys.path.insert(0, str(Path(__file__).parent / shared))
 
 
@@ -34,3 +34,37 @@ def _no_process_is_left() -> Iterator[None]:
 
     yield
     kill_all()
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that is small enough to run in no time.
+
+    Random, but with a steep last layer: its masks are rubbish that fills part of the frame.
+    """
+    import torch
+
+    from jointvos.checkpoints import save_model
+    from jointvos.config import ModelConfig
+    from jointvos.model import JointNet
+
+    torch.manual_seed(7)
+    config = ModelConfig(
+        name="tiny",
+        backbone="efficientnet_lite0",
+        norm="group",
+        stages=3,
+        feature_dim=16,
+        key_dim=16,
+        label_encoder_dims=(8, 8, 16),
+        decoder_dims=(8, 8, 16),
+        upsampler_dim=8,
+        upsampling="bilinear",
+        inference="small",
+    )
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    net = JointNet(config).requires_grad_(False)
+    torch.nn.init.normal_(net.decoder.upsample2.weight, std=0.3)
+    torch.nn.init.zeros_(net.decoder.upsample2.bias)
+    save_model(net, path)
+    return path

@@ -19,6 +19,7 @@ from jointvos.cli.check_mask import check_mask
 from jointvos.cli.evaluate import evaluate
 from jointvos.cli.groups import GroupedCommand
 from jointvos.cli.info import info
+from jointvos.cli.paint import paint
 from jointvos.cli.segment import segment
 from jointvos.cli.train import train
 from jointvos.cli.weights import download_weights
@@ -101,6 +102,7 @@ app = typer.Typer(
 )
 app.command(cls=_Segment)(segment)
 app.command(cls=GroupedCommand, no_args_is_help=True)(batch)
+app.command(cls=GroupedCommand, no_args_is_help=True)(paint)
 app.command("check-mask", cls=GroupedCommand)(check_mask)
 app.command("eval", cls=GroupedCommand, no_args_is_help=True)(evaluate)
 app.command(cls=GroupedCommand, no_args_is_help=True)(train)

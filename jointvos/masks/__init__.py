@@ -18,6 +18,7 @@ from jointvos.masks.points import Clicks, Point, clicks_of
 from jointvos.masks.prompt_reading import examine_file, mask_in, mask_path, read_prompts
 from jointvos.masks.prompts import MaskPrompts, Prompt
 from jointvos.masks.refine import Refinement
+from jointvos.masks.regions import Region, cut_strokes, similar_region
 
 __all__ = [
     "DAVIS_PALETTE",
@@ -33,11 +34,13 @@ __all__ = [
     "Point",
     "Prompt",
     "Refinement",
+    "Region",
     "as_grey",
     "check_mask",
     "clicks_of",
     "cut_box",
     "cut_out",
+    "cut_strokes",
     "draw_overlay",
     "examine_file",
     "examine_labels",
@@ -49,6 +52,7 @@ __all__ = [
     "read_background",
     "read_mask",
     "read_prompts",
+    "similar_region",
     "to_8_bit",
     "write_mask_png",
 ]

@@ -40,6 +40,7 @@ class SegmentJob:
             one object. Its size is guessed, so look at the mask that comes of it.
         no_points: Pixels that are not of these objects, or not of the one whose ID is given.
         objects: Only these IDs of the masks, or the names of objects; None for all.
+        names: What objects are called in the outputs, by ID; else what the masks say.
         remap: New IDs by those of the masks.
         outputs: What is written; nothing by default.
         session: Model and device, and how the video is run through it.
@@ -67,6 +68,7 @@ class SegmentJob:
     points: Sequence[str] = ()
     no_points: Sequence[str] = ()
     objects: Collection[int | str] | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
     remap: Mapping[int, int] = field(default_factory=dict)
     outputs: Outputs = field(default_factory=Outputs)
     session: SessionSpec = field(default_factory=SessionSpec)

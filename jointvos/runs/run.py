@@ -133,7 +133,7 @@ class SegmentRun(Iterator[Event]):
                 cuts=job.cuts(),
                 change=job.change,
             )
-            sinks = job.outputs.sinks(frames.info, prompts.ids, prompts.names)
+            sinks = job.outputs.sinks(frames.info, prompts.ids, {**prompts.names, **job.names})
             yield Opened(frames.info, prompts)
             model = yield from self._load()
             begin = time.perf_counter()

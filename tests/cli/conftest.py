@@ -9,48 +9,16 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-import torch
 from command import Ended, Run, environment_for
 from PIL import Image
 
-from jointvos.checkpoints import save_model
-from jointvos.config import ModelConfig
 from jointvos.masks import write_mask_png
-from jointvos.model import JointNet
 
 SIZE = (96, 128)  # height, width
 FRAMES = 12
 
 Jointvos = Callable[..., Ended]
 FreshJointvos = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that is small enough to run in no time.
-
-    Random, but with a steep last layer: its masks are rubbish that fills part of the frame.
-    """
-    torch.manual_seed(7)
-    config = ModelConfig(
-        name="tiny",
-        backbone="efficientnet_lite0",
-        norm="group",
-        stages=3,
-        feature_dim=16,
-        key_dim=16,
-        label_encoder_dims=(8, 8, 16),
-        decoder_dims=(8, 8, 16),
-        upsampler_dim=8,
-        upsampling="bilinear",
-        inference="small",
-    )
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    net = JointNet(config).requires_grad_(False)
-    torch.nn.init.normal_(net.decoder.upsample2.weight, std=0.3)
-    torch.nn.init.zeros_(net.decoder.upsample2.bias)
-    save_model(net, path)
-    return path
 
 
 @pytest.fixture(scope="session")

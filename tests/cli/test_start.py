@@ -26,6 +26,7 @@ assert not loaded, loaded
         pytest.param(["--version"], id="version"),
         pytest.param(["segment", "--help"], id="segment"),
         pytest.param(["batch", "-h"], id="batch"),
+        pytest.param(["paint", "--help"], id="paint"),
         pytest.param(["eval", "-h"], id="eval"),
         pytest.param(["train", "--help"], id="train"),
         pytest.param(["bench", "--help"], id="bench"),

@@ -1,9 +1,10 @@
 """Where one shot of a film ends and another begins."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,17 +34,19 @@ class _Look:
     def of(cls, image: Image) -> "_Look":
         small = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-        # Without mean and contrast, so that light that changes changes nothing.
-        structure = (grey - grey.mean(dtype=np.float32)) / (grey.std(dtype=np.float32) + 2)
         histograms = [
             cv2.calcHist([small], [channel], None, [_BINS], [0, 256]).ravel() / grey.size
             for channel in range(3)
         ]
-        return cls(
-            np.asarray(grey, dtype=np.uint8),
-            structure.astype(np.float32),
-            np.asarray(histograms, dtype=np.float32),
+        return cls.of_parts(
+            np.asarray(grey, dtype=np.uint8), np.asarray(histograms, dtype=np.float32)
         )
+
+    @classmethod
+    def of_parts(cls, grey: NDArray[np.uint8], histograms: NDArray[np.float32]) -> "_Look":
+        # Without mean and contrast, so that light that changes changes nothing.
+        structure = (grey - grey.mean(dtype=np.float32)) / (grey.std(dtype=np.float32) + 2)
+        return cls(grey, structure.astype(np.float32), histograms)
 
     @property
     def blank(self) -> bool:
@@ -99,6 +102,26 @@ class CutDetector:
         else:
             self._scores.append(score)
         return cut
+
+    def state(self) -> dict[str, Any]:
+        """What has been seen so far as plain numbers and lists, to go on from."""
+        look = self._last
+        return {
+            "look": None if look is None else (look.grey.tolist(), look.histograms.tolist()),
+            "scores": list(self._scores),
+            "flashed": self._flashed,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where the detector was that `state` comes from."""
+        self._last = None
+        if state["look"] is not None:
+            grey, histograms = state["look"]
+            self._last = _Look.of_parts(
+                np.array(grey, dtype=np.uint8), np.array(histograms, dtype=np.float32)
+            )
+        self._scores = deque(state["scores"], maxlen=_BEFORE)
+        self._flashed = state["flashed"]
 
     def _difference(self, last: _Look, look: _Look) -> float:
         """Of structure after motion, times that of colours; about 0 to 1."""

@@ -60,6 +60,30 @@ class ImageFolderReader:
     def stop(self) -> None:
         """Pictures are never waited for."""
 
+    def at(self, index: int) -> Frame:
+        """Decode one picture, counted from the first one of the folder.
+
+        Raises:
+            MediaDecodeError: It is damaged, or of another size than the first.
+        """
+        path = self._paths[index]
+        decoded = read_image(path)
+        height, width = decoded.image.shape[:2]
+        if (width, height) != (self.info.width, self.info.height):
+            raise MediaDecodeError(
+                f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
+                f"like {self._paths[0].name}; all pictures of a folder need one size"
+            )
+        return Frame(
+            index=index,
+            pts=index,
+            time_s=float(index * self.info.time_base),
+            image=decoded.image,
+            name=path.stem,
+            # Decoded once more where it is wanted, so that no queue holds many of them.
+            deep=None if decoded.deep is None else deep_reader(path),
+        )
+
     def __enter__(self) -> "ImageFolderReader":
         return self
 
@@ -72,25 +96,10 @@ class ImageFolderReader:
         Raises:
             MediaDecodeError: A picture is damaged, or of another size than the first.
         """
-        for index, path in enumerate(self._paths):
+        for index in range(len(self._paths)):
             elapsed = index * self.info.time_base
             if self._range.ended(index, elapsed):
                 break
             if not self._range.started(index, elapsed):
                 continue
-            decoded = read_image(path)
-            height, width = decoded.image.shape[:2]
-            if (width, height) != (self.info.width, self.info.height):
-                raise MediaDecodeError(
-                    f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
-                    f"like {self._paths[0].name}; all pictures of a folder need one size"
-                )
-            yield Frame(
-                index=index,
-                pts=index,
-                time_s=float(elapsed),
-                image=decoded.image,
-                name=path.stem,
-                # Decoded once more where it is wanted, so that no queue holds many of them.
-                deep=None if decoded.deep is None else deep_reader(path),
-            )
+            yield self.at(index)

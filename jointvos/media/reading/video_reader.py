@@ -88,6 +88,11 @@ class VideoReader:
             )
 
     @property
+    def first(self) -> VideoFrame:
+        """The first picture as it is stored, which tells how all are shown."""
+        return self._first
+
+    @property
     def orientation(self) -> Orientation:
         """How the pictures of the file are turned to stand upright."""
         return self._pixels.orientation

@@ -1,0 +1,57 @@
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from studio import FRAMES, SIZE, Studio
+
+from jointvos.runs import SessionSpec
+
+
+@pytest.fixture(scope="session")
+def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two squares move to the right in front of noise; a new shot begins with frame 20."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    rng = np.random.default_rng(0)
+    grounds = [rng.integers(low, low + 100, (*SIZE, 3), dtype=np.uint8) for low in (0, 100)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(25), options={"g": "8"})
+        stream.height, stream.width = SIZE
+        stream.pix_fmt = "yuv420p"
+        for t in range(FRAMES):
+            picture = grounds[t >= 20].copy()
+            picture[30:60, 10 + 2 * t : 40 + 2 * t] = (250, 220, 60)
+            picture[65:85, 5 + t : 25 + t] = (30, 60, 250)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def clip(clip_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The clip in a folder of its own, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    copy = tmp_path / "clip.mp4"
+    copy.write_bytes(clip_file.read_bytes())
+    return copy
+
+
+@pytest.fixture(scope="session")
+def spec(tiny_weights: Path) -> SessionSpec:
+    """A model that takes a few milliseconds a frame."""
+    return SessionSpec(
+        weights=tiny_weights, crop_size=(32, 48), memory_size=3, template_interval=3, device="cpu"
+    )
+
+
+@pytest.fixture
+def studio(clip: Path, spec: SessionSpec) -> Iterator[Studio]:
+    with Studio(clip, spec) as studio:
+        yield studio
+
+
+@pytest.fixture
+def reopened(clip: Path, spec: SessionSpec) -> Callable[[], Studio]:
+    return lambda: Studio(clip, spec)
