@@ -78,7 +78,14 @@ def _check(task: Task, empty: Path) -> Checked:
     # All but the places, for folders of outputs need not be there before they are written to.
     elsewhere = moved(job.outputs, empty)
     replace(job, outputs=elsewhere).check()
-    with open_source(job.source, start=job.start, end=job.end, raw=job.raw) as frames:
+    with open_source(
+        job.source,
+        start=job.start,
+        end=job.end,
+        raw=job.raw,
+        start_number=job.start_number,
+        deep=job.outputs.need_depth,
+    ) as frames:
         info = frames.info
         prompts = read_prompts(
             [str(each) for each in job.masks],

@@ -62,6 +62,7 @@ def hash_settings(job: SegmentJob, model: str, folder: Path) -> str:
         "points": tuple(job.points),
         "no_points": tuple(job.no_points),
         "objects": None if job.objects is None else sorted(map(str, job.objects)),
+        "names": sorted(job.names.items()),
         "remap": sorted(job.remap.items()),
         "direction": job.direction,
         "start": job.start,
