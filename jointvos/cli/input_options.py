@@ -22,7 +22,7 @@ Source = Annotated[
     typer.Argument(
         metavar="INPUT",
         parser=_source,
-        help="Video, folder of images, 'f_####.exr' (from --start-number on), - for stdin, or URL.",
+        help="Video, folder of images, pattern ('f_####.exr'), - for stdin, or URL.",
     ),
 ]
 Raw = Annotated[
@@ -120,7 +120,11 @@ class FrameOptions(OptionGroup):
     ] = None
     start_number: Annotated[
         int | None,
-        typer.Option("--start-number", metavar="N"),
+        typer.Option(
+            "--start-number",
+            metavar="N",
+            help="Leave out images of a folder or pattern with lower numbers.",
+        ),
     ] = None
     direction: Annotated[
         Literal["forward", "backward", "both"],

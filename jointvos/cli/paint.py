@@ -1,9 +1,10 @@
 """`jointvos paint`: the page on which masks are made, followed and corrected."""
 
+import shlex
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from jointvos.cli.groups import OptionGroup, grouped
 from jointvos.cli.options import MessageOptions, Overwrite, SessionDevice, session_spec
 from jointvos.cli.segment import SegmentTracking
 from jointvos.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jointvos.runs import SegmentJob
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def paint(
         masks=page.mask or (),
         first_mask=first_mask,
         port=page.port,
+        command=segment_command,
     )
     with server:
         if page.no_browser:
@@ -107,3 +112,30 @@ def paint(
             reporter.note(f"everything is saved in {server.project.folder}")
         if server.command is not None:
             data(server.command)
+
+
+def segment_command(job: "SegmentJob") -> str:
+    """The command that carries out a job, without its outputs, as one types it in a shell."""
+    from jointvos.runs import SessionSpec
+
+    words = ["jointvos", "segment", str(job.source)]
+    for mask in job.masks:
+        words += ["--mask", _short(str(mask))]
+    if job.direction != "forward":
+        words += ["--direction", job.direction]
+    default = SessionSpec()
+    for field in fields(SessionSpec):
+        value = getattr(job.session, field.name)
+        if value != getattr(default, field.name):
+            name = "compile" if field.name == "compiled" else field.name.replace("_", "-")
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def _short(mask: str) -> str:
+    """A mask with its path from the current folder on, if it lies in there."""
+    place, equals, path = mask.rpartition("=")
+    there = Path(path)
+    if there.is_relative_to(Path.cwd()):
+        path = str(there.relative_to(Path.cwd()))
+    return f"{place}{equals}{path}"

@@ -1,9 +1,8 @@
 """Writing outputs of `segment` from a project, in a thread."""
 
-import shlex
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -58,31 +57,6 @@ def job_of(project: Project, source: Path, spec: SessionSpec, outputs: Outputs) 
         session=spec,
         direction=project.direction,
     )
-
-
-def segment_command(job: SegmentJob) -> str:
-    """The command that carries out a job, without its outputs, as one types it in a shell."""
-    words = ["jointvos", "segment", str(job.source)]
-    for mask in job.masks:
-        words += ["--mask", _short(str(mask))]
-    if job.direction != "forward":
-        words += ["--direction", job.direction]
-    default = SessionSpec()
-    for field in fields(SessionSpec):
-        value = getattr(job.session, field.name)
-        if value != getattr(default, field.name):
-            name = "compile" if field.name == "compiled" else field.name.replace("_", "-")
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    return shlex.join(words)
-
-
-def _short(mask: str) -> str:
-    """A mask with its path from the current folder on, if it lies in there."""
-    place, equals, path = mask.rpartition("=")
-    there = Path(path)
-    if there.is_relative_to(Path.cwd()):
-        path = str(there.relative_to(Path.cwd()))
-    return f"{place}{equals}{path}"
 
 
 class Exporter:

@@ -27,9 +27,9 @@ class Project:
     """Masks that were painted, what following made of them, and the objects' names.
 
     In the folder are `project.json`, `masks/NAME.png` for every frame that was painted, with the
-    objects that were painted in it, and `followed/`. The folder `masks` is what
-    `jointvos segment --mask` takes. Everything is on the disk as soon as a method returns. May be
-    used from several threads.
+    objects that were painted in it, and `followed/`. The folder `masks` can be given to
+    `SegmentJob` as its masks. Everything is on the disk as soon as a method returns. May be used
+    from several threads.
 
     Attributes:
         folder: `NAME.jointvos`, beside the video.

@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -13,11 +13,11 @@ from jointvos.errors import ConfigError
 from jointvos.masks import MaskFile, read_prompts
 from jointvos.media.reading import open_finder
 from jointvos.paint.app import Page
-from jointvos.paint.export import Exporter, job_of, segment_command
+from jointvos.paint.export import Exporter, job_of
 from jointvos.paint.feed import Feed
 from jointvos.paint.follow import Follower
 from jointvos.paint.project import Project
-from jointvos.runs import Outputs, SessionSpec
+from jointvos.runs import Outputs, SegmentJob, SessionSpec
 
 HOST = "127.0.0.1"
 
@@ -39,6 +39,7 @@ class PaintServer:
         masks: Sequence[str] = (),
         first_mask: MaskFile | None = None,
         port: int = 0,
+        command: Callable[[SegmentJob], str] = str,
     ) -> None:
         """Open the video and its project and take a port.
 
@@ -48,6 +49,7 @@ class PaintServer:
             masks: "FILE" for the first frame or "FRAME=FILE", to begin with.
             first_mask: Where the first mask goes when the user is done.
             port: Of 127.0.0.1; 0 for any that is free.
+            command: Words a job as the command that the page shows at the end.
 
         Raises:
             MediaError: The video cannot be used.
@@ -58,6 +60,7 @@ class PaintServer:
         """
         self._source, self._spec, self._first_mask = source, spec, first_mask
         self.command: str | None = None
+        self._command = command
         with ExitStack() as stack:
             self._frames = open_finder(source)
             stack.callback(self._frames.close)
@@ -109,7 +112,7 @@ class PaintServer:
                 assert labels is not None
                 self._first_mask.save(labels)
             job = job_of(self.project, self._source, self._spec, Outputs())
-            self.command = segment_command(job)
+            self.command = self._command(job)
         self._feed.close()
         self._server.should_exit = True
         return self.command

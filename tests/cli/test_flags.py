@@ -5,14 +5,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from command import Run
+from PIL import Image
 
 import jointvos
 from jointvos.cli.flags import in_flags
-from jointvos.errors import JointVOSError, MaskSizeMismatch, OutputExists
-from jointvos.masks import write_mask_png
+from jointvos.errors import JointVOSError, OutputExists, UnclearBackground
 
 PACKAGE = Path(jointvos.__file__).parent
 BELOW = sorted(path for path in PACKAGE.rglob("*.py") if "cli" not in path.parts)
@@ -112,12 +111,10 @@ def test_the_command_says_it_with_options(inputs):
 
 
 def test_a_mask_that_can_be_mended_comes_with_the_command(inputs):
-    mask = np.zeros((48, 64), np.uint8)
-    mask[10:20, 10:30] = 1
-    write_mask_png(inputs / "small.png", mask)
-    run = Run(inputs, "segment", "clip.mp4", "--mask", "small.png").end()
-    assert run.returncode == MaskSizeMismatch.exit_code
-    assert run.stderr.endswith(
-        "; `jointvos check-mask clip.mp4 small.png --fix FILE` saves it scaled from 64x48 without "
-        "smoothing\n"
-    )
+    mask = Image.new("P", (128, 96))  # the object is index 0, which counts as background
+    mask.putpalette([255, 255, 255, 0, 0, 0])
+    mask.paste(1, (0, 0, 128, 48))
+    mask.save(inputs / "turned.png")
+    run = Run(inputs, "segment", "clip.mp4", "--mask", "turned.png").end()
+    assert run.returncode == UnclearBackground.exit_code
+    assert "; `jointvos check-mask clip.mp4 turned.png --fix FILE` saves it " in run.stderr

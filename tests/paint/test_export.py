@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from studio import FRAMES, square
 
-from jointvos.paint.export import job_of, segment_command
+from jointvos.cli.paint import segment_command
+from jointvos.paint.export import job_of
 from jointvos.runs import Outputs, segment_video
 from jointvos.runs.outputs import PATHS
 
