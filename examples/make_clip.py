@@ -3,7 +3,7 @@
 Everything is procedural and seeded. A clownfish (id 1) passes in front of a blue tang (id 2); the
 other clownfish is not an object. The fish are painted once, bent by a swimming wave, drawn at twice
 the size at four moments of an open shutter and averaged; the truth comes from the same coverage (an
-id where it exceeds one half). Light stays linear until the last step.
+ID where it exceeds one half). Light stays linear until the last step.
 
     python examples/make_clip.py [--out FOLDER] [--look FOLDER --frames 0 30 ...]
 
@@ -20,13 +20,13 @@ import cv2
 import numpy as np
 from PIL import Image
 from scene.fish import Fish, Pose, blue_tang, clownfish, swim
-from scene.light import Array, blur, colour, mix, smooth
+from scene.light import Array, blur, color, mix, smooth
 from scene.reef import LAYER_H, LAYER_W, grass, reef
 
 WIDTH, HEIGHT, FPS, FRAMES = 854, 480, 24, 144
 SHUTTER = (-0.21, -0.07, 0.07, 0.21)  # moments of one exposure, in frames
 RATE = 48000  # audio samples per second
-DEEP, OPEN, SURFACE = colour("07426f"), colour("2796b4"), colour("a5e6e4")
+DEEP, OPEN, SURFACE = color("07426f"), color("2796b4"), color("a5e6e4")
 
 
 def camera(n: float) -> tuple[float, float, float]:
@@ -109,8 +109,8 @@ class Ocean:
     def __init__(self) -> None:
         x = np.arange(LAYER_W)
 
-        def mound(centre: float, width: float, height: float) -> Array:
-            return height * np.exp(-(((x - centre) / width) ** 2))
+        def mound(center: float, width: float, height: float) -> Array:
+            return height * np.exp(-(((x - center) / width) ** 2))
 
         far = 430 - mound(300, 190, 120) - mound(900, 260, 90) + 8 * np.sin(x / 37)
         mid = 485 - mound(130, 200, 105) - mound(690, 130, 36) - mound(1080, 210, 130)
@@ -178,7 +178,7 @@ class Ocean:
         return image, smooth(0.1, 1.9, rays) * np.exp(-(sun**1.2) * 0.75)
 
     def shoot(self, n: int) -> tuple[Array, Array]:
-        """Frame `n` as uint8 RGB and its truth, uint8 ids; both HEIGHT x WIDTH."""
+        """Frame `n` as uint8 RGB and its truth, uint8 IDs; both HEIGHT x WIDTH."""
         x, y, _ = camera(n)
         gy, gx = np.mgrid[0:HEIGHT:3, 0:WIDTH:3].astype(np.float32)
         full = WIDTH, HEIGHT
@@ -235,7 +235,7 @@ class Ocean:
         return image + (0.22 * blur(glow, 0.9))[..., None] * SURFACE
 
     def develop(self, image: Array) -> Array:
-        """Bloom, vignette, film curve and grain."""
+        """Bloom, vignette, video curve and grain."""
         yy, xx = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
         image = image + 0.10 * blur(np.clip(image - 0.55, 0, 2).astype(np.float32), 11)
         image = image * (1.04 - 0.30 * smooth(0.5, 1.9, xx**2 + yy**2))[..., None]
@@ -305,7 +305,7 @@ def encode(ocean: Ocean, out: Path) -> None:
 
 
 def davis_palette() -> list[int]:
-    """256 RGB triples: the bits of an id, three at a time, fill each channel from the top."""
+    """256 RGB triples: the bits of an ID, three at a time, fill each channel from the top."""
     return [
         sum((i >> (3 * k + c) & 1) << (7 - k) for k in range(8))
         for i in range(256)

@@ -117,7 +117,7 @@ class EmptyMaskError(MaskError):
 
 
 class TooManyObjects(MaskError):
-    """The mask holds more ids than make sense; usually it is anti-aliased."""
+    """The mask holds more IDs than make sense; usually it is anti-aliased."""
 
 
 class UnclearBackground(MaskError):

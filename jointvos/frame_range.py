@@ -13,7 +13,7 @@ _TIMECODE = re.compile(r"(?:([0-9]+):)?([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]+)?)")
 
 @dataclass(frozen=True)
 class Bound:
-    """A place in a film: a frame number, or seconds after the first frame."""
+    """A place in a video: a frame number, or seconds after the first frame."""
 
     text: str
     frame: int | None = None
@@ -68,7 +68,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class FrameRange:
-    """A part of a film; without bounds all of it."""
+    """A part of a video; without bounds all of it."""
 
     start: Bound | None = None
     end: Bound | None = None

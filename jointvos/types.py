@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image: TypeAlias = NDArray[np.uint8]
-"""RGB picture, uint8 [Hv,Wv,3]."""
+"""RGB image, uint8 [Hv,Wv,3]."""
 
 DeepImage: TypeAlias = NDArray[np.uint16 | np.float32]
 """RGB image in full depth, [Hv,Wv,3]: codes as in the source, 65535 being the highest, or linear
@@ -23,10 +23,10 @@ Hdr: TypeAlias = Literal["pq", "hlg"]
 """How HDR is coded: SMPTE ST 2084 (HDR10, Dolby Vision) or ITU-R BT.2100 hybrid log-gamma."""
 
 LabelMap: TypeAlias = NDArray[np.uint8 | np.uint16]
-"""Object ids per pixel, [Hv,Wv]; 0 is background.
+"""Object IDs per pixel, [Hv,Wv]; 0 is background.
 
 uint8: 1 to 254 are objects, 255 is void, which occurs in given masks only. uint16, used as soon as
-there is an id above 254: 1 to 65535 are objects, 255 too, and there is no void.
+there is an ID above 254: 1 to 65535 are objects, 255 too, and there is no void.
 """
 
 VOID = 255
@@ -41,7 +41,7 @@ def object_pixels(labels: LabelMap) -> NDArray[np.bool_]:
 
 
 def object_ids(labels: LabelMap) -> list[int]:
-    """The ids that occur, rising, without background and void."""
+    """The IDs that occur, rising, without background and void."""
     nothing = [0, VOID] if labels.dtype == np.uint8 else [0]
     return [int(i) for i in np.setdiff1d(np.unique(labels), nothing)]
 
@@ -63,12 +63,12 @@ class VideoInfo:
         time_base: Seconds per unit of `Frame.pts`.
         frame_count: Number of frames if the container tells, else None; an estimate.
         sample_aspect_ratio: Width of a pixel divided by its height, after rotation.
-        is_video: False for a folder of pictures.
+        is_video: False for a folder of images.
         has_audio: Whether there is sound to copy.
-        colour_tags: Matrix, primaries and transfer by their numbers in ITU-T H.273; 2 is unknown.
+        color_tags: Matrix, primaries and transfer by their numbers in ITU-T H.273; 2 is unknown.
         first_pts: `Frame.pts` of the source's first frame, from which times are counted.
         hdr: How `Frame.deep` is coded (with BT.2020 primaries) if the source is HDR; `Frame.image`
-            is SDR then, and `colour_tags` are those of SDR.
+            is SDR then, and `color_tags` are those of SDR.
         timecode: hh:mm:ss:ff or hh:mm:ss;ff of the first image of a sequence, if it tells.
         names: `Frame.name` of every image of a sequence; none for videos.
     """
@@ -82,7 +82,7 @@ class VideoInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     is_video: bool = True
     has_audio: bool = False
-    colour_tags: tuple[int, int, int] = (2, 2, 2)
+    color_tags: tuple[int, int, int] = (2, 2, 2)
     first_pts: int = 0
     hdr: Hdr | None = None
     timecode: str | None = None
@@ -91,14 +91,14 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded picture.
+    """One decoded image.
 
     Attributes:
         index: Position in display order, from 0, counted in the source.
         pts: Presentation time in units of the source's time base.
         time_s: Presentation time in seconds.
         image: RGB, uint8 [Hv,Wv,3].
-        name: Stem under which per-frame files are written ("00000", or the picture's own stem).
+        name: Stem under which per-frame files are written ("00000", or the image's own stem).
         deep: Makes the image in the depth of the source; None where that is 8 bit.
     """
 
@@ -115,10 +115,10 @@ class ObjectState:
     """What the session says of one object in one frame.
 
     Attributes:
-        id: The user's id, 1 to 65535.
-        area: Pixels carrying the id.
+        id: The user's ID, 1 to 65535.
+        area: Pixels carrying the ID.
         box: Tight box (x, y, width, height) of those pixels; None when there are none.
-        centre: Centre of mass (x, y) of those pixels; None when there are none.
+        center: Center of mass (x, y) of those pixels; None when there are none.
         mean_probability: Mean probability of the object over those pixels; None when none.
         paused: Whether the object has not been seen again with certainty since a cut; nothing is
             learned of it until then.
@@ -127,7 +127,7 @@ class ObjectState:
     id: int
     area: int
     box: tuple[int, int, int, int] | None
-    centre: tuple[float, float] | None
+    center: tuple[float, float] | None
     mean_probability: float | None
     paused: bool = False
 
@@ -165,7 +165,7 @@ class ObjectState:
             id=object_id,
             area=area,
             box=(int(left), int(top), int(right - left) + 1, int(bottom - top) + 1),
-            centre=(cx, cy),
+            center=(cx, cy),
             mean_probability=certainty / area,
             paused=paused,
         )

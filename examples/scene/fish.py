@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from scene.light import Array, blur, colour, fbm, lit, mix, smooth, spline
+from scene.light import Array, blur, color, fbm, lit, mix, smooth, spline
 
 TEX_W, TEX_H, TEX_UNIT = 1040, 800, 800  # a painted fish: pixels per fish length
 
@@ -42,7 +42,7 @@ def stroke(points: Sequence[tuple[float, float]], width: float, soft: float) -> 
 
 
 def plain(code: str) -> Array:
-    return np.broadcast_to(colour(code), (TEX_H, TEX_W, 3))
+    return np.broadcast_to(color(code), (TEX_H, TEX_W, 3))
 
 
 def paint(
@@ -94,17 +94,17 @@ def paint(
     shade = blur(np.roll(lobe, (10, -8), (0, 1)), 7) * body
     image *= (1 - 0.45 * shade)[..., None]
     ramp = smooth(0.16, 0.0, GRID_X)
-    blade = mix(plain(near), colour(far), ramp)
+    blade = mix(plain(near), color(far), ramp)
     blade = blade * (1 + 0.22 * np.cos(phase))[..., None]
     image = mix(image, lit(blade, 1.4 * np.cos(phase).astype(np.float32)), 0.93 * lobe)
 
     ex, ey, radius, iris = eye
     d = np.hypot(GRID_X - ex, GRID_Y - ey) / radius
     image *= (1 - 0.5 * smooth(1.5, 1.0, d))[..., None]
-    ring = colour(iris) * (1.15 + 0.5 * (GRID_Y - ey) / radius + 0.12 * fine)[..., None]
+    ring = color(iris) * (1.15 + 0.5 * (GRID_Y - ey) / radius + 0.12 * fine)[..., None]
     image = mix(image, ring, smooth(1.05, 0.97, d))
     image = mix(
-        image, colour("07090d"), smooth(0.66, 0.58, d) + 0.8 * smooth(0.10, 0.02, abs(d - 1))
+        image, color("07090d"), smooth(0.66, 0.58, d) + 0.8 * smooth(0.10, 0.02, abs(d - 1))
     )
     glint = np.hypot(GRID_X - ex - 0.22 * radius, GRID_Y - ey + 0.34 * radius) / radius
     image += 1.6 * smooth(0.24, 0.12, glint)[..., None]
@@ -143,30 +143,30 @@ def clownfish(seed: int, shift: float) -> Fish:
 
     def skin(grain: Array, across: Array) -> tuple[Array, Array]:
         y = GRID_Y
-        flesh = mix(plain("f4821c"), colour("d6430a"), 0.5 - across / 2)
-        flesh = mix(flesh, colour("ffae42"), 0.75 * smooth(0.25, 1.0, across))
+        flesh = mix(plain("f4821c"), color("d6430a"), 0.5 - across / 2)
+        flesh = mix(flesh, color("ffae42"), 0.75 * smooth(0.25, 1.0, across))
         flesh = mix(
-            flesh, colour("b8330a"), 0.45 * smooth(0.36, 0.5, GRID_X) * smooth(0.4, -0.6, across)
+            flesh, color("b8330a"), 0.45 * smooth(0.36, 0.5, GRID_X) * smooth(0.4, -0.6, across)
         )
-        fin = mix(plain("f07a12"), colour("ff9d2e"), smooth(0, 0.2, y))
+        fin = mix(plain("f07a12"), color("ff9d2e"), smooth(0, 0.2, y))
         wobble = 0.006 * grain
         bands = [(0.262 + shift + 0.030 * across - 0.035 * across**2, 0.038 - 0.010 * across)]
         bands += [(-0.005 + shift + 0.075 * np.exp(-(((across - 0.1) / 0.45) ** 2)), 0.046 + 0 * y)]
         bands += [(-0.275 + 0.5 * shift + 0.02 * across**2, 0.030 + 0 * y)]
         white, black = np.zeros_like(y), np.zeros_like(y)
-        for centre, width in bands:
-            d = np.abs(GRID_X - centre + wobble) - width
+        for center, width in bands:
+            d = np.abs(GRID_X - center + wobble) - width
             white = np.maximum(white, smooth(0.003, -0.003, d))
             black = np.maximum(black, smooth(0.022 + wobble, 0.014 + wobble, d))
-        pearl = mix(plain("f3f1ea"), colour("bcd3e6"), smooth(0.1, 1, across))
-        skin_body = mix(mix(flesh, colour("15100f"), black), pearl, white)
+        pearl = mix(plain("f3f1ea"), color("bcd3e6"), smooth(0.1, 1, across))
+        skin_body = mix(mix(flesh, color("15100f"), black), pearl, white)
         tip = smooth(0.030, 0.018, rim + 0.004 * grain)
         trim = smooth(0.0085, 0.0045, rim)
         reach = smooth(0.35, 0.12, np.abs(GRID_X - 0.02 - shift) / 0.2)
-        skin_fin = mix(fin, colour("e9e4da"), 0.85 * smooth(0.6, 0.9, reach) * (y < 0))
-        skin_fin = mix(mix(skin_fin, colour("16110f"), tip), colour("c9d6e4"), 0.22 * trim)
+        skin_fin = mix(fin, color("e9e4da"), 0.85 * smooth(0.6, 0.9, reach) * (y < 0))
+        skin_fin = mix(mix(skin_fin, color("16110f"), tip), color("c9d6e4"), 0.22 * trim)
         lips = np.exp(-(((GRID_X - 0.475) / 0.035) ** 2 + ((y - 0.045) / 0.004) ** 2))
-        return mix(skin_body, colour("3a1206"), 0.8 * lips), skin_fin
+        return mix(skin_body, color("3a1206"), 0.8 * lips), skin_fin
 
     lobe = [(0.165, 0.02), (0.11, -0.02), (0.04, -0.015), (-0.005, 0.035), (-0.005, 0.09)]
     lobe += [(0.045, 0.13), (0.11, 0.12), (0.16, 0.07)]
@@ -223,21 +223,21 @@ def blue_tang(seed: int) -> Fish:
     wedge += [(-0.28, 0.045)]
 
     def skin(grain: Array, across: Array) -> tuple[Array, Array]:
-        blue = mix(plain("1f5fe0"), colour("1238a8"), 0.5 - across / 2)
-        blue = mix(blue, colour("5aa4f2"), 0.55 * smooth(0.3, 1.0, across))
-        blue = mix(blue, colour("3f8bf0"), 0.5 * smooth(0.5, 1.6, grain))
+        blue = mix(plain("1f5fe0"), color("1238a8"), 0.5 - across / 2)
+        blue = mix(blue, color("5aa4f2"), 0.55 * smooth(0.3, 1.0, across))
+        blue = mix(blue, color("3f8bf0"), 0.5 * smooth(0.5, 1.6, grain))
         ink = blur(shape(mark), 2.2) * (1 - blur(shape(window), 2.2))
         gold = blur(shape(wedge), 1.8)
-        skin_body = mix(mix(blue, colour("080b1c"), 0.96 * ink), colour("f7c81e"), gold)
-        fin = mix(plain("1b50cf"), colour("07102e"), smooth(0.02, 0.009, rim))
+        skin_body = mix(mix(blue, color("080b1c"), 0.96 * ink), color("f7c81e"), gold)
+        fin = mix(plain("1b50cf"), color("07102e"), smooth(0.02, 0.009, rim))
         caudal = mix(
             plain("f9cb22"),
-            colour("0a1230"),
+            color("0a1230"),
             smooth(0.1, 0.115, np.abs(GRID_Y) - 0.28 * (-0.36 - GRID_X)) * 0.95,
         )
-        caudal = mix(caudal, colour("fff0a0"), 0.5 * smooth(0.012, 0.005, rim))
+        caudal = mix(caudal, color("fff0a0"), 0.5 * smooth(0.012, 0.005, rim))
         lips = np.exp(-(((GRID_X - 0.488) / 0.022) ** 2 + ((GRID_Y - 0.035) / 0.004) ** 2))
-        return mix(skin_body, colour("04081c"), 0.8 * lips), mix(
+        return mix(skin_body, color("04081c"), 0.8 * lips), mix(
             fin, caudal, smooth(-0.27, -0.3, GRID_X)
         )
 
@@ -261,7 +261,7 @@ class Pose:
 
 
 def swim(fish: Fish, pose: Pose, planes: Array) -> tuple[Array, Array]:
-    """Bend, turn and place a fish at twice the picture's size: premultiplied RGBA, upward light."""
+    """Bend, turn and place a fish at twice the image's size: premultiplied RGBA, upward light."""
     u = np.linspace(-0.62, 0.62, 400)
     sway = (0.10 + 1.15 * smooth(0.25, -0.5, u)) * pose.effort
     theta = sway * np.sin(pose.beat + 5.2 * u) + 0.10 * np.sin(0.21 * pose.beat)

@@ -1,4 +1,4 @@
-"""Colours, noise, curves and light shared by the fish and the reef. Images are linear float32."""
+"""Colors, noise, curves and light shared by the fish and the reef. Images are linear float32."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ Array = Any  # numpy arrays; images are H x W x C float32, linear light, premult
 SUN = np.array([0.30, -0.74, 0.60])
 
 
-def colour(code: str) -> Array:
+def color(code: str) -> Array:
     """Linear RGB of a hexadecimal sRGB code."""
     rgb = np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / 255
     return rgb**2.2

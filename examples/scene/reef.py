@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from scene.light import Array, blur, colour, fbm, lit, mix, smooth
+from scene.light import Array, blur, color, fbm, lit, mix, smooth
 
-LAYER_W, LAYER_H = 1240, 640  # larger than the picture, so that the camera can pan
+LAYER_W, LAYER_H = 1240, 640  # larger than the image, so that the camera can pan
 Rng = np.random.Generator
 
 CORALS = ("b7537d", "8e5aa8", "c7a25a", "5f9a76", "d28a7c", "7f8fc4", "b9b27a", "a8456a", "d9b7a4")
@@ -68,8 +68,8 @@ def dome(rng: Rng, r: int, code: str) -> Piece:
     q = np.sqrt(x**2 + (y * 1.25) ** 2) * (1 + wobble)
     height = r * 0.75 * np.sqrt(np.clip(1 - q**2, 0, 1)) + 0.022 * r * bump
     lump = fbm(rng, size, size, r * 0.5, 3)
-    albedo = colour(code) * (0.72 + 0.30 * bump + 0.16 * lump)[..., None]
-    albedo = mix(albedo, colour("efe3c8"), 0.25 * smooth(0.2, 1, bump))
+    albedo = color(code) * (0.72 + 0.30 * bump + 0.16 * lump)[..., None]
+    albedo = mix(albedo, color("efe3c8"), 0.25 * smooth(0.2, 1, bump))
     alpha = (smooth(1.0, 0.975, q) * smooth(0.62, 0.5, y + 0.05 * lump))[..., None]
     rgb = lit(np.clip(albedo, 0.01, 1), blur(height.astype(np.float32), 0.8))
     return Piece(np.dstack([rgb * alpha, alpha]).astype(np.float32), (size // 2, int(1.6 * r)))
@@ -103,8 +103,8 @@ def branches(rng: Rng, r: int, code: str, thick: float, spread: float, sprays: i
         lean = 0.0 if sprays == 1 else rng.uniform(-0.65, 0.65)
         grow(mask, tips, foot[0] + 0.3 * lean * r, foot[1], math.pi / 2 - lean, 0.40 * r, thick * r)
         near = 0.42 + 0.58 * (k + 1) / sprays
-        base = np.broadcast_to(colour(code) * near, (size, size, 3))
-        albedo = mix(base, colour("f2e6d2") * near, 0.6 * blur(tips.astype(np.float32) / 255, 3))
+        base = np.broadcast_to(color(code) * near, (size, size, 3))
+        albedo = mix(base, color("f2e6d2") * near, 0.6 * blur(tips.astype(np.float32) / 255, 3))
         alpha = np.maximum(mask, tips).astype(np.float32)[..., None] / 255
         limb = np.dstack([inflate(np.maximum(mask, tips), albedo) * alpha, alpha])
         shadow = 1 - 0.5 * blur(np.roll(alpha[..., 0], (5, -4), (0, 1)), 4)
@@ -137,9 +137,9 @@ def sponge(rng: Rng, r: int, code: str) -> Piece:
         cv2.ellipse(mouth, lip[0], (round(wide * 0.72), round(wide * 0.27)), 0, 0, 360, 255, -1, 16)
         d = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 5)
         tube = np.sqrt(np.clip(1 - (1 - np.clip(d / wide, 0, 1)) ** 2, 0, 1)) * wide
-        albedo = colour(code) * (0.6 + 0.4 * (k + 1) / n) * (1 + 0.16 * pores)[..., None]
+        albedo = color(code) * (0.6 + 0.4 * (k + 1) / n) * (1 + 0.16 * pores)[..., None]
         rgb = lit(albedo, blur(tube.astype(np.float32), 2) + 0.5 * pores)
-        rgb = mix(rgb, colour(code) * 0.06, blur(mouth.astype(np.float32) / 255, 1.2))
+        rgb = mix(rgb, color(code) * 0.06, blur(mouth.astype(np.float32) / 255, 1.2))
         alpha = mask.astype(np.float32)[..., None] / 255
         out = under(np.dstack([rgb * alpha, alpha]).astype(np.float32), out)
     return Piece(out, foot)
@@ -165,8 +165,8 @@ def anemone(rng: Rng, r: int, code: str) -> Piece:
                 cv2.line(mask, *ends, 255, w, cv2.LINE_AA, 4)
                 x, y, a = nx, ny, a + bend
             cv2.circle(tips, (round(x), round(y)), max(2, round(r * 0.028)), 255, -1, cv2.LINE_AA)
-        base = np.broadcast_to(colour(code) * near, (size, size, 3))
-        albedo = mix(base, colour("f6ecd8") * near, 0.85 * blur(tips.astype(np.float32) / 255, 2))
+        base = np.broadcast_to(color(code) * near, (size, size, 3))
+        albedo = mix(base, color("f6ecd8") * near, 0.85 * blur(tips.astype(np.float32) / 255, 2))
         alpha = np.maximum(mask, tips).astype(np.float32)[..., None] / 255
         rgb = inflate(np.maximum(mask, tips), albedo, 1.2)
         out = under(np.dstack([rgb * alpha, alpha]).astype(np.float32), out)
@@ -174,7 +174,7 @@ def anemone(rng: Rng, r: int, code: str) -> Piece:
 
 
 def grow_piece(rng: Rng, r: int) -> Piece:
-    """One thing of a kind and colour drawn by lot."""
+    """One thing of a kind and color drawn by lot."""
     code = CORALS[rng.integers(len(CORALS))]
     draw = rng.random()
     if draw < 0.34:
@@ -216,10 +216,10 @@ def reef(seed: int, ridge: Array, radius: tuple[int, int], count: int, rows: int
     drop = np.arange(h)[:, None] - line[None] + 14 * rough
     alpha = smooth(-2, 2, drop)[..., None]
     crust = fbm(rng, h, w, 120)
-    albedo = np.broadcast_to(colour("7a6a66"), (h, w, 3))
-    albedo = mix(albedo, colour("8c4f78"), 0.75 * smooth(0.3, 1.1, crust))
-    albedo = mix(albedo, colour("8f8450"), 0.7 * smooth(0.3, 1.2, fbm(rng, h, w, 160)))
-    albedo = mix(albedo, colour("c9b79c"), 0.5 * smooth(0.9, 1.8, fbm(rng, h, w, 40, 4)))
+    albedo = np.broadcast_to(color("7a6a66"), (h, w, 3))
+    albedo = mix(albedo, color("8c4f78"), 0.75 * smooth(0.3, 1.1, crust))
+    albedo = mix(albedo, color("8f8450"), 0.7 * smooth(0.3, 1.2, fbm(rng, h, w, 160)))
+    albedo = mix(albedo, color("c9b79c"), 0.5 * smooth(0.9, 1.8, fbm(rng, h, w, 40, 4)))
     relief = 16 * rough + 3.0 * fbm(rng, h, w, 34, 4) + 0.10 * np.clip(drop, 0, 60)
     layer = np.dstack([lit(albedo, relief.astype(np.float32)) * alpha, alpha]).astype(np.float32)
     for row in range(rows):
@@ -252,7 +252,7 @@ def grass(seed: int, clumps: tuple[tuple[float, float], ...]) -> Array:
                     mask, (round(x), round(y)), (round(nx), round(ny)), 255, width, cv2.LINE_AA
                 )
                 x, y, a = nx, ny, a + bend
-            tone = colour(("274a2a", "3d5c2c", "1d3d33")[rng.integers(3)]) * rng.uniform(0.6, 1.3)
+            tone = color(("274a2a", "3d5c2c", "1d3d33")[rng.integers(3)]) * rng.uniform(0.6, 1.3)
             alpha = mask.astype(np.float32)[..., None] / 255
             canvas = under(np.dstack([alpha * tone, alpha]).astype(np.float32), canvas)
     return blur(canvas, 4.5)

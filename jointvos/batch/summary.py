@@ -28,7 +28,7 @@ class Summary:
         self._frames += 1
 
     def objects(self) -> tuple[ObjectSummary, ...]:
-        """The objects so far, by id."""
+        """The objects so far, by ID."""
         return tuple(
             ObjectSummary(i, self._lost[i], tuple(areas.get(i) for areas in self._areas))
             for i in sorted(self._lost)

@@ -1,7 +1,7 @@
 """Weights that training starts with: backbones alone, in a folder of their own.
 
 A file holds the tensors of `JointNet.backbone` under their names, as safetensors, and takes
-pictures as the network does: RGB in [0, 255] minus the network's mean.
+images as the network does: RGB in [0, 255] minus the network's mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ def convert_backbone(path: Path, name: str, target: Path) -> None:
     """Write a network of another project as a backbone of ours.
 
     Under `imagenet-lite0` and `-lite2` it is an EfficientNet-Lite, under other names a ResNet-50:
-    under `imagenet-r50` it takes pictures as torchvision does (RGB, scaled), else as Caffe and
+    under `imagenet-r50` it takes images as torchvision does (RGB, scaled), else as Caffe and
     Mask R-CNN do (BGR in [0, 255] minus a mean, which is ours as well).
 
     Args:
@@ -100,7 +100,7 @@ def _convert_lite(path: Path, name: str, target: Path) -> None:
 def _under_our_names(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What lies beside the first convolution, and not what other parts of a detector hold.
 
-    maskrcnn-benchmark puts the first convolution and its normalisation one level deeper.
+    maskrcnn-benchmark puts the first convolution and its normalization one level deeper.
     """
     prefixes = [name.removesuffix(LAST) for name in found if name.endswith(LAST)]
     prefix = min(prefixes, key=len, default="")
@@ -122,7 +122,7 @@ def _from_bgr(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _from_scaled_rgb(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Move torchvision's scaling of pictures into the first convolution and its normalisation.
+    """Move torchvision's scaling of images into the first convolution and its normalization.
 
     Exact but for the outermost pixels, where the convolution's padding is our mean, not theirs.
     """

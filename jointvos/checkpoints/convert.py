@@ -68,7 +68,7 @@ def convert(path: Path, name: str, target: Path) -> None:
 
     Args:
         path: The checkpoint.
-        name: What it will be installed as; a known name brings its preset and licence along.
+        name: What it will be installed as; a known name brings its preset and license along.
         target: The file to write.
 
     Raises:
@@ -96,7 +96,7 @@ def origin(path: Path, name: str) -> dict[str, str]:
         "source": path.name if known is None else known.file,
         "source_sha256": sha256_of(path),
         "preset": PRESET,
-        "licence": "unknown" if known is None else known.licence,
+        "license": "unknown" if known is None else known.license,
         "date": datetime.now(UTC).date().isoformat(),
     }
 

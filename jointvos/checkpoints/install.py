@@ -211,7 +211,7 @@ def _fetched(
 ) -> tuple[Path, str]:
     watch.note(f"fetching {file} from {host(addresses[0])}")
     if known is not None:
-        watch.note(f"its licence: {known.licence}")
+        watch.note(f"its license: {known.license}")
     size = known.size if known else None
     try:
         return fetch(addresses, workshop, watch, size=size, patience=patience)

@@ -59,7 +59,7 @@ def save_model(
     Args:
         net: The network.
         path: The file, by convention *.safetensors.
-        half: Store matrices and kernels in fp16. Vectors (biases, normalisation, whose variances
+        half: Store matrices and kernels in fp16. Vectors (biases, normalization, whose variances
             have no fixed range) and the learner's regularisation stay in fp32: they are few and
             sensitive. So does any tensor that would overflow.
         metadata: Further notes for the header.

@@ -28,7 +28,7 @@ class KnownModel:
         inference: `InferenceConfig` preset it was published with; None for a backbone.
         figures: Quality as published, with the data set it was measured on.
         training_data: What it was trained on.
-        licence: Terms of the weights, which are not those of the code.
+        license: Terms of the weights, which are not those of the code.
         file: Name of the published file, which mirrors keep.
         addresses: Where it is fetched, tried in turn; none for the model that is bundled.
         page: Where a person gets it with a browser.
@@ -48,7 +48,7 @@ class KnownModel:
     inference: str | None
     figures: str
     training_data: str
-    licence: str
+    license: str
     file: str
     addresses: tuple[str, ...]
     page: str
@@ -75,7 +75,7 @@ def _efficientnet_lite(
         inference=None,
         figures="-",
         training_data="ImageNet (ILSVRC 2012)",
-        licence="Apache-2.0; ImageNet's own terms are non-commercial",
+        license="Apache-2.0; ImageNet's own terms are non-commercial",
         file=f"efficientnet-lite{number}-{mark}.pth",
         addresses=(),
         page="",
@@ -107,7 +107,7 @@ KNOWN = {
             inference="ytvos",
             figures="G 83.1 on YouTube-VOS 2018 val, 82.8 on 2019",
             training_data="YouTube-VOS and DAVIS 2017, backbone from Mask R-CNN on COCO",
-            licence="the authors state none",
+            license="the authors state none",
             file="JOINT_ytvos.pth.tar",
             addresses=_on_drive(YTVOS_ID),
             page=DRIVE_PAGE.format(id=YTVOS_ID),
@@ -120,7 +120,7 @@ KNOWN = {
             inference="davis",
             figures="J&F 83.5 on DAVIS 2017 val",
             training_data="YouTube-VOS and DAVIS 2017, backbone from Mask R-CNN on COCO",
-            licence="the authors state none",
+            license="the authors state none",
             file="JOINT_davis.pth.tar",
             addresses=_on_drive(DAVIS_ID),
             page=DRIVE_PAGE.format(id=DAVIS_ID),
@@ -133,7 +133,7 @@ KNOWN = {
             inference="small",
             figures="J&F 85.3 on six DAVIS 2016 train sequences",
             training_data="ImageNet (backbone), DAVIS 2016 and stills, see weights/README.md",
-            licence="non-commercial research use",
+            license="non-commercial research use",
             file="joint-lite.safetensors",
             addresses=(),
             page="",
@@ -163,7 +163,7 @@ KNOWN = {
             inference=None,
             figures="-",
             training_data="COCO, after ImageNet",
-            licence="none is stated with the file",
+            license="none is stated with the file",
             file="e2e_mask_rcnn_R_50_FPN_1x_converted.pkl",
             addresses=_on_drive(MASK_RCNN_ID),
             page=DRIVE_PAGE.format(id=MASK_RCNN_ID),
@@ -176,7 +176,7 @@ KNOWN = {
             inference=None,
             figures="76.1 % top-1 on ImageNet",
             training_data="ImageNet (ILSVRC 2012)",
-            licence="BSD-3-Clause; ImageNet's own terms are non-commercial",
+            license="BSD-3-Clause; ImageNet's own terms are non-commercial",
             file="resnet50-0676ba61.pth",
             addresses=(TORCHVISION,),
             page=TORCHVISION,

@@ -22,7 +22,7 @@ ENCODERS = (
     "h264_nvenc",
     "aac",
 )
-"""What films may be coded with; the first three are in use."""
+"""What videos may be coded with; the first three are in use."""
 
 
 def info(
@@ -38,7 +38,7 @@ def info(
         "python": platform.python_version(),
         "platform": platform.platform(),
         **_torch(),
-        **_films(),
+        **_videos(),
         "packages": [f"{name} {_version(name)}" for name in PACKAGES],
         **_models(),
         "variables": sorted(name for name in os.environ if name.startswith("JOINTVOS_")),
@@ -95,7 +95,7 @@ def _torch() -> dict[str, Any]:
     return {"torch": torch.__version__, "cuda": cuda, "devices": devices}
 
 
-def _films() -> dict[str, Any]:
+def _videos() -> dict[str, Any]:
     try:
         import av
         import av.codec

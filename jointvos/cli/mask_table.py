@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jointvos.masks import MaskCheck, MaskedObject
 
-HEADER = f"{'id':>5}  {'colour':7}  {'area':>9}  {'share':>7}  box (x,y width x height)"
+HEADER = f"{'id':>5}  {'color':7}  {'area':>9}  {'share':>7}  box (x,y width x height)"
 
 
 def object_line(each: "MaskedObject", pixels: int) -> str:
@@ -15,7 +15,7 @@ def object_line(each: "MaskedObject", pixels: int) -> str:
     share = f"{100 * each.area / pixels:.2f} %"
     name = f"  {each.name}" if each.name else ""
     return (
-        f"{each.id:>5}  {colour(each):7}  {each.area:>6} px  {share:>7}  "
+        f"{each.id:>5}  {color(each):7}  {each.area:>6} px  {share:>7}  "
         f"{x},{y} {width}x{height}{name}"
     )
 
@@ -33,7 +33,7 @@ def as_json(check: "MaskCheck") -> str:
                 {
                     "id": each.id,
                     "name": each.name or None,
-                    "colour": colour(each),
+                    "color": color(each),
                     "area": each.area,
                     "share": round(each.area / check.labels.size, 6),
                     "box": list(each.box),
@@ -45,7 +45,7 @@ def as_json(check: "MaskCheck") -> str:
     )
 
 
-def colour(each: "MaskedObject") -> str:
+def color(each: "MaskedObject") -> str:
     """As #rrggbb."""
-    red, green, blue = each.colour
+    red, green, blue = each.color
     return f"#{red:02x}{green:02x}{blue:02x}"

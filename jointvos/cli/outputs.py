@@ -25,7 +25,7 @@ def with_output(outputs: "Outputs", output: Path | None) -> "Outputs":
 
     if output is None:
         return outputs
-    name = "overlay" if output == STDOUT or _is_film(output) else "png"
+    name = "overlay" if output == STDOUT or _is_video(output) else "png"
     if name in outputs.paths():
         raise ConfigError(f"-o {output} means --{name}, which is given too; drop one of them")
     return replace(outputs, overlay=output) if name == "overlay" else replace(outputs, png=output)
@@ -63,7 +63,7 @@ def check_stdout(outputs: "Outputs", as_json: bool) -> None:
     """Refuse what stdout cannot take.
 
     Raises:
-        ConfigError: A film and JSON would both go there, or a film to the terminal.
+        ConfigError: A video and JSON would both go there, or a video to the terminal.
     """
     from jointvos.media.writing import STDOUT
 
@@ -77,7 +77,7 @@ def check_stdout(outputs: "Outputs", as_json: bool) -> None:
         raise ConfigError(f"{option} - would fill the terminal; redirect it or use a pipe")
 
 
-def _is_film(path: Path) -> bool:
+def _is_video(path: Path) -> bool:
     from jointvos.media.writing import VIDEO_FORMATS
     from jointvos.runs.outputs import is_folder
 
@@ -85,7 +85,7 @@ def _is_film(path: Path) -> bool:
         return True
     if not is_folder(path):
         raise ConfigError(
-            f"-o {path}: expected a folder or a film ({', '.join(sorted(VIDEO_FORMATS))}); "
+            f"-o {path}: expected a folder or a video ({', '.join(sorted(VIDEO_FORMATS))}); "
             "use --png for a folder whose name has a dot"
         )
     return False

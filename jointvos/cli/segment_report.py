@@ -132,7 +132,7 @@ def _describe(
     for cut in masks.cuts:
         reporter.note(f"{cut.option} {cut}: object {cut.id}")
     if not info.is_video and "overlay" in job.outputs.paths():
-        reporter.note(f"pictures become a film of {info.frame_rate} frames per second")
+        reporter.note(f"images become a video of {info.frame_rate} frames per second")
 
 
 def _json_line(event: "SegmentedFrame", names: Mapping[int, str]) -> str:

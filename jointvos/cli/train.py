@@ -56,7 +56,7 @@ def train(
     from jointvos.distributed import joined_processes
     from jointvos.inference.device import choose_device
     from jointvos.training.data.sources import open_data
-    from jointvos.training.pictures.contact_sheet import draw_batch
+    from jointvos.training.images.contact_sheet import draw_batch
     from jointvos.training.run import Run, draw
     from jointvos.training.trainer import Trainer, keep_freed_memory
     from jointvos.training.validation import Validator

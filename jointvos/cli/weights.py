@@ -134,7 +134,7 @@ def _list(folder: Path | None, as_json: bool) -> None:
     if as_json:
         data(json.dumps({"folder": str(folder), "models": rows}))
         return
-    table = [("NAME", "INSTALLED", "SIZE", "QUALITY AS PUBLISHED", "LICENCE")]
+    table = [("NAME", "INSTALLED", "SIZE", "QUALITY AS PUBLISHED", "LICENSE")]
     for row in rows:
         size = row["bytes"] or row["published_bytes"]
         table.append(
@@ -143,7 +143,7 @@ def _list(folder: Path | None, as_json: bool) -> None:
                 "yes" if row["path"] else "no",
                 f"{size / 1e6:.1f} MB" if size else "unknown",
                 row["quality"] or "-",
-                row["licence"] or "yours to know",
+                row["license"] or "yours to know",
             )
         )
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
@@ -169,7 +169,7 @@ def _described(name: str, path: Path | None) -> dict[str, Any]:
         "bytes": path.stat().st_size if path else None,
         "sha256": inside.sha256 if inside else known.installed_sha256 if known and path else None,
         "quality": known.figures if known else None,
-        "licence": known.licence if known else None,
+        "license": known.license if known else None,
         "training_data": known.training_data if known else None,
         "source": published.source if published else None,
         "seen": published.date if published else None,

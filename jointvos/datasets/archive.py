@@ -11,7 +11,7 @@ from jointvos.errors import DatasetError
 
 SMALL = 64 * 2**20
 MOST_PACKED = 100
-"""Pictures are packed already; a zip that grows more than so many times is a trap."""
+"""Images are packed already; a zip that grows more than so many times is a trap."""
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def _unpack(path: Path, folder: Path) -> None:
             if size > max(SMALL, MOST_PACKED * path.stat().st_size):
                 raise DatasetError(
                     f"{path} would unpack to {size / 2**20:.0f} MiB, more than {MOST_PACKED} times "
-                    "its size: expected pictures; unpack it by hand if it is what you want"
+                    "its size: expected images; unpack it by hand if it is what you want"
                 )
             archive.extractall(folder)
     except (BadZipFile, OSError, NotImplementedError, RuntimeError) as error:

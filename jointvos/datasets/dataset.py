@@ -27,7 +27,7 @@ class VOSDataset:
         broken: The others.
         frames: Which frames of a video the model is given, where there is a choice.
         scored: Whether there are true masks beyond those that are given.
-        pictures: Whether `VOSSequence.frames` are pictures; else they are the masks again.
+        images: Whether `VOSSequence.frames` are images; else they are the masks again.
         notes: What should be known of it, a sentence each.
     """
 
@@ -38,7 +38,7 @@ class VOSDataset:
     broken: tuple[BrokenSequence, ...] = ()
     frames: str = "all"
     scored: bool = True
-    pictures: bool = True
+    images: bool = True
     notes: tuple[str, ...] = ()
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from jointvos.datasets.dataset import BrokenSequence, VOSDataset
-from jointvos.datasets.listing import MASKS, PICTURES, check_name, first_of, required_files
+from jointvos.datasets.listing import MASKS, IMAGES, check_name, first_of, required_files
 from jointvos.datasets.sequence import VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
 
@@ -29,7 +29,7 @@ def open_davis(
     split: str = "val",
     resolution: str = "480p",
 ) -> list[VOSSequence]:
-    """List the sequences of a split, in the order of its file; no picture is opened.
+    """List the sequences of a split, in the order of its file; no image is opened.
 
     With 2016 all objects of a sequence are merged into one.
 
@@ -114,7 +114,7 @@ def sequence_files(
         SequenceIncomplete: Some are missing, see `davis_dataset`.
         DatasetError: A folder cannot be read.
     """
-    frames = required_files(_folder(root / "JPEGImages", resolution, name), PICTURES)
+    frames = required_files(_folder(root / "JPEGImages", resolution, name), IMAGES)
     masks = required_files(_folder(root / "Annotations", resolution, name), MASKS)
     stems = list(frames)
     if lost := [stem for stem in masks if stem not in frames]:
@@ -138,7 +138,7 @@ def _folder(parent: Path, resolution: str, name: str) -> Path:
 def _incomplete(name: str, kind: str, lost: list[str], hint: str) -> SequenceIncomplete:
     return SequenceIncomplete(
         f"sequence {name} lacks {kind} for {first_of(lost)}: "
-        "expected a picture and a mask for every frame",
+        "expected an image and a mask for every frame",
         hint=hint,
     )
 

@@ -29,7 +29,7 @@ def open_folders(root: Path | str) -> VOSDataset:
         except DatasetError as error:
             broken.append(BrokenSequence(name, error))
     return VOSDataset(
-        root.resolve().name, "all", "davis", tuple(sequences), tuple(broken), pictures=False
+        root.resolve().name, "all", "davis", tuple(sequences), tuple(broken), images=False
     )
 
 

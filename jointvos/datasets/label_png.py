@@ -1,7 +1,7 @@
 """The commonest kind of mask read two to three times as fast as by Pillow.
 
-Masks are written with 8 bits per pixel and without filters, because ids are no smooth picture:
-then the decompressed data are the ids, with a 0 in front of every row. Whatever else a PNG may
+Masks are written with 8 bits per pixel and without filters, because IDs are no smooth image:
+then the decompressed data are the IDs, with a 0 in front of every row. Whatever else a PNG may
 be, damage included, is left to Pillow.
 """
 
@@ -13,19 +13,19 @@ import numpy as np
 from jointvos.types import LabelMap
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, PALETTE = 0, 3
+GRAY, PALETTE = 0, 3
 LARGEST = 2**26
-"""Pixels; Pillow decides about larger pictures."""
+"""Pixels; Pillow decides about larger images."""
 
 
 def plain_labels(content: bytes) -> LabelMap | None:
-    """The ids in a PNG file, uint8 [Hv,Wv], if it is of the plain kind; else None."""
+    """The IDs in a PNG file, uint8 [Hv,Wv], if it is of the plain kind; else None."""
     try:
         if content[:8] != SIGNATURE or content[12:16] != b"IHDR":
             return None
         width, height, depth, kind, _, _, interlaced = struct.unpack_from(">IIBBBBB", content, 16)
         sound = 0 < width * height <= LARGEST
-        if not sound or depth != 8 or kind not in (GREY, PALETTE) or interlaced:
+        if not sound or depth != 8 or kind not in (GRAY, PALETTE) or interlaced:
             return None
         size = height * (width + 1)
         stream = zlib.decompressobj()

@@ -1,11 +1,11 @@
-"""Folders of pictures, and names that come from files."""
+"""Folders of images, and names that come from files."""
 
 import re
 from pathlib import Path
 
 from jointvos.errors import DatasetError, DatasetNotFound
 
-PICTURES = (".jpg", ".jpeg", ".png")
+IMAGES = (".jpg", ".jpeg", ".png")
 MASKS = (".png",)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from jointvos.datasets.dataset import BrokenSequence, VOSDataset
-from jointvos.datasets.listing import MASKS, PICTURES, check_name, required_files
+from jointvos.datasets.listing import MASKS, IMAGES, check_name, required_files
 from jointvos.datasets.mose import split_folder
 from jointvos.datasets.sequence import VOSObject, VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
@@ -94,7 +94,7 @@ def _id(key: str) -> int:
 
 
 def _sequence(folder: Path, name: str, ranges: Ranges) -> VOSSequence:
-    frames = required_files(folder / "JPEGImages" / name, PICTURES)
+    frames = required_files(folder / "JPEGImages" / name, IMAGES)
     masks = required_files(folder / "Annotations" / name, MASKS)
     if strange := [stem for stem in frames if not stem.isdecimal()]:
         raise SequenceIncomplete(

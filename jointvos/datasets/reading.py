@@ -1,4 +1,4 @@
-"""Pictures and label maps of data sets, which are indexed or grey pictures."""
+"""Images and label maps of data sets, which are indexed or gray images."""
 
 import struct
 import zlib
@@ -26,36 +26,36 @@ DAMAGE = (
 
 
 def read_image(path: Path) -> Image:
-    """A picture as RGB, uint8 [Hv,Wv,3].
+    """An image as RGB, uint8 [Hv,Wv,3].
 
     Raises:
         SequenceIncomplete: The file is missing.
-        DatasetError: The file is damaged or no picture.
+        DatasetError: The file is damaged or no image.
     """
     return np.array(_open(path).convert("RGB"), np.uint8)
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture, from its header.
+    """Height and width of an image, from its header.
 
     Raises:
         SequenceIncomplete: The file is missing.
-        DatasetError: The file is damaged or no picture.
+        DatasetError: The file is damaged or no image.
     """
     width, height = _open(path, decode=False).size
     return height, width
 
 
 def read_labels(path: Path, *, single_object: bool = False) -> LabelMap:
-    """The ids of a mask file, uint8 [Hv,Wv]: palette indices, grey levels or bits as they are.
+    """The IDs of a mask file, uint8 [Hv,Wv]: palette indices, gray levels or bits as they are.
 
     Args:
         path: The file.
-        single_object: Whether all that is not 0 is one object with id 1, also 255.
+        single_object: Whether all that is not 0 is one object with ID 1, also 255.
 
     Raises:
         SequenceIncomplete: The file is missing.
-        DatasetError: The file is damaged, or holds colours instead of ids.
+        DatasetError: The file is damaged, or holds colors instead of IDs.
     """
     labels = plain_labels(_content(path))
     if labels is None:
@@ -64,13 +64,13 @@ def read_labels(path: Path, *, single_object: bool = False) -> LabelMap:
 
 
 def _decoded_labels(path: Path) -> LabelMap:
-    picture = _open(path)
-    if picture.mode not in LABEL_MODES:
+    image = _open(path)
+    if image.mode not in LABEL_MODES:
         raise DatasetError(
-            f"mask {path} is a picture of kind {picture.mode}: expected object ids in an "
-            "indexed (P), grey (L) or black and white (1) picture"
+            f"mask {path} is an image of kind {image.mode}: expected object IDs in an "
+            "indexed (P), gray (L) or black and white (1) image"
         )
-    return np.array(picture, np.uint8)
+    return np.array(image, np.uint8)
 
 
 def _content(path: Path) -> bytes:
@@ -85,13 +85,13 @@ def _content(path: Path) -> bytes:
 def _open(path: Path, decode: bool = True) -> PILImage.Image:
     try:
         with path.open("rb") as file:
-            picture = PILImage.open(file)
+            image = PILImage.open(file)
             if decode:
-                picture.load()
-            return picture
+                image.load()
+            return image
     except FileNotFoundError as error:
         raise SequenceIncomplete(f"{path} is missing: restore it from the data set") from error
     except DAMAGE as error:
         raise DatasetError(
-            f"{path} cannot be read as a picture ({error}): restore it from the data set"
+            f"{path} cannot be read as an image ({error}): restore it from the data set"
         ) from error

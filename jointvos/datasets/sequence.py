@@ -1,4 +1,4 @@
-"""One sequence of a data set: its pictures and masks, read when they are asked for."""
+"""One sequence of a data set: its images and masks, read when they are asked for."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ class VOSSequence:
 
     Attributes:
         name: Name in the data set.
-        frames: The pictures.
+        frames: The images.
         masks: The true mask of each frame; None where the data set has none.
-        single_object: Whether all that is not background counts as one object with id 1.
+        single_object: Whether all that is not background counts as one object with ID 1.
         objects: The objects, if the data set lists them; else they are those of the first mask.
     """
 
@@ -64,7 +64,7 @@ class VOSSequence:
         return tuple(sorted({index for each in self.objects for index in each.frames}))
 
     def image(self, index: int) -> Image:
-        """Picture of a frame, RGB uint8 [Hv,Wv,3].
+        """Image of a frame, RGB uint8 [Hv,Wv,3].
 
         Raises:
             DatasetError: The file is missing or damaged.
@@ -72,11 +72,11 @@ class VOSSequence:
         return read_image(self.frames[index])
 
     def labels(self, index: int) -> LabelMap:
-        """True ids of a frame, uint8 [Hv,Wv]; 255 is void.
+        """True IDs of a frame, uint8 [Hv,Wv]; 255 is void.
 
         Raises:
             SequenceIncomplete: The frame has no mask.
-            DatasetError: The file is damaged or holds no ids.
+            DatasetError: The file is damaged or holds no IDs.
         """
         path = self.masks[index]
         if path is None:
@@ -86,7 +86,7 @@ class VOSSequence:
         return read_labels(path, single_object=self.single_object)
 
     def annotation(self, index: int, known: Collection[int]) -> LabelMap | None:
-        """The mask that a model gets with a frame, uint8 [Hv,Wv]: the ids of objects new in it.
+        """The mask that a model gets with a frame, uint8 [Hv,Wv]: the IDs of objects new in it.
 
         Args:
             index: The frame.
@@ -113,6 +113,6 @@ class VOSSequence:
         if not np.any((labels > 0) & (labels < VOID)):
             raise DatasetError(
                 f"{self.masks[index]}, the first mask of sequence {self.name}, holds no object: "
-                "expected ids from 1 to 254"
+                "expected IDs from 1 to 254"
             )
         return labels

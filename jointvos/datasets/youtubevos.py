@@ -20,7 +20,7 @@ from typing import Any, Literal
 from jointvos.datasets.dataset import BrokenSequence, VOSDataset
 from jointvos.datasets.listing import (
     MASKS,
-    PICTURES,
+    IMAGES,
     check_name,
     files_by_stem,
     first_of,
@@ -40,7 +40,7 @@ def youtubevos_dataset(
     split: str = "valid",
     frames: Literal["auto", "listed", "all"] = "auto",
 ) -> VOSDataset:
-    """The videos of a split, in the order of meta.json; no picture is opened.
+    """The videos of a split, in the order of meta.json; no image is opened.
 
     Args:
         root: The folder that holds the splits.
@@ -62,14 +62,14 @@ def youtubevos_dataset(
             "the split there; fetch them, or use the listed ones"
         )
     use_all = everything is not None and frames != "listed"
-    pictures = everything if everything and use_all else root / split / "JPEGImages"
+    images = everything if everything and use_all else root / split / "JPEGImages"
     seen = _seen_categories(root, split, videos)
     sequences: list[VOSSequence] = []
     broken: list[BrokenSequence] = []
     for name, objects in videos.items():
         try:
             masks = root / split / "Annotations" / name
-            sequences.append(_sequence(name, objects, pictures / name, masks, use_all, seen))
+            sequences.append(_sequence(name, objects, images / name, masks, use_all, seen))
         except DatasetError as error:
             broken.append(BrokenSequence(name, error))
     notes = [f"{'all' if use_all else 'the listed'} frames of every video are given to the model"]
@@ -108,7 +108,7 @@ def _read_meta(path: Path) -> dict[str, Listed]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(
             f"{path} is not as expected ({type(error).__name__}: {error}): videos with objects, "
-            "which have an id from 1 to 254 and the frames they are listed in; restore it"
+            "which have an ID from 1 to 254 and the frames they are listed in; restore it"
         ) from error
     if not videos:
         raise DatasetError(f"{path} lists no video: expected at least one")
@@ -151,17 +151,17 @@ def _seen_categories(
 def _sequence(
     name: str,
     objects: Listed,
-    pictures: Path,
+    images: Path,
     annotations: Path,
     use_all: bool,
     seen: frozenset[str | None] | None,
 ) -> VOSSequence:
-    files = required_files(pictures, PICTURES)
+    files = required_files(images, IMAGES)
     listed = sorted({stem for _, stems in objects.values() for stem in stems}, key=natural)
     if lost := [stem for stem in listed if stem not in files]:
         raise SequenceIncomplete(
             f"sequence {name} lacks frames for {first_of(lost)}, which meta.json lists: "
-            f"expected them in {pictures}; restore them from the data set"
+            f"expected them in {images}; restore them from the data set"
         )
     stems = list(files)
     stems = stems[stems.index(listed[0]) : stems.index(listed[-1]) + 1] if use_all else listed

@@ -11,8 +11,8 @@ from PIL import Image as PILImage
 
 from jointvos.datasets import VOSDataset, VOSSequence, predicted_files, read_labels
 from jointvos.evaluation.result import EvaluationResult, SequenceResult
-from jointvos.masks import DISPLAY_COLOURS, draw_overlay
-from jointvos.masks.overlay import colour_labels
+from jointvos.masks import DISPLAY_COLORS, draw_overlay
+from jointvos.masks.overlay import color_labels
 from jointvos.types import Image, LabelMap
 
 LINES = ("#2f6fde", "#d9480f", "#2b8a3e", "#9c36b5", "#b08900", "#0b7285", "#c2255c", "#5f3dc4")
@@ -47,7 +47,7 @@ class Line:
     """One object in a chart, its points in pixels."""
 
     object_id: int
-    colour: str
+    color: str
     title: str
     points: list[tuple[float, float]]
 
@@ -86,7 +86,7 @@ def j_over_time(sequence: SequenceResult) -> Chart:
     lines = [
         Line(
             object_id=each.object_id,
-            colour=LINES[number % len(LINES)],
+            color=LINES[number % len(LINES)],
             title=f"object {each.object_id}, mean J {each.j.mean():.3f}",
             points=[place(t, j) for t, j in _thinned(each.frames, each.j)],
         )
@@ -125,7 +125,7 @@ def side_by_side(
     files = predicted_files(predictions, sequence.name, alone=len(dataset.sequences) == 1)
     labels = read_labels(files[sequence.frames[index].stem], single_object=sequence.single_object)
     truth = sequence.labels(index)
-    image = sequence.image(index) if dataset.pictures else None
+    image = sequence.image(index) if dataset.images else None
     return _data_url(_drawn(image, truth)), _data_url(_drawn(image, labels))
 
 
@@ -154,9 +154,9 @@ def _frames(sequence: SequenceResult) -> list[WorstFrame]:
 def _drawn(image: Image | None, labels: LabelMap) -> Image:
     if image is not None and image.shape[:2] == labels.shape:
         return draw_overlay(image, labels)
-    colours = DISPLAY_COLOURS.copy()
-    colours[0] = BACKDROP
-    return colour_labels(labels, colours)
+    colors = DISPLAY_COLORS.copy()
+    colors[0] = BACKDROP
+    return color_labels(labels, colors)
 
 
 def _data_url(image: Image) -> str:

@@ -57,7 +57,7 @@ def write_outputs(
 
     Raises:
         OutputError: A file cannot be written.
-        DatasetError: A picture for the report is missing or damaged.
+        DatasetError: An image for the report is missing or damaged.
     """
     document = as_json(run, result)
     write_whole(folder / FIGURES, json.dumps(document, indent=1, allow_nan=False) + "\n")

@@ -76,15 +76,15 @@ def plan_sequence(
         return _plan_youtubevos(sequence, predicted, max_frames or len(sequence))
     if dataset.protocol == "lvos":
         return _plan_lvos(sequence, predicted, max_frames or len(sequence))
-    return _plan_davis(sequence, predicted, max_frames or len(sequence), dataset.pictures)
+    return _plan_davis(sequence, predicted, max_frames or len(sequence), dataset.images)
 
 
 def _plan_davis(
-    sequence: VOSSequence, predicted: Mapping[str, Path], count: int, has_pictures: bool
+    sequence: VOSSequence, predicted: Mapping[str, Path], count: int, has_images: bool
 ) -> SequencePlan:
     masked = [index for index, mask in enumerate(sequence.masks[:count]) if mask is not None]
     check_frame_count(sequence.name, len(masked))
-    _refuse_extra(sequence, predicted, has_pictures)
+    _refuse_extra(sequence, predicted, has_images)
     first_mask = sequence.labels(masked[0])
     _check_last(sequence, masked[-1], first_mask.shape)
     ids = object_ids(sequence.name, first_mask)
@@ -205,10 +205,10 @@ def _check_last(sequence: VOSSequence, last: int, size: tuple[int, ...]) -> None
         )
 
 
-def _refuse_extra(sequence: VOSSequence, predicted: Mapping[str, Path], has_pictures: bool) -> None:
+def _refuse_extra(sequence: VOSSequence, predicted: Mapping[str, Path], has_images: bool) -> None:
     stems = _stems(sequence)
     extra = [stem for stem in predicted if stem not in stems]
-    if not has_pictures:
+    if not has_images:
         # True masks alone may have gaps, but not before the first or after the last.
         first, last = natural(next(iter(stems))), natural(list(stems)[-1])
         extra = [stem for stem in extra if not first < natural(stem) < last]

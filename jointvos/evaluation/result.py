@@ -21,7 +21,7 @@ class SequenceResult:
 
     Attributes:
         name: Name of the sequence.
-        objects: One score per object, at least one, in the order of the ids.
+        objects: One score per object, at least one, in the order of the IDs.
         step_seconds: Time of each step of the session, float64 [N] for N frames, the first
             included; reading files and scoring are not counted. Empty if no session ran.
         notes: What should be known of it, a sentence each.

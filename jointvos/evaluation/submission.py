@@ -33,7 +33,7 @@ def write_submission(path: Path, dataset: VOSDataset, predictions: Path) -> int:
 
     Raises:
         SequenceIncomplete: A mask is missing.
-        DatasetError: A mask has another size than the frame, or an id that no object has.
+        DatasetError: A mask has another size than the frame, or an ID that no object has.
         OutputError: The zip cannot be written, or does not hold what it should.
     """
     prefix = "Annotations/" if dataset.protocol == "youtubevos" else ""
@@ -87,7 +87,7 @@ def _checked_files(
             )
         if strange := np.setdiff1d(labels, allowed).tolist():
             raise DatasetError(
-                f"{files[stem]} holds the id {strange[0]}, which is no object of sequence "
+                f"{files[stem]} holds the ID {strange[0]}, which is no object of sequence "
                 f"{sequence.name}: expected {', '.join(map(str, allowed))}"
             )
         yield stem, files[stem]

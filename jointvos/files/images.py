@@ -30,12 +30,12 @@ IMAGE_ERRORS = (
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 
-# Pillow itself only warns of pictures between 89 and 179 million pixels.
+# Pillow itself only warns of images between 89 and 179 million pixels.
 warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
 
 
 def open_image(path: Path | IO[bytes], extra: Sequence[str] = ()) -> PillowImage.Image:
-    """Read the header of a picture, by content rather than by suffix.
+    """Read the header of an image, by content rather than by suffix.
 
     Args:
         path: The file.
@@ -47,15 +47,15 @@ def open_image(path: Path | IO[bytes], extra: Sequence[str] = ()) -> PillowImage
     return PillowImage.open(path, formats=(*_FORMATS, *extra))
 
 
-def upright(picture: PillowImage.Image) -> PillowImage.Image:
-    """Decode a picture and turn it as its EXIF orientation says."""
-    return ImageOps.exif_transpose(picture)
+def upright(image: PillowImage.Image) -> PillowImage.Image:
+    """Decode an image and turn it as its EXIF orientation says."""
+    return ImageOps.exif_transpose(image)
 
 
 def image_reason(error: BaseException) -> str:
     """What went wrong, in a few words."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture of a known kind"
+        return "not an image of a known kind"
     if isinstance(error, PillowImage.DecompressionBombError | PillowImage.DecompressionBombWarning):
         return "it claims more than 89 million pixels"
     text = getattr(error, "strerror", None) or str(error)
@@ -63,16 +63,16 @@ def image_reason(error: BaseException) -> str:
 
 
 def images_in(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
-    """The pictures of a folder in natural order, by their suffixes.
+    """The images of a folder in natural order, by their suffixes.
 
     Raises:
-        MediaOpenError: The folder is missing or holds no pictures.
-        UnsupportedMediaError: Two pictures differ only in their suffixes.
+        MediaOpenError: The folder is missing or holds no images.
+        UnsupportedMediaError: Two images differ only in their suffixes.
     """
     paths = in_natural_order(with_suffixes(folder, suffixes), folder)
     if not paths:
         raise MediaOpenError(
-            f"{folder} holds no pictures; expected files ending in {', '.join(sorted(suffixes))}"
+            f"{folder} holds no images; expected files ending in {', '.join(sorted(suffixes))}"
         )
     return paths
 

@@ -1,4 +1,4 @@
-"""How a stored picture has to be turned to stand upright."""
+"""How a stored image has to be turned to stand upright."""
 
 import math
 import struct
@@ -22,7 +22,7 @@ class Orientation:
     def from_display_matrix(cls, matrix: bytes) -> "Orientation":
         """Read the 3x3 matrix of a container: nine int32, the first two columns in 16.16.
 
-        `frame.rotation` of PyAV cannot be used: it calls a mirrored picture turned by 180.
+        `frame.rotation` of PyAV cannot be used: it calls a mirrored image turned by 180.
         """
         a, b, _, c, d = struct.unpack("<9i", matrix[:36])[:5]
         mirrored = a * d - b * c < 0
@@ -35,7 +35,7 @@ class Orientation:
         return self.quarter_turns % 2 == 1
 
     def upright(self, image: NDArray[Number]) -> NDArray[Number]:
-        """The picture or mask as it should be seen, [H,W,...] to [Hv,Wv,...]."""
+        """The image or mask as it should be seen, [H,W,...] to [Hv,Wv,...]."""
         if self == Orientation():
             return image
         mirrored = image[:, ::-1] if self.mirrored else image

@@ -20,7 +20,7 @@ _TEXT = f"{_KEY}\0{_VALUE}".encode("latin-1")
 
 
 def mark() -> PngInfo:
-    """What to save with a picture."""
+    """What to save with an image."""
     info = PngInfo()
     info.add_text(_KEY, _VALUE)
     return info
@@ -52,12 +52,12 @@ def write_png(
     offset: tuple[int, int] | None = None,
     hdr: Hdr | None = None,
 ) -> None:
-    """Write grey or RGBA (8 or 16 bit) or RGB (8 bit) as a PNG that says who wrote it.
+    """Write gray or RGBA (8 or 16 bit) or RGB (8 bit) as a PNG that says who wrote it.
 
     Args:
         path: The file.
         pixels: [H,W], [H,W,3] or [H,W,4].
-        offset: Where in a larger picture it belongs, x and y; for editors that place layers.
+        offset: Where in a larger image it belongs, x and y; for editors that place layers.
         hdr: How colors are coded, if they are HDR.
 
     Raises:

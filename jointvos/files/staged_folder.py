@@ -1,4 +1,4 @@
-"""Outputs that are a folder of pictures, which is never mixed with anybody else's files."""
+"""Outputs that are a folder of images, which is never mixed with anybody else's files."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ class StagedFolder(StagedSink):
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None: ...
 
     def _object_folder(self, object_id: int) -> Path:
-        """A folder for one object's pictures."""
+        """A folder for one object's images."""
         folder = self._staging / str(object_id)
         if not folder.is_dir():
             self._make(folder)

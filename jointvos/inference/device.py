@@ -58,7 +58,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 
 def upload(image: Image, device: torch.device) -> Tensor:
-    """The picture [Hv,Wv,3] on the device; a GPU fetches it itself while the host goes on."""
+    """The image [Hv,Wv,3] on the device; a GPU fetches it itself while the host goes on."""
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
     if device.type != "cuda":
         return pixels.to(device)

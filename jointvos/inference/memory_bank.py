@@ -2,7 +2,7 @@
 
 The first template is never evicted; of the learned ones the oldest goes. The paper says nothing
 of template weights; the rule is its code's: a new template weighs as much as the previous one
-divided by (1 - decay), all are normalised, and the first keeps a least share. Corrections, which
+divided by (1 - decay), all are normalized, and the first keeps a least share. Corrections, which
 neither knows, are treated like the first template.
 """
 
@@ -181,7 +181,7 @@ class MemoryBank:
         self.weights = self._shared_out(weights)
 
     def _shared_out(self, weights: Tensor) -> Tensor:
-        """Normalised, and every permanent template raised to its least share."""
+        """Normalized, and every permanent template raised to its least share."""
         weights = weights / weights.sum()
         permanent = torch.zeros(len(weights), dtype=torch.bool)
         permanent[[0, *self.corrections]] = True

@@ -41,12 +41,12 @@ class ObjectTracker:
     Args:
         net: The network, on its device.
         config: How to run it.
-        object_id: The user's id.
+        object_id: The user's ID.
         state: Place and extent in the first frame; None for an object that a saved state is loaded
             into.
 
     Attributes:
-        object_id: The user's id.
+        object_id: The user's ID.
         state: Place and extent of the target in the last frame.
         area: Its sum of probabilities there.
         cells: The squares it occupied there, for its reach; None without one, or if it was all but
@@ -225,7 +225,7 @@ class ObjectTracker:
             whole = torch.tensor(frame).float()
             scale = (whole / torch.tensor(self.config.crop_size)).max()
             return search_region(whole / 2, scale, self.config.crop_size, frame)
-        return self._region(self.state.centre, self.scale, frame)
+        return self._region(self.state.center, self.scale, frame)
 
     def closer_region(self, moments: Tensor, frame: tuple[int, int]) -> SearchRegion | None:
         """Where to look again after a look at the whole frame, at the usual scale; None: nowhere.
@@ -238,19 +238,19 @@ class ObjectTracker:
             return None
         found = updated_state(moments, self.state, self.config.min_target_area)
         scale = limited_scale(found.size, self.base_size, self.scale, ANY_CHANGE)
-        return self._region(found.centre, scale, frame)
+        return self._region(found.center, scale, frame)
 
-    def _region(self, centre: Tensor, scale: Tensor, frame: tuple[int, int]) -> SearchRegion:
+    def _region(self, center: Tensor, scale: Tensor, frame: tuple[int, int]) -> SearchRegion:
         """Region around a place.
 
-        Its centre lies half a feature cell off where feature map and kernel have the same parity,
+        Its center lies half a feature cell off where feature map and kernel have the same parity,
         as in the paper's code.
         """
         crop = torch.tensor(self.config.crop_size).float()
         cells = (crop / 16).int()
         parity = (cells + self.net.config.kernel_size) % 2
         offset = parity * scale * crop / (2 * cells)
-        return search_region(centre + offset, scale, self.config.crop_size, frame)
+        return search_region(center + offset, scale, self.config.crop_size, frame)
 
     def search_encoding(self, features: FrameFeatures) -> Tensor:
         """E_tra* + E_ind* of the search frame, features with B = 1; [1,D,h,w]."""
@@ -298,7 +298,7 @@ class ObjectTracker:
             self.paused, limits = False, ANY_CHANGE
         state = updated_state(moments, self.state, self.config.min_target_area)
         self.scale = limited_scale(state.size, self.base_size, self.scale, limits)
-        self.state = TargetState(state.centre, self.base_size * self.scale)
+        self.state = TargetState(state.center, self.base_size * self.scale)
         self.area = float(moments[0])
         there = self.config.reach > 0 and self.area >= self.config.min_target_area
         self.cells = main_cells(mask) if there else None
@@ -338,4 +338,4 @@ class ObjectTracker:
 
 
 def _target_state(state: Mapping[str, Any]) -> TargetState:
-    return TargetState(loaded_tensor(state, "centre", 2), loaded_tensor(state, "size", 2))
+    return TargetState(loaded_tensor(state, "center", 2), loaded_tensor(state, "size", 2))

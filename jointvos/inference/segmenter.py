@@ -155,7 +155,7 @@ class VideoSegmenter:
 
         Raises:
             MaskSizeMismatch: Mask and image differ in size.
-            MaskError: The mask does not consist of ids.
+            MaskError: The mask does not consist of IDs.
             UnsupportedMediaError: The image's size differs from the first one's.
             OutOfDeviceMemory: The device's memory does not suffice.
         """
@@ -278,7 +278,7 @@ class VideoSegmenter:
                 "they must have one size"
             )
         if masks is not None and masks.dtype not in (np.uint8, np.uint16):
-            raise MaskError(f"the mask is {masks.dtype}, expected ids in uint8 or uint16")
+            raise MaskError(f"the mask is {masks.dtype}, expected IDs in uint8 or uint16")
 
     def _advance(
         self, image: Image, masks: LabelMap | None, index: int, cut: bool, template: bool | None

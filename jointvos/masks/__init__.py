@@ -11,9 +11,9 @@ from jointvos.masks.alpha import (
 from jointvos.masks.boxes import Box, cut_box
 from jointvos.masks.check import MaskCheck, MaskedObject, examine_labels, examine_mask
 from jointvos.masks.id_change import IdChange
-from jointvos.masks.mask_file import MaskFile, as_grey, check_mask, read_mask, write_mask_png
+from jointvos.masks.mask_file import MaskFile, as_gray, check_mask, read_mask, write_mask_png
 from jointvos.masks.overlay import draw_overlay
-from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLOURS
+from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLORS
 from jointvos.masks.points import Clicks, Point, clicks_of
 from jointvos.masks.prompt_reading import examine_file, mask_in, mask_path, read_prompts
 from jointvos.masks.prompts import MaskPrompts, Prompt
@@ -22,7 +22,7 @@ from jointvos.masks.regions import Region, cut_strokes, similar_region
 
 __all__ = [
     "DAVIS_PALETTE",
-    "DISPLAY_COLOURS",
+    "DISPLAY_COLORS",
     "Background",
     "Box",
     "Clicks",
@@ -35,7 +35,7 @@ __all__ = [
     "Prompt",
     "Refinement",
     "Region",
-    "as_grey",
+    "as_gray",
     "check_mask",
     "clicks_of",
     "cut_box",

@@ -1,4 +1,4 @@
-"""What becomes of probabilities: soft masks, pictures with transparency, other backgrounds."""
+"""What becomes of probabilities: soft masks, images with transparency, other backgrounds."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -82,7 +82,7 @@ def to_16_bit(soft: Soft) -> NDArray[np.uint16]:
 
 
 def cut_out(image: Image, soft: Soft) -> NDArray[np.uint8]:
-    """The picture with straight alpha, RGBA uint8 [H,W,4]; its colours are not changed."""
+    """The image with straight alpha, RGBA uint8 [H,W,4]; its colors are not changed."""
     return np.dstack([image, to_8_bit(soft)])
 
 
@@ -92,20 +92,20 @@ def cut_out_16_bit(codes: NDArray[np.uint16], soft: Soft) -> NDArray[np.uint16]:
 
 
 def composite(image: Image, soft: Soft, behind: Image) -> Image:
-    """The objects of a picture before another one, RGB uint8 [Hv,Wv,3]."""
+    """The objects of an image before another one, RGB uint8 [Hv,Wv,3]."""
     weight = soft[..., None]
     mixed = behind + weight * (image.astype(np.float32) - behind)
     return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
 
 
 def read_background(text: str) -> Background:
-    """What to show behind the objects: "blur", a colour ("green", "#00ff00") or a picture.
+    """What to show behind the objects: "blur", a color ("green", "#00ff00") or an image.
 
-    A picture is scaled to fill the frame, and what is too much at two sides is cut off.
+    An image is scaled to fill the frame, and what is too much at two sides is cut off.
 
     Raises:
         ConfigError: It is none of them.
-        MediaOpenError: The picture is damaged.
+        MediaOpenError: The image is damaged.
     """
     if text == "blur":
         return _blurred
@@ -126,8 +126,8 @@ def _picture(path: Path) -> PillowImage.Image:
         is_file = path.is_file()
     if not is_file:
         raise ConfigError(
-            f"background {str(path)!r}: expected blur, a colour such as green or #00ff00, "
-            "or a picture"
+            f"background {str(path)!r}: expected blur, a color such as green or #00ff00, "
+            "or an image"
         )
     try:
         with open_image(path) as picture:
@@ -137,7 +137,7 @@ def _picture(path: Path) -> PillowImage.Image:
 
 
 def _blurred(image: Image, soft: Soft) -> Image:
-    """The frame out of focus; the objects' own colours do not run into it."""
+    """The frame out of focus; the objects' own colors do not run into it."""
     sigma = max(1.0, min(image.shape[:2]) / 40)
     weight = 1 - soft + np.float32(1e-3)
     seen = cv2.GaussianBlur(image.astype(np.float32) * weight[..., None], (0, 0), sigma)

@@ -1,4 +1,4 @@
-"""First masks from boxes: what stands out in a box from the picture around it (GrabCut)."""
+"""First masks from boxes: what stands out in a box from the image around it (GrabCut)."""
 
 import re
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ _ROUNDS = 5
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle around an object in the first frame, in pixels of the upright picture.
+    """A rectangle around an object in the first frame, in pixels of the upright image.
 
     Attributes:
         x: First column.
         y: First row.
         width: Columns.
         height: Rows.
-        id: The object's id; None for the next free one.
+        id: The object's ID; None for the next free one.
     """
 
     x: int
@@ -72,7 +72,7 @@ class Box:
             )
         if (self.width, self.height) == (info.width, info.height):
             raise MaskError(
-                f"`box` {self} covers the whole picture; leave some background around the object"
+                f"`box` {self} covers the whole image; leave some background around the object"
             )
 
     def cut(self, image: Image) -> NDArray[np.bool_]:
@@ -125,7 +125,7 @@ def run_grab_cut(image: Image, state: NDArray[np.uint8], rounds: int) -> NDArray
 
     The state is changed. The same input gives the same output.
     """
-    cv2.setRNGSeed(0)  # its colour clusters start at random
+    cv2.setRNGSeed(0)  # its color clusters start at random
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(image, state, None, *models, rounds, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
     return np.isin(state, (cv2.GC_FGD, cv2.GC_PR_FGD))

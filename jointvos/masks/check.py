@@ -19,9 +19,9 @@ from jointvos.files.images import IMAGE_ERRORS, open_image, upright
 from jointvos.files.orientation import Orientation
 from jointvos.masks.mask_file import LOSSY, check_mask, ids_of, read_mask
 from jointvos.masks.mask_size import resized, same_shape
-from jointvos.masks.mending import as_colours, harden, luma_ids, map_ids
-from jointvos.masks.palette import davis_colours, table_size
-from jointvos.masks.palette_order import Looks, ids_by_colours, looks_of, palette_doubt
+from jointvos.masks.mending import as_colors, harden, luma_ids, map_ids
+from jointvos.masks.palette import davis_colors, table_size
+from jointvos.masks.palette_order import Looks, ids_by_colors, looks_of, palette_doubt
 from jointvos.types import VOID, LabelMap, VideoInfo, object_ids
 
 _TINY = 16
@@ -33,15 +33,15 @@ class MaskedObject:
     """One object of a mask.
 
     Attributes:
-        id: Its id.
-        colour: What the file shows there, RGB; of a file that is no image, the color that ids have.
+        id: Its ID.
+        color: What the file shows there, RGB; of a file that is no image, the color that IDs have.
         area: Its pixels.
         box: Tight box (x, y, width, height).
         name: Its label in the file, "" for none.
     """
 
     id: int
-    colour: tuple[int, int, int]
+    color: tuple[int, int, int]
     area: int
     box: tuple[int, int, int, int]
     name: str = ""
@@ -54,7 +54,7 @@ class MaskCheck:
     Attributes:
         path: The file.
         labels: What it is read as, [H,W]; None when it is refused.
-        objects: What is in it as it is read, by id.
+        objects: What is in it as it is read, by ID.
         refused: Why it cannot be used; None when it can.
         doubts: What is most likely not meant so, a sentence each, although it can be used.
         mended: What was most likely meant, [Hv,Wv]; None if nothing is wrong or nobody can tell.
@@ -76,7 +76,7 @@ def examine_mask(path: Path, info: VideoInfo, stored: Orientation | None = None)
     Args:
         path: The mask.
         info: The video it is for.
-        stored: How the pictures of the video are turned to stand upright.
+        stored: How the images of the video are turned to stand upright.
     """
     try:
         labels = read_mask(path, info)
@@ -98,7 +98,7 @@ def examine_labels(
     Args:
         labels: What it is read as.
         path: The file.
-        names: What the objects are called, by id.
+        names: What the objects are called, by ID.
         is_image: Whether the file is an image of them.
     """
     shown = _shown(path, labels.shape) if is_image else _by_id(labels)
@@ -111,7 +111,7 @@ def _objects(
     shown: Callable[[int, int], tuple[int, int, int]],
     names: Mapping[int, str],
 ) -> list[MaskedObject]:
-    """The objects by rising id; `shown` is from a row and a column to the colour there."""
+    """The objects by rising ID; `shown` is from a row and a column to the color there."""
     found = []
     for i in object_ids(labels):
         mask = labels == i
@@ -124,25 +124,25 @@ def _objects(
 
 
 def _shown(path: Path, shape: tuple[int, ...]) -> Callable[[int, int], tuple[int, int, int]]:
-    """The colours of an image, by the pixels of a mask of this shape."""
-    with open_image(path) as picture:
-        colours = upright(picture).convert("RGB")
+    """The colors of an image, by the pixels of a mask of this shape."""
+    with open_image(path) as image:
+        colors = upright(image).convert("RGB")
 
     def shown(row: int, column: int) -> tuple[int, int, int]:
-        x = (2 * column + 1) * colours.width // (2 * shape[1])
-        y = (2 * row + 1) * colours.height // (2 * shape[0])
-        red, green, blue = np.asarray(colours.getpixel((x, y))).tolist()
+        x = (2 * column + 1) * colors.width // (2 * shape[1])
+        y = (2 * row + 1) * colors.height // (2 * shape[0])
+        red, green, blue = np.asarray(colors.getpixel((x, y))).tolist()
         return red, green, blue
 
     return shown
 
 
 def _by_id(labels: LabelMap) -> Callable[[int, int], tuple[int, int, int]]:
-    """The colours of ids."""
-    colours = davis_colours(table_size(labels))
+    """The colors of IDs."""
+    colors = davis_colors(table_size(labels))
 
     def shown(row: int, column: int) -> tuple[int, int, int]:
-        red, green, blue = colours[labels[row, column]].tolist()
+        red, green, blue = colors[labels[row, column]].tolist()
         return red, green, blue
 
     return shown
@@ -152,20 +152,20 @@ def _doubted(check: MaskCheck, labels: LabelMap, is_image: bool) -> MaskCheck:
     """Look for what can be used but is hardly meant."""
     table = luma_ids(labels) if is_image else None
     if table is not None:
-        names = ", ".join(f"{grey} would be {i}" for grey, i in table.items())
+        names = ", ".join(f"{gray} would be {i}" for gray, i in table.items())
         return replace(
             check,
-            doubts=(f"its ids are DAVIS colours that were turned into grey: {names}",),
+            doubts=(f"its IDs are DAVIS colors that were turned into gray: {names}",),
             mended=map_ids(labels, table),
-            mending="given back the ids of those colours",
+            mending="given back the IDs of those colors",
         )
     looks = _looks(check.path, labels) if is_image else {}
     if doubt := palette_doubt(looks):
         return replace(
             check,
             doubts=(doubt,),
-            mended=map_ids(labels, ids_by_colours(looks)),
-            mending="numbered by its colours",
+            mended=map_ids(labels, ids_by_colors(looks)),
+            mending="numbered by its colors",
         )
     if _seems_inverted(check.objects, labels):
         (one,) = check.objects
@@ -173,7 +173,7 @@ def _doubted(check: MaskCheck, labels: LabelMap, is_image: bool) -> MaskCheck:
         return replace(
             check,
             doubts=(
-                f"object {one.id} is {share:.2f} % of the picture and touches all four sides, "
+                f"object {one.id} is {share:.2f} % of the image and touches all four sides, "
                 "as the background does",
             ),
             mended=_inverted(labels, one.id),
@@ -194,13 +194,13 @@ def _doubted(check: MaskCheck, labels: LabelMap, is_image: bool) -> MaskCheck:
 
 def _looks(path: Path, labels: LabelMap) -> Looks:
     """How the labels look if they are the indices of an image with a palette, else {}."""
-    with open_image(path) as picture:
-        if picture.mode != "P":
+    with open_image(path) as image:
+        if image.mode != "P":
             return {}
-        indices = np.asarray(upright(picture))
+        indices = np.asarray(upright(image))
         if indices.shape != labels.shape:
             indices = resized(indices, (labels.shape[1], labels.shape[0]))
-        return looks_of(picture, labels) if np.array_equal(indices, labels) else {}
+        return looks_of(image, labels) if np.array_equal(indices, labels) else {}
 
 
 def _seems_inverted(objects: tuple[MaskedObject, ...], labels: LabelMap) -> bool:
@@ -243,24 +243,24 @@ def _refused(path: Path, info: VideoInfo, stored: Orientation, error: MaskError)
 
 
 def _readable(path: Path, steps: list[str]) -> LabelMap:
-    """The ids, whatever the size; soft edges are decided, and what the background is."""
+    """The IDs, whatever the size; soft edges are decided, and what the background is."""
     try:
         return read_mask(path)
     except UnclearBackground:
-        steps.append("numbered by its colours")
-        with open_image(path) as picture:
-            indices = np.asarray(upright(picture))
-            labels = map_ids(indices, ids_by_colours(looks_of(picture, indices)))
+        steps.append("numbered by its colors")
+        with open_image(path) as image:
+            indices = np.asarray(upright(image))
+            labels = map_ids(indices, ids_by_colors(looks_of(image, indices)))
         with suppress(TooManyObjects):
             return ids_of(PillowImage.fromarray(labels), path)
     except TooManyObjects:
         pass
-    with open_image(path) as picture:
-        if picture.mode.startswith("I"):  # 16 bit, for which there are no colours
+    with open_image(path) as image:
+        if image.mode.startswith("I"):  # 16 bit, for which there are no colors
             raise TooManyObjects(f"{path} has 16 bit and soft edges")
-        lossy = picture.format in LOSSY
-        colours = as_colours(upright(picture))
-    labels = ids_of(PillowImage.fromarray(harden(colours, lossy)), path)
+        lossy = image.format in LOSSY
+        colors = as_colors(upright(image))
+    labels = ids_of(PillowImage.fromarray(harden(colors, lossy)), path)
     steps.append("cut where its soft edges are nearest to one object or another")
     return labels
 

@@ -1,4 +1,4 @@
-"""Which ids of given masks are followed, and under which names."""
+"""Which IDs of given masks are followed, and under which names."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -15,12 +15,12 @@ _PAIR = re.compile(r"([0-9]+):([0-9]+)")
 
 @dataclass(frozen=True)
 class IdChange:
-    """What is done to the ids of masks; by default nothing.
+    """What is done to the IDs of masks; by default nothing.
 
     Attributes:
         keep: Ids as they are in the files, or names of objects; all others become background. None
             keeps all.
-        rename: New ids of those that are kept; two ids with one new id become one object.
+        rename: New IDs of those that are kept; two IDs with one new ID become one object.
     """
 
     keep: frozenset[int | str] | None = None
@@ -31,7 +31,7 @@ class IdChange:
         """Read "1,3" or "fish,3", and "2:1,5:3".
 
         Raises:
-            ConfigError: They have another form, or an id is out of range or given twice.
+            ConfigError: They have another form, or an ID is out of range or given twice.
         """
         keep, rename = None, {}
         if objects is not None:
@@ -39,20 +39,20 @@ class IdChange:
         for part in remap.split(",") if remap is not None else ():
             match = _PAIR.fullmatch(part.strip())
             if match is None:
-                raise ConfigError(f"`remap` is {remap!r}, expected old:new ids such as 2:1,5:3")
+                raise ConfigError(f"`remap` is {remap!r}, expected old:new IDs such as 2:1,5:3")
             old, new = (parse_id(text, "`remap`") for text in match.groups())
             if old in rename:
-                raise ConfigError(f"`remap` is {remap!r}, which gives {old} two new ids")
+                raise ConfigError(f"`remap` is {remap!r}, which gives {old} two new IDs")
             rename[old] = new
         return cls(keep, rename)
 
     @property
     def does_something(self) -> bool:
-        """Whether ids are changed at all."""
+        """Whether IDs are changed at all."""
         return self != IdChange()
 
     def of_ids(self, names: Mapping[int, str]) -> "IdChange":
-        """The same with ids in place of names; all objects of a name are kept.
+        """The same with IDs in place of names; all objects of a name are kept.
 
         Raises:
             ConfigError: No object has such a name.
@@ -69,10 +69,10 @@ class IdChange:
         return replace(self, keep=None if self.keep is None else frozenset(keep))
 
     def check(self, known: Collection[int]) -> None:
-        """Compare with the ids that the masks hold.
+        """Compare with the IDs that the masks hold.
 
         Raises:
-            ConfigError: An id is named that no mask holds, or that is not kept.
+            ConfigError: An ID is named that no mask holds, or that is not kept.
         """
         holds = f"the masks hold {', '.join(map(str, sorted(known))) or 'none'}"
         for wanted in sorted(self.keep or (), key=str):
@@ -87,7 +87,7 @@ class IdChange:
                 )
 
     def __call__(self, labels: LabelMap) -> LabelMap:
-        """The labels with the change, in the type that their new ids need."""
+        """The labels with the change, in the type that their new IDs need."""
         ids = [i for i in object_ids(labels) if self.keep is None or i in self.keep]
         new = [self.rename.get(i, i) for i in ids]
         dtype = label_type(new)
@@ -98,7 +98,7 @@ class IdChange:
         return table[labels]
 
     def names(self, names: Mapping[int, str]) -> dict[int, str]:
-        """What the objects are called, by their new ids."""
+        """What the objects are called, by their new IDs."""
         kept = [i for i in names if self.keep is None or i in self.keep]
         new: dict[int, str] = {}
         for i in kept:
@@ -111,12 +111,12 @@ def _id_or_name(text: str) -> int | str:
 
 
 def parse_id(text: str, option: str) -> int:
-    """An object's id.
+    """An object's ID.
 
     Raises:
         ConfigError: It is no number from 1 to 65535.
     """
     text = text.strip()
     if not (text.isascii() and text.isdecimal() and 0 < int(text) <= LARGEST_ID):
-        raise ConfigError(f"{option}: {text!r} is no id; expected a number from 1 to {LARGEST_ID}")
+        raise ConfigError(f"{option}: {text!r} is no ID; expected a number from 1 to {LARGEST_ID}")
     return int(text)

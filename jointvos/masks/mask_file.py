@@ -1,16 +1,16 @@
 """Reading, checking and writing masks.
 
-What the ids are:
+What the IDs are:
 
 ========================  ===================================================================
-palette picture           the indices, 255 is void; the colours do not matter, but if index 0
+palette image           the indices, 255 is void; the colors do not matter, but if index 0
                           is not black and another one is, nobody knows what is background
-grey, 1 bit, 16 bit       the values, 255 is void unless there are larger ones; but only 0 and
+gray, 1 bit, 16 bit       the values, 255 is void unless there are larger ones; but only 0 and
                           the maximum: one object, also if the values between are just a
                           smoothed edge
-RGB in DAVIS colours      the ids of these colours
-other RGB                 grey as above; else one object per colour, ids by falling 0xRRGGBB
-RGBA, grey with alpha     visible DAVIS colours; else what is more than half opaque, one object.
+RGB in DAVIS colors      the IDs of these colors
+other RGB                 gray as above; else one object per color, IDs by falling 0xRRGGBB
+RGBA, gray with alpha     visible DAVIS colors; else what is more than half opaque, one object.
                           An alpha channel that is the same everywhere is ignored.
 ========================  ===================================================================
 """
@@ -42,7 +42,7 @@ from jointvos.types import VOID, Frame, FrameResult, LabelMap, VideoInfo, object
 _log = logging.getLogger("jointvos.masks")
 
 LOSSY = ("JPEG", "MPO", "WEBP")
-"""Kinds of pictures that change colours; lossless WebP counts as one, for its header is alike."""
+"""Kinds of images that change colors; lossless WebP counts as one, for its header is alike."""
 
 _NOISE = 16
 _SOFT = 8
@@ -56,25 +56,25 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
     """Ids per pixel, [H,W], as they are in the file: uint8, or uint16 if there are larger ones.
 
     Args:
-        path: A picture; its kind is found by content.
+        path: An image; its kind is found by content.
         info: The video the mask is for; if given, sizes are compared before decoding, and the mask
             of a proxy (another size of the same shape) is scaled, with a warning.
 
     Raises:
-        MaskReadError: The file is missing, damaged or no picture.
+        MaskReadError: The file is missing, damaged or no image.
         MaskSizeMismatch: Its shape is not the video's.
-        TooManyObjects: It holds ids above 65535, or soft edges that look like many objects.
+        TooManyObjects: It holds IDs above 65535, or soft edges that look like many objects.
         UnclearBackground: Its palette shows the background at another index than 0.
     """
     with os_errors_as(MaskReadError):
         if path.is_dir():
-            raise MaskReadError(f"{path} is a folder; expected a picture")
+            raise MaskReadError(f"{path} is a folder; expected an image")
     try:
-        with open_image(path) as picture:
+        with open_image(path) as image:
             if info is not None:
                 # EXIF may still swap the sides.
-                check_size(picture.size, path, info, or_swapped=picture.format == "JPEG")
-            labels = _labels(upright(picture), picture.format in LOSSY, path)
+                check_size(image.size, path, info, or_swapped=image.format == "JPEG")
+            labels = _labels(upright(image), image.format in LOSSY, path)
             return labels if info is None else scaled(labels, path, info)
     except MaskError:
         raise
@@ -93,30 +93,30 @@ def check_mask(mask: LabelMap, path: Path, info: VideoInfo) -> None:
     if not object_pixels(mask).any():
         found = "background and void (255)" if np.any(mask == VOID) else "background (0)"
         raise EmptyMaskError(
-            f"{path} selects nothing: it holds only {found}; objects have the ids 1 to 254"
+            f"{path} selects nothing: it holds only {found}; objects have the IDs 1 to 254"
         )
 
 
 def write_mask_png(path: Path, labels: LabelMap) -> None:
-    """Write ids as a PNG that says who wrote it: uint8 [H,W] in DAVIS colours, uint16 in grey.
+    """Write IDs as a PNG that says who wrote it: uint8 [H,W] in DAVIS colors, uint16 in gray.
 
     Raises:
         EncodeError: The file cannot be written.
     """
-    picture = PillowImage.fromarray(labels)
+    image = PillowImage.fromarray(labels)
     if labels.dtype == np.uint8:
-        picture.putpalette(DAVIS_PALETTE.tobytes())
+        image.putpalette(DAVIS_PALETTE.tobytes())
     try:
-        picture.save(path, "PNG", compress_level=1, pnginfo=mark())
+        image.save(path, "PNG", compress_level=1, pnginfo=mark())
     except OSError as error:
         raise EncodeError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 class MaskFile(StagedFile):
-    """A PNG with the ids of one frame, as `write_mask_png` makes it."""
+    """A PNG with the IDs of one frame, as `write_mask_png` makes it."""
 
     def save(self, labels: LabelMap) -> None:
-        """Write the ids, [Hv,Wv], and give the file its name.
+        """Write the IDs, [Hv,Wv], and give the file its name.
 
         Raises:
             OutputError: That cannot be done; nothing is left behind then.
@@ -129,7 +129,7 @@ class MaskFile(StagedFile):
             self.abort()
 
     def write(self, frame: Frame, result: FrameResult) -> None:
-        """Take the ids of a frame.
+        """Take the IDs of a frame.
 
         Raises:
             EncodeError: They cannot be stored.
@@ -145,37 +145,37 @@ class MaskFile(StagedFile):
         """The file is complete when it is written."""
 
 
-def as_grey(labels: LabelMap, wide: bool, path: Path) -> LabelMap:
-    """Ids as grey values for an output whose depth is settled: uint8, or uint16 if `wide`.
+def as_gray(labels: LabelMap, wide: bool, path: Path) -> LabelMap:
+    """Ids as gray values for an output whose depth is settled: uint8, or uint16 if `wide`.
 
     Raises:
-        EncodeError: It has 8 bit and there is an id above 254, which it cannot hold.
+        EncodeError: It has 8 bit and there is an ID above 254, which it cannot hold.
     """
     if wide:
         return labels.astype(np.uint16)
     if labels.dtype != np.uint8:
-        raise EncodeError(f"{path} has 8 bit, which do not hold the id {labels.max()}")
+        raise EncodeError(f"{path} has 8 bit, which do not hold the ID {labels.max()}")
     return labels
 
 
-def ids_of(picture: PillowImage.Image, path: Path) -> LabelMap:
-    """What `read_mask` makes of a picture that is decoded already and lossless.
+def ids_of(image: PillowImage.Image, path: Path) -> LabelMap:
+    """What `read_mask` makes of an image that is decoded already and lossless.
 
     Raises:
-        TooManyObjects: It holds more ids than there can be, or soft edges.
+        TooManyObjects: It holds more IDs than there can be, or soft edges.
     """
-    return _labels(picture, False, path)
+    return _labels(image, False, path)
 
 
-def _labels(picture: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
-    mode = picture.mode
+def _labels(image: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
+    mode = image.mode
     if mode in ("P", "PA"):
-        indices = np.array(picture if mode == "P" else picture.getchannel(0), dtype=np.uint8)
-        refuse_order(picture, indices, path)
+        indices = np.array(image if mode == "P" else image.getchannel(0), dtype=np.uint8)
+        refuse_order(image, indices, path)
         try:
             _refuse_soft_edges(indices, lossy, path)
         except TooManyObjects as error:
-            if not are_of_web_palette(looks_of(picture, indices)):
+            if not are_of_web_palette(looks_of(image, indices)):
                 raise
             raise TooManyObjects(
                 f"{path} was dithered to a web palette, which makes {len(object_ids(indices))} "
@@ -183,27 +183,27 @@ def _labels(picture: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
             ) from error
         return indices
     if mode == "1":
-        return np.array(picture).astype(np.uint8)
+        return np.array(image).astype(np.uint8)
     if mode.startswith("I"):
-        return _from_wide_grey(np.asarray(picture), path)
+        return _from_wide_gray(np.asarray(image), path)
     if mode == "L":
-        return _from_grey(np.asarray(picture), lossy, path)
+        return _from_gray(np.asarray(image), lossy, path)
     if mode in ("LA", "RGBA"):
-        alpha = np.asarray(picture.getchannel("A"))
+        alpha = np.asarray(image.getchannel("A"))
         if alpha.min() != alpha.max():
-            return _from_cut_out(np.asarray(picture.convert("RGB")), alpha > 127)
-        return _labels(picture.convert(mode[:-1]), lossy, path)
+            return _from_cut_out(np.asarray(image.convert("RGB")), alpha > 127)
+        return _labels(image.convert(mode[:-1]), lossy, path)
     if mode in ("RGB", "CMYK", "YCbCr"):
-        return _from_colours(np.asarray(picture.convert("RGB")), lossy, path)
-    raise MaskReadError(f"{path}: pictures of mode {mode} are not supported, use a palette PNG")
+        return _from_colors(np.asarray(image.convert("RGB")), lossy, path)
+    raise MaskReadError(f"{path}: images of mode {mode} are not supported, use a palette PNG")
 
 
-def _from_wide_grey(values: NDArray[np.integer], path: Path) -> LabelMap:
+def _from_wide_gray(values: NDArray[np.integer], path: Path) -> LabelMap:
     low, top = int(values.min()), int(values.max())
     if low < 0 or top > _WIDEST:
-        raise TooManyObjects(f"{path} holds the id {low if low < 0 else top}; expected 0 to 65535")
+        raise TooManyObjects(f"{path} holds the ID {low if low < 0 else top}; expected 0 to 65535")
     if top <= VOID:
-        return _from_grey(values.astype(np.uint8), False, path)
+        return _from_gray(values.astype(np.uint8), False, path)
     ids = values.astype(np.uint16)
     if top == _WIDEST:
         between = np.unique(ids[(ids > 0) & (ids < top)]).size
@@ -216,12 +216,12 @@ def _from_wide_grey(values: NDArray[np.integer], path: Path) -> LabelMap:
     return ids
 
 
-def _from_grey(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
+def _from_gray(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
     counts = np.bincount(values.ravel(), minlength=256)
     if counts[255] and not counts[1:255].any():
         return (values > 127).astype(np.uint8)
     noisy = counts[:_NOISE].sum() + counts[-_NOISE:].sum()
-    # A lossy file cannot carry ids; in others, values just below 255 tell noise from ids.
+    # A lossy file cannot carry IDs; in others, values just below 255 tell noise from IDs.
     if lossy:
         cut = noisy >= 0.95 * values.size and bool(counts[-_NOISE:].any())
     elif noisy == values.size:
@@ -236,17 +236,17 @@ def _from_grey(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
 
 
 def _warn_of_cut(path: Path) -> None:
-    _log.warning("%s is black and white but not cleanly so; it is cut at mid-grey", path)
+    _log.warning("%s is black and white but not cleanly so; it is cut at mid-gray", path)
 
 
-def _from_colours(colours: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap:
-    keys = _keys(colours)
+def _from_colors(colors: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap:
+    keys = _keys(colors)
     if (ids := _davis_ids(keys)) is not None:
         return ids
-    if np.array_equal(colours[..., 0], colours[..., 1]) and np.array_equal(
-        colours[..., 1], colours[..., 2]
+    if np.array_equal(colors[..., 0], colors[..., 1]) and np.array_equal(
+        colors[..., 1], colors[..., 2]
     ):
-        return _from_grey(colours[..., 0], lossy, path)
+        return _from_gray(colors[..., 0], lossy, path)
     found, indices = np.unique(keys, return_inverse=True)
     if len(found) > 254:
         raise _too_soft(path, len(found), lossy)
@@ -255,24 +255,24 @@ def _from_colours(colours: NDArray[np.uint8], lossy: bool, path: Path) -> LabelM
     ids = table[indices.reshape(keys.shape)]
     _refuse_soft_edges(ids, lossy, path)
     names = ", ".join(f"#{key:06x} is object {id}" for id, key in enumerate(order[:8], start=1))
-    _log.warning("%s is not in DAVIS colours; %s", path, names)
+    _log.warning("%s is not in DAVIS colors; %s", path, names)
     return ids
 
 
-def _from_cut_out(colours: NDArray[np.uint8], visible: NDArray[np.bool_]) -> LabelMap:
-    keys = np.where(visible, _keys(colours), np.uint32(0))
+def _from_cut_out(colors: NDArray[np.uint8], visible: NDArray[np.bool_]) -> LabelMap:
+    keys = np.where(visible, _keys(colors), np.uint32(0))
     ids = _davis_ids(keys)
     return ids if ids is not None and ids.any() else visible.astype(np.uint8)
 
 
-def _keys(colours: NDArray[np.uint8]) -> _Keys:
+def _keys(colors: NDArray[np.uint8]) -> _Keys:
     """0xRRGGBB per pixel, uint32 [H,W]."""
-    red, green, blue = (colours[..., channel].astype(np.uint32) for channel in range(3))
+    red, green, blue = (colors[..., channel].astype(np.uint32) for channel in range(3))
     return (red << 16 | green << 8 | blue).astype(np.uint32, copy=False)
 
 
 def _davis_ids(keys: _Keys) -> LabelMap | None:
-    """Ids of DAVIS colours, None if there is any other colour."""
+    """Ids of DAVIS colors, None if there is any other color."""
     order = np.argsort(_DAVIS_KEYS)
     at = np.minimum(np.searchsorted(_DAVIS_KEYS, keys, sorter=order), 255)
     ids = order[at]
@@ -287,7 +287,7 @@ def _solid(values: LabelMap) -> NDArray[np.bool_]:
 
 
 def _refuse_soft_edges(ids: LabelMap, lossy: bool, path: Path) -> None:
-    """Refuse many ids of which most are not solid."""
+    """Refuse many IDs of which most are not solid."""
     solid = _solid(ids)
     objects = object_ids(ids)
     soft = len(objects) - int(solid[objects].sum())

@@ -25,7 +25,7 @@ def check_size(
     wanted = (info.width, info.height)
     if same_shape(size, wanted) or (or_swapped and same_shape(size[::-1], wanted)):
         return
-    hint = "scale it without smoothing (nearest neighbour)"
+    hint = "scale it without smoothing (nearest neighbor)"
     if size[::-1] == wanted:
         hint = "its sides are swapped; turn the mask by 90 degrees"
     raise MaskSizeMismatch(

@@ -214,7 +214,7 @@ class MaskSource:
             )
         if number is None:
             raise MaskError(
-                f"{path}: {self._info.path} holds no picture called {path.stem}",
+                f"{path}: {self._info.path} holds no image called {path.stem}",
                 hint="rename it, or if it is one object of several, pass it as `masks=['ID:FILE']`",
             )
         return number

@@ -1,4 +1,4 @@
-"""Making a mask of ids again from a picture whose edges or colours were softened or converted."""
+"""Making a mask of IDs again from an image whose edges or colors were softened or converted."""
 
 from typing import Any
 
@@ -10,52 +10,52 @@ from PIL import Image as PillowImage
 from jointvos.masks.palette import DAVIS_PALETTE
 from jointvos.types import VOID, LabelMap, object_ids
 
-_Colours = NDArray[np.uint8]
+_Colors = NDArray[np.uint8]
 _Indices = NDArray[np.int32]
 _Values = NDArray[np.floating[Any]]
 
 _CLOSE = 40.0
-"""RGB distance up to which a lossy file may have moved a colour."""
+"""RGB distance up to which a lossy file may have moved a color."""
 
 _LEAST_CERTAIN = 0.8
 """Share of the pixels that are certain in a mask."""
 
 _NOTABLE = 5e-4
-"""Share of the pixels from which a colour of a lossy file may be one of its own."""
+"""Share of the pixels from which a color of a lossy file may be one of its own."""
 
 
-def harden(colours: _Colours, lossy: bool) -> _Colours:
-    """Give every pixel one of the picture's true colours, RGB uint8 [H,W,3] to the same.
+def harden(colors: _Colors, lossy: bool) -> _Colors:
+    """Give every pixel one of the image's true colors, RGB uint8 [H,W,3] to the same.
 
-    True colours fill a 3x3 block somewhere. Pixels of another colour, the soft ones, and pixels of
-    a true colour that are not connected to such a block take the colour of the nearest certain
-    pixel. In a lossy file colours that are close to each other count as one.
+    True colors fill a 3x3 block somewhere. Pixels of another color, the soft ones, and pixels of
+    a true color that are not connected to such a block take the color of the nearest certain
+    pixel. In a lossy file colors that are close to each other count as one.
     """
-    keys = colours.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    keys = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     keys, indices, counts = np.unique(keys, return_inverse=True, return_counts=True)
     found = (keys[:, None] >> np.array([16, 8, 0], dtype=np.uint32) & 255).astype(np.uint8)
     if lossy:
-        centres, of_colour = _clusters(found, counts)
+        centers, of_color = _clusters(found, counts)
     else:
-        centres, of_colour = found, np.arange(len(found), dtype=np.int32)
-    index = of_colour[indices.reshape(-1)].reshape(colours.shape[:2]).astype(np.int32)
+        centers, of_color = found, np.arange(len(found), dtype=np.int32)
+    index = of_color[indices.reshape(-1)].reshape(colors.shape[:2]).astype(np.int32)
     certain = _certain(index)
     if certain.mean() < _LEAST_CERTAIN:
-        return colours
-    nearest: _Colours = centres[_spread(index, certain)]
+        return colors
+    nearest: _Colors = centers[_spread(index, certain)]
     return nearest
 
 
 def luma_ids(labels: LabelMap) -> dict[int, int] | None:
-    """Ids by grey value if a DAVIS palette was converted to grey, else None.
+    """Ids by gray value if a DAVIS palette was converted to gray, else None.
 
-    Known by its values: all of them are the luma of the first DAVIS colours.
+    Known by its values: all of them are the luma of the first DAVIS colors.
     """
     values = set(object_ids(labels))
     if labels.dtype != np.uint8 or not values or values & set(range(1, 13)):
         return None
     for count in (7, len(values)):
-        table = {grey: i for i in range(count, 0, -1) for grey in _LUMA[i]}
+        table = {gray: i for i in range(count, 0, -1) for gray in _LUMA[i]}
         table |= dict.fromkeys(_LUMA[VOID], VOID)
         if values <= set(table) and any(table[v] != VOID for v in values):
             return {value: table[value] for value in sorted(values)}
@@ -63,7 +63,7 @@ def luma_ids(labels: LabelMap) -> dict[int, int] | None:
 
 
 def map_ids(labels: LabelMap, table: dict[int, int]) -> LabelMap:
-    """Labels of uint8 with other ids; those that are not in the table stay."""
+    """Labels of uint8 with other IDs; those that are not in the table stay."""
     lookup = np.arange(256, dtype=np.uint8)
     lookup[list(table)] = list(table.values())
     mapped: LabelMap = lookup[labels]
@@ -71,7 +71,7 @@ def map_ids(labels: LabelMap, table: dict[int, int]) -> LabelMap:
 
 
 def _luma() -> list[set[int]]:
-    """Grey values that programs make of each DAVIS colour; they round in two ways."""
+    """Gray values that programs make of each DAVIS color; they round in two ways."""
     weighted = DAVIS_PALETTE @ np.array([0.299, 0.587, 0.114])
     pairs = zip(np.floor(weighted).astype(int), np.rint(weighted).astype(int), strict=True)
     return [{int(down), int(near)} for down, near in pairs]
@@ -80,44 +80,44 @@ def _luma() -> list[set[int]]:
 _LUMA = _luma()
 
 
-def _clusters(found: _Colours, counts: NDArray[np.intp]) -> tuple[_Colours, _Indices]:
-    """Centres, the most frequent colours first, and for each colour its centre, -1 for none."""
-    centres = np.empty((0, 3))
-    colours = found.astype(np.float32)
+def _clusters(found: _Colors, counts: NDArray[np.intp]) -> tuple[_Colors, _Indices]:
+    """Centers, the most frequent colors first, and for each color its center, -1 for none."""
+    centers = np.empty((0, 3))
+    colors = found.astype(np.float32)
     for i in np.argsort(-counts, kind="stable"):
         if counts[i] < 9:
             break
-        if not len(centres) or _distance(centres, colours[i]).min() > 2 * _CLOSE:
-            centres = np.vstack([centres, colours[i]])
+        if not len(centers) or _distance(centers, colors[i]).min() > 2 * _CLOSE:
+            centers = np.vstack([centers, colors[i]])
     nearest = np.full(len(found), -1)
     least = np.full(len(found), _CLOSE, dtype=np.float32)
-    for k, centre in enumerate(centres):
-        distance = _distance(colours, centre)
+    for k, center in enumerate(centers):
+        distance = _distance(colors, center)
         closer = distance < least
         nearest[closer], least[closer] = k, distance[closer]
-    shares = np.array([counts[nearest == k].sum() for k in range(len(centres))]) / counts.sum()
+    shares = np.array([counts[nearest == k].sum() for k in range(len(centers))]) / counts.sum()
     nearest[np.isin(nearest, np.flatnonzero(shares < _NOTABLE))] = -1
-    true = np.array([_snapped(centre) for centre in centres], dtype=np.uint8)
+    true = np.array([_snapped(center) for center in centers], dtype=np.uint8)
     return true, nearest.astype(np.int32)
 
 
-def _distance(colours: _Values, colour: _Values) -> _Values:
-    """Euclidean, of each colour [N,3] to one."""
-    difference = colours - colour
+def _distance(colors: _Values, color: _Values) -> _Values:
+    """Euclidean, of each color [N,3] to one."""
+    difference = colors - color
     squares: _Values = np.einsum("ij,ij->i", difference, difference)
     return np.sqrt(squares)
 
 
-def _snapped(colour: _Values) -> _Colours:
-    """Black, white or the DAVIS colour that a lossy file has moved a little."""
+def _snapped(color: _Values) -> _Colors:
+    """Black, white or the DAVIS color that a lossy file has moved a little."""
     likely = np.vstack([DAVIS_PALETTE[:8], [[255, 255, 255]]]).astype(np.float64)
-    distance = _distance(likely, colour)
-    best = likely[distance.argmin()] if distance.min() < _CLOSE / 2 else colour
+    distance = _distance(likely, color)
+    best = likely[distance.argmin()] if distance.min() < _CLOSE / 2 else color
     return np.asarray(best).astype(np.uint8)
 
 
 def _certain(index: _Indices) -> NDArray[np.bool_]:
-    """Pixels of a true colour that are connected to a solid block of it."""
+    """Pixels of a true color that are connected to a solid block of it."""
     kernel = np.ones((3, 3), dtype=np.uint8)
     values = index.astype(np.float32)  # cv2 has no morphology for int32
     solid = (cv2.erode(values, kernel) == cv2.dilate(values, kernel)) & (index >= 0)
@@ -141,10 +141,10 @@ def _spread(index: _Indices, certain: NDArray[np.bool_]) -> _Indices:
     return spread
 
 
-def as_colours(picture: PillowImage.Image) -> _Colours:
+def as_colors(image: PillowImage.Image) -> _Colors:
     """RGB, uint8 [H,W,3]; visible through transparency as over black."""
-    if picture.mode in ("LA", "RGBA", "PA"):
-        picture = picture.convert("RGBA")
-        black = PillowImage.new("RGBA", picture.size, (0, 0, 0, 255))
-        picture = PillowImage.alpha_composite(black, picture)
-    return np.array(picture.convert("RGB"))
+    if image.mode in ("LA", "RGBA", "PA"):
+        image = image.convert("RGBA")
+        black = PillowImage.new("RGBA", image.size, (0, 0, 0, 255))
+        image = PillowImage.alpha_composite(black, image)
+    return np.array(image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""Masks drawn over pictures."""
+"""Masks drawn over images."""
 
 from functools import cache
 from typing import Any, TypeVar
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointvos.color import sdr_in_hdr
-from jointvos.masks.palette import Palette, display_colours, table_size
+from jointvos.masks.palette import Palette, display_colors, table_size
 from jointvos.types import Hdr, LabelMap, object_pixels
 
 Code = TypeVar("Code", np.uint8, np.uint16)
@@ -41,41 +41,41 @@ def draw_overlay(
     )
     ids, mask = labels[part], objects[part].astype(np.uint8) * 255
     count = table_size(labels)
-    tones: tuple[NDArray[Any], NDArray[Any]] = (display_colours(count), _lighter(count))
+    tones: tuple[NDArray[Any], NDArray[Any]] = (display_colors(count), _lighter(count))
     if image.dtype == np.uint16:
         tones = _in_16_bit(count, hdr)
-    colours = colour_labels(ids, tones[0])
-    tint = cv2.addWeighted(image[part], 1 - alpha, colours, alpha, 0)
+    colors = color_labels(ids, tones[0])
+    tint = cv2.addWeighted(image[part], 1 - alpha, colors, alpha, 0)
     kernel = np.ones((2 * width + 1, 2 * width + 1), dtype=np.uint8)
     border = cv2.compare(cv2.erode(ids, kernel), cv2.dilate(ids, kernel), cv2.CMP_NE)
     cv2.copyTo(tint, mask, drawn[part])
-    lines = colour_labels(ids, tones[1])
+    lines = color_labels(ids, tones[1])
     cv2.copyTo(lines, cv2.bitwise_and(border, mask), drawn[part])
     return drawn
 
 
-def colour_labels(labels: LabelMap, colours: NDArray[Code]) -> NDArray[Code]:
+def color_labels(labels: LabelMap, colors: NDArray[Code]) -> NDArray[Code]:
     """Ids to RGB, [Hv,Wv,3]; the table has a row for every value of the labels' type."""
-    if labels.dtype != np.uint8 or colours.dtype != np.uint8:
-        return np.take(colours, labels, axis=0)
-    table = colours.reshape(256, 1, 3)
-    return cv2.LUT(cv2.merge([labels, labels, labels]), table).astype(colours.dtype, copy=False)
+    if labels.dtype != np.uint8 or colors.dtype != np.uint8:
+        return np.take(colors, labels, axis=0)
+    table = colors.reshape(256, 1, 3)
+    return cv2.LUT(cv2.merge([labels, labels, labels]), table).astype(colors.dtype, copy=False)
 
 
 @cache
 def _in_16_bit(count: int, hdr: Hdr | None) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """Colours of objects and of their outlines as codes of 16 bit."""
+    """Colors of objects and of their outlines as codes of 16 bit."""
 
-    def coded(colours: Palette) -> NDArray[np.uint16]:
-        tones = colours.astype(np.float32) / np.float32(255)
+    def coded(colors: Palette) -> NDArray[np.uint16]:
+        tones = colors.astype(np.float32) / np.float32(255)
         if hdr is not None:
             tones = sdr_in_hdr(tones, hdr)
         return np.asarray(np.rint(tones * 65535), dtype=np.uint16)
 
-    return coded(display_colours(count)), coded(_lighter(count))
+    return coded(display_colors(count)), coded(_lighter(count))
 
 
 @cache
 def _lighter(count: int) -> Palette:
-    """Colours of outlines, halfway to white."""
-    return (display_colours(count).astype(np.uint16) + 255 >> 1).astype(np.uint8)
+    """Colors of outlines, halfway to white."""
+    return (display_colors(count).astype(np.uint16) + 255 >> 1).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What the colours of a palette say about its indices: programs order palettes as they like."""
+"""What the colors of a palette say about its indices: programs order palettes as they like."""
 
 from pathlib import Path
 from typing import TypeAlias
@@ -11,19 +11,19 @@ from jointvos.masks.palette import DAVIS_PALETTE
 from jointvos.types import VOID, LabelMap
 
 Looks: TypeAlias = dict[int, int | None]
-"""Colour of each index that occurs, and of 0, as 0xRRGGBB; None where it is transparent."""
+"""Color of each index that occurs, and of 0, as 0xRRGGBB; None where it is transparent."""
 
 _NEARLY_BLACK = 16
 DAVIS_IDS = {(r << 16 | g << 8 | b): i for i, (r, g, b) in enumerate(DAVIS_PALETTE.tolist())}
 """IDs by the color that DAVIS and PASCAL VOC give them, 0xRRGGBB."""
 
 
-def looks_of(picture: PillowImage.Image, indices: LabelMap) -> Looks:
-    """How the indices of a picture of mode P look, void aside; {} if its palette lacks some."""
-    palette = picture.getpalette() or []
+def looks_of(image: PillowImage.Image, indices: LabelMap) -> Looks:
+    """How the indices of an image of mode P look, void aside; {} if its palette lacks some."""
+    palette = image.getpalette() or []
     red, green, blue = (palette[channel::3] for channel in range(3))
     keys = [r << 16 | g << 8 | b for r, g, b in zip(red, green, blue, strict=True)]
-    given = picture.info.get("transparency", b"")
+    given = image.info.get("transparency", b"")
     clear = {given} if isinstance(given, int) else {i for i, a in enumerate(given) if a < 128}
     present = {0, *np.unique(indices).tolist()} - {VOID}
     if max(present) >= len(keys):
@@ -31,14 +31,14 @@ def looks_of(picture: PillowImage.Image, indices: LabelMap) -> Looks:
     return {i: None if i in clear else keys[i] for i in sorted(present)}
 
 
-def refuse_order(picture: PillowImage.Image, indices: LabelMap, path: Path) -> None:
+def refuse_order(image: PillowImage.Image, indices: LabelMap, path: Path) -> None:
     """Refuse indices whose background is certainly not 0, going by the palette.
 
     Raises:
-        UnclearBackground: Index 0 is of another colour than black, and a later one is black; or
+        UnclearBackground: Index 0 is of another color than black, and a later one is black; or
             index 0 can be seen, and a later one is transparent.
     """
-    looks = looks_of(picture, indices)
+    looks = looks_of(image, indices)
     background = _background(looks)
     if background and 0 not in background:
         names = f"index {background[0]}"
@@ -62,26 +62,26 @@ def palette_doubt(looks: Looks) -> str | None:
         pairs = [(i, DAVIS_IDS[key]) for i, key in objects.items()]
         wrong = [f"{i} has that of {shown}" for i, shown in pairs if i != shown]
         if wrong:
-            return f"its colours are DAVIS colours, but of other ids: {', '.join(wrong[:4])}"
+            return f"its colors are DAVIS colors, but of other ids: {', '.join(wrong[:4])}"
     if are_of_web_palette(looks):
-        return f"its ids {', '.join(map(str, objects))} are places in a web palette"
+        return f"its IDs {', '.join(map(str, objects))} are places in a web palette"
     for key in objects.values():
         same = [k for k in objects if objects[k] == key]
         if len(same) > 1 and key:
-            return f"its ids {' and '.join(map(str, same))} have the same colour, {_name(key)}"
+            return f"its IDs {' and '.join(map(str, same))} have the same color, {_name(key)}"
     return None
 
 
 def are_of_web_palette(looks: Looks) -> bool:
-    """Whether the ids are places in the palette that Pillow makes by default."""
+    """Whether the IDs are places in the palette that Pillow makes by default."""
     objects = {i: key for i, key in looks.items() if i and key is not None}
     return bool(objects) and all(_is_web_safe(i, key) for i, key in objects.items())
 
 
-def ids_by_colours(looks: Looks) -> dict[int, int]:
-    """The id for each index, going by the colours: as in an RGB picture, one per colour.
+def ids_by_colors(looks: Looks) -> dict[int, int]:
+    """The ID for each index, going by the colors: as in an RGB image, one per color.
 
-    What looks like background becomes 0; DAVIS colours are their ids; others are numbered by
+    What looks like background becomes 0; DAVIS colors are their IDs; others are numbered by
     falling 0xRRGGBB.
     """
     background = _background(looks)
@@ -107,7 +107,7 @@ def _is_black(key: int) -> bool:
 
 
 def _is_web_safe(index: int, key: int) -> bool:
-    """Whether Pillow's web palette has that colour there: steps of 51 behind ten blacks."""
+    """Whether Pillow's web palette has that color there: steps of 51 behind ten blacks."""
     steps = [(key >> shift & 255) / 51 for shift in (16, 8, 0)]
     return index >= 10 and index == 10 + steps[0] + 6 * steps[1] + 36 * steps[2]
 

@@ -39,19 +39,19 @@ def read_prompts(
     Args:
         masks: Each "FILE", for the first frame of the range, "FRAME=FILE" with a place as in
             `media.open_source`, or a folder of `<frame>.png`: the number of the frame or, if the
-            source is a folder, the name of its picture. "ID:FILE", "FRAME=ID:FILE" and "ID:FOLDER"
-            give the only object of each mask that id. A folder may also hold a file or a folder
+            source is a folder, the name of its image. "ID:FILE", "FRAME=ID:FILE" and "ID:FOLDER"
+            give the only object of each mask that ID. A folder may also hold a file or a folder
             per object. FILE is an image, or of a kind that `masks.formats` reads; "FILE#IMAGE"
             takes one of the images that it describes.
         info: The source.
         start: First frame of the range, as it was given to `media.open_source`.
         end: The frame after the last.
-        cuts: Objects to be cut out of the first frame; those without id get the next free one.
-        change: What is done to the ids of the masks; nothing by default.
+        cuts: Objects to be cut out of the first frame; those without ID get the next free one.
+        change: What is done to the IDs of the masks; nothing by default.
 
     Raises:
-        ConfigError: A place has a wrong form or lies outside of the range, or an id is unknown.
-        MaskError: A mask cannot be used, or an id is given twice for one frame.
+        ConfigError: A place has a wrong form or lies outside of the range, or an ID is unknown.
+        MaskError: A mask cannot be used, or an ID is given twice for one frame.
     """
     frames = FrameRange.parse(start, end)
     change = change or IdChange()
@@ -105,7 +105,7 @@ def mask_path(text: str) -> Path:
     """The file or folder in "FILE", "FRAME=FILE", "ID:FILE", "FRAME=ID:FILE" or "...#IMAGE".
 
     Raises:
-        ConfigError: The place or the id has a wrong form.
+        ConfigError: The place or the ID has a wrong form.
     """
     return _split(text)[2]
 
@@ -114,7 +114,7 @@ def mask_in(folder: Path, text: str) -> str:
     """The same mask, its path being relative to a folder.
 
     Raises:
-        ConfigError: The place or the id has a wrong form.
+        ConfigError: The place or the ID has a wrong form.
     """
     if _is_there(str(folder / text)):
         return str(folder / text)
@@ -125,7 +125,7 @@ def mask_in(folder: Path, text: str) -> str:
 
 
 def _split(text: str) -> tuple[Bound | None, int | None, Path, str | None]:
-    """A place, an id, a file and an image in it; what is the name of a file is not split."""
+    """A place, an ID, a file and an image in it; what is the name of a file is not split."""
     place, equals, file = text.partition("=")
     bound = None
     if equals and _LIKE_A_PLACE.fullmatch(place) and not _is_there(text):
@@ -171,9 +171,9 @@ def _renamed(labels: LabelMap, path: Path, object_id: int) -> LabelMap:
     ids = object_ids(labels)
     if len(ids) != 1:
         raise ConfigError(
-            f"`mask` {object_id}:{path}: it holds the ids {', '.join(map(str, ids))}, expected one "
+            f"`mask` {object_id}:{path}: it holds the IDs {', '.join(map(str, ids))}, expected one "
             "object",
-            hint=f"leave out {object_id}: and change ids with `remap`",
+            hint=f"leave out {object_id}: and change IDs with `remap`",
         )
     return IdChange(rename={ids[0]: object_id})(labels)
 
@@ -234,7 +234,7 @@ def _with_ids(cuts: Sequence[Cut], taken: set[int]) -> list[Cut]:
 
 
 def _refuse_double(prompts: MaskPrompts) -> None:
-    """Refuse ids that are given twice for one frame, as far as that can be seen already."""
+    """Refuse IDs that are given twice for one frame, as far as that can be seen already."""
     places: dict[object, list[Prompt]] = {}
     first = prompts.in_first
     for prompt in prompts.all:
@@ -247,6 +247,6 @@ def _refuse_double(prompts: MaskPrompts) -> None:
         assert cut.id is not None
         if cut.id in in_first:
             raise MaskError(
-                f"{cut.option} {cut}={cut.id}: another object has the id {cut.id}, too; use another"
+                f"{cut.option} {cut}={cut.id}: another object has the ID {cut.id}, too; use another"
             )
         in_first.add(cut.id)

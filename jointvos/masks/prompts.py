@@ -54,7 +54,7 @@ class Prompt:
         return cls(path, place, tuple(object_ids(labels)), is_image, labels.shape, wide, packed)
 
     def relabeled(self, labels: LabelMap) -> "Prompt":
-        """The same with other ids, [Hv,Wv]."""
+        """The same with other IDs, [Hv,Wv]."""
         return Prompt.of(labels, self.path, self.place, is_image=self.is_image)
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Prompt:
 
     @property
     def labels(self) -> LabelMap:
-        """The ids per pixel, [Hv,Wv]."""
+        """The IDs per pixel, [Hv,Wv]."""
         dtype = np.dtype(np.uint16 if self._wide else np.uint8)
         labels: LabelMap = np.frombuffer(zlib.decompress(self._packed), dtype).reshape(self._shape)
         return labels
@@ -75,7 +75,7 @@ class MaskPrompts:
     they may be asked for again in any order.
 
     Attributes:
-        names: What the objects are called, by id, as far as the files say.
+        names: What the objects are called, by ID, as far as the files say.
     """
 
     def __init__(
@@ -104,18 +104,18 @@ class MaskPrompts:
 
     @property
     def cuts(self) -> tuple[Cut, ...]:
-        """Boxes and points in the first frame, which become masks when it comes by; with ids."""
+        """Boxes and points in the first frame, which become masks when it comes by; with IDs."""
         return self._cuts
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """Every id that is given in some frame, rising."""
+        """Every ID that is given in some frame, rising."""
         ids = {i for prompt in self._all for i in prompt.ids}
         return tuple(sorted(ids | {cut.id for cut in self._cuts if cut.id is not None}))
 
     @property
     def wide(self) -> bool:
-        """Whether there are ids above 254, so that label maps become uint16."""
+        """Whether there are IDs above 254, so that label maps become uint16."""
         return label_type(self.ids) is np.uint16
 
     @property
@@ -133,7 +133,7 @@ class MaskPrompts:
         """What is given for a frame, [Hv,Wv], or None.
 
         Raises:
-            MaskError: Two masks for the frame hold the same id, or nothing stands out in a box or
+            MaskError: Two masks for the frame hold the same ID, or nothing stands out in a box or
                 around a point.
         """
         self.place(frame)
@@ -208,7 +208,7 @@ def merge(prompts: Sequence[Prompt]) -> LabelMap:
     """Several masks for one frame as one; where two have objects, the later one covers.
 
     Raises:
-        MaskError: Two hold the same id.
+        MaskError: Two hold the same ID.
     """
     if len(prompts) == 1:
         return prompts[0].labels
@@ -232,7 +232,7 @@ def _of_cut(mask: NDArray[np.bool_], cut: Cut) -> Prompt:
 
 
 def refuse_shared(prompts: Sequence[Prompt]) -> None:
-    """Refuse an id that two masks for one frame hold.
+    """Refuse an ID that two masks for one frame hold.
 
     Raises:
         MaskError: There is one.
@@ -244,7 +244,7 @@ def refuse_shared(prompts: Sequence[Prompt]) -> None:
                 place = "" if prompt.place is None else f"{prompt.place.text}="
                 free = max(other for each in prompts for other in each.ids) + 1
                 raise MaskError(
-                    f"{seen[i].path} and {prompt.path} are for one frame and both hold the id {i}",
+                    f"{seen[i].path} and {prompt.path} are for one frame and both hold the ID {i}",
                     hint="if they are two objects, give one another id: "
                     f"`masks=[{f'{place}{free}:{prompt.path}'!r}]`",
                 )

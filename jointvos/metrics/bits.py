@@ -38,13 +38,13 @@ def area(bits: Bits) -> NDArray[np.int64]:
 
 
 def boundaries(bits: Bits, width: int) -> Bits:
-    """Pixels that differ from their right, lower or lower right neighbour.
+    """Pixels that differ from their right, lower or lower right neighbor.
 
-    Neighbours outside of the picture do not count: a mask has no boundary where the picture ends.
+    Neighbors outside of the image do not count: a mask has no boundary where the image ends.
 
     Args:
         bits: The masks.
-        width: Columns of the picture.
+        width: Columns of the image.
     """
     word, bit = divmod(width - 1, WORD)
     right = _to_the_left(bits, 1)

@@ -10,8 +10,8 @@ Deviations from the official evaluation, none of which changes a number on DAVIS
   than 256 frames are scored (more than 255 with NumPy 2): with 257 the last bin begins at frame 192
   and ends at frame 0, so it is empty and the official decay NaN; with 400 it is that of other
   frames.
-* Gaps between the object ids are no objects.
-* An id that the first mask does not hold is nobody's instead of ending the evaluation.
+* Gaps between the object IDs are no objects.
+* An ID that the first mask does not hold is nobody's instead of ending the evaluation.
 * A sequence of two frames keeps its last one, for nothing would be left to score.
 """
 
@@ -61,7 +61,7 @@ class ObjectScore:
 
     Attributes:
         sequence: Name of the sequence.
-        object_id: The object's id in the truth.
+        object_id: The object's ID in the truth.
         j: Region similarity per scored frame, float64 [N], N from 1 up.
         f: Contour accuracy per scored frame, float64 [N].
         frames: Which frames of the sequence these are, from 0; () if nobody asked.
@@ -96,7 +96,7 @@ def recall(scores: Scores) -> float:
 def decay(scores: Scores) -> float:
     """Mean of the first quarter of the scores [N] minus that of the last.
 
-    Neighbouring quarters share the frame at which they meet.
+    Neighboring quarters share the frame at which they meet.
     """
     # The tiny offset makes halves round up; numpy would round them to even.
     edges = np.round(np.linspace(1, len(scores), DECAY_BINS + 1) + 1e-10).astype(np.int64) - 1
@@ -124,12 +124,12 @@ def score_sequence(
     """Score a sequence frame by frame, from the first on; memory does not grow with their number.
 
     Args:
-        truth: The true ids per frame, uint8 [Hv,Wv]; 255 is void.
-        predicted: The ids found, as many frames of the same size.
+        truth: The true IDs per frame, uint8 [Hv,Wv]; 255 is void.
+        predicted: The IDs found, as many frames of the same size.
         sequence: Name of the sequence.
 
     Returns:
-        One score per object of the first true frame, in the order of the ids.
+        One score per object of the first true frame, in the order of the IDs.
 
     Raises:
         SequenceIncomplete: There are fewer than two frames, or not as many of both kinds.
@@ -185,7 +185,7 @@ def object_ids(sequence: str, labels: LabelMap) -> list[int]:
     ids = [int(value) for value in np.unique(labels) if value not in (0, VOID)]
     if not ids:
         raise DatasetError(
-            f"the first mask of sequence {sequence} holds no object: expected ids from 1 to 254"
+            f"the first mask of sequence {sequence} holds no object: expected IDs from 1 to 254"
         )
     return ids
 

@@ -17,7 +17,7 @@ from jointvos.types import LabelMap
 Scores = NDArray[np.float64]
 
 TOLERANCE = 0.008
-"""How far a boundary may be off, as a fraction of the picture's diagonal."""
+"""How far a boundary may be off, as a fraction of the image's diagonal."""
 PIXELS_AT_ONCE = 2_000_000
 """Objects are worked on in groups of about so many pixels, which bounds the memory."""
 
@@ -41,8 +41,8 @@ def score_frame(truth: LabelMap, predicted: LabelMap, ids: Sequence[int]) -> Sco
     """Region similarity and contour accuracy of some objects in one frame.
 
     Args:
-        truth: True ids, uint8 [Hv,Wv].
-        predicted: The ids found, uint8 of the same size.
+        truth: True IDs, uint8 [Hv,Wv].
+        predicted: The IDs found, uint8 of the same size.
         ids: The objects.
 
     Returns:
@@ -95,7 +95,7 @@ def contour_accuracy(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> 
 
 
 def boundary_tolerance(shape: tuple[int, ...]) -> int:
-    """Pixels that a boundary may be off in a picture of this (Hv, Wv); 8 at 480x854."""
+    """Pixels that a boundary may be off in an image of this (Hv, Wv); 8 at 480x854."""
     return int(np.ceil(TOLERANCE * np.linalg.norm(shape)))
 
 

@@ -37,14 +37,14 @@ class ResNet(nn.Module):
         for name in self.stage_names:
             self.add_module(name, getattr(net, name))
         self.channels = tuple(256 * 2**i for i in range(config.stages))
-        self.normalise = PixelNorm(config)
+        self.normalize = PixelNorm(config)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Stages, finest first.
 
         Shapes: image [B,3,H,W], RGB in [0, 255]; stage i [B,channels[i],H/2^(i+2),W/2^(i+2)].
         """
-        x = self.maxpool(self.relu(self.bn1(self.conv1(self.normalise(image)))))
+        x = self.maxpool(self.relu(self.bn1(self.conv1(self.normalize(image)))))
         stages = []
         for name in self.stage_names:
             x = getattr(self, name)(x)

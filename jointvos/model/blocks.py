@@ -71,7 +71,7 @@ class PixelNorm(nn.Module):
 
 
 def norm_layer(kind: str, channels: int) -> nn.Module:
-    """The configured normalisation; groups have 16 channels."""
+    """The configured normalization; groups have 16 channels."""
     if kind == "frozen_batch":
         return FrozenBatchNorm2d(channels)
     return nn.GroupNorm(max(1, channels // 16), channels)
@@ -85,7 +85,7 @@ def resize_like(x: Tensor, reference: Tensor) -> Tensor:
     return F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
-def he_initialise(module: nn.Module) -> None:
+def he_initialize(module: nn.Module) -> None:
     """He (fan-out) weights for the convolutions of a module; biases keep their default."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):

@@ -19,7 +19,7 @@ class FrameFeatures:
         stages: Residual stages, finest first: strides 4, 8, 16 (and 32). The third is the
             paper's res3, torchvision's layer3.
         transduction: Head of the transduction branch, [B,C,h,w]; None without that branch.
-        induction: Head of the induction branch, L2-normalised, [B,C,h,w]; None without it.
+        induction: Head of the induction branch, L2-normalized, [B,C,h,w]; None without it.
     """
 
     stages: tuple[Tensor, ...]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
-from jointvos.model.blocks import he_initialise, in_fp32, norm_layer, resize_like
+from jointvos.model.blocks import he_initialize, in_fp32, norm_layer, resize_like
 
 
 class SegmentationEncoding(nn.Module):
@@ -99,11 +99,11 @@ class DecoderLevel(nn.Module):
 
 
 class EnlargedConv(nn.Conv2d):
-    """3x3 convolution of the picture enlarged twofold, without making the latter.
+    """3x3 convolution of the image enlarged twofold, without making the latter.
 
     Enlarging is linear, too: each of the four pixels that one becomes is a convolution of the small
-    picture, whose kernel follows from the two. The result is that of resizing and convolving, with
-    zeros around the enlarged picture, but for rounding. Where gradients are wanted it is made all
+    image, whose kernel follows from the two. The result is that of resizing and convolving, with
+    zeros around the enlarged image, but for rounding. Where gradients are wanted it is made all
     the same: they are compared with the paper's code, down to what its order of sums decides.
     """
 
@@ -140,7 +140,7 @@ class EnlargedConv(nn.Conv2d):
         B, _, h, w = parts.shape
         quads = parts.permute(0, 2, 3, 1).reshape(B, h, w, 2, 2, self.out_channels)
         large = quads.transpose(2, 3).reshape(B, 2 * h, 2 * w, -1).permute(0, 3, 1, 2)
-        # So far there are zeros around the small picture, not around the enlarged one.
+        # So far there are zeros around the small image, not around the enlarged one.
         rim = 2 * self.reach
         large[..., :rim, :] = self._plain(x[..., :rim, :])[..., :rim, :]
         large[..., -rim:, :] = self._plain(x[..., -rim:, :])[..., -rim:, :]
@@ -170,7 +170,7 @@ class Decoder(nn.Module):
             config.decoder_dims[0], config.upsampler_dim, config.upsampling
         )
         self.upsample2 = EnlargedConv(config.upsampler_dim, 1, config.upsampling)
-        he_initialise(self)
+        he_initialize(self)
         # Training starts at a faint foreground everywhere instead of at large random logits.
         nn.init.normal_(self.upsample2.weight, std=0.01)
         assert self.upsample2.bias is not None

@@ -4,10 +4,10 @@ EfficientNet (Tan and Le, ICML 2019) as its authors slimmed it for phones: ReLU6
 squeeze-and-excitation, stem and first stage of one size. Only what feeds the branches and the
 decoder is here; the classifier's last stages, at stride 32, are not.
 
-Convolutions have a bias and no normalisation follows them: the BatchNorm that the ImageNet weights
+Convolutions have a bias and no normalization follows them: the BatchNorm that the ImageNet weights
 came with never changes its statistics, so it is folded into them once, when the weights are read
 (`jointvos.checkpoints.efficientnet`). As in TensorFlow, where they were trained, a convolution of
-stride 2 pads an even picture by one pixel more after it than before, which torchvision's blocks
+stride 2 pads an even image by one pixel more after it than before, which torchvision's blocks
 cannot.
 """
 
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
-from jointvos.model.blocks import PixelNorm, he_initialise
+from jointvos.model.blocks import PixelNorm, he_initialize
 
 STEM = 32  # channels
 
@@ -118,12 +118,12 @@ class EfficientNetLite(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         plans, ends = plan_blocks(SIZES[config.backbone])
-        self.normalise = PixelNorm(config)
+        self.normalize = PixelNorm(config)
         self.stem = SamePadConv(3, STEM, 3, stride=2)
         self.blocks = nn.ModuleList(InvertedResidual(plan) for plan in plans)
         self.ends = frozenset(ends)
         self.channels = tuple(plans[end].dim_out for end in ends)
-        he_initialise(self)
+        he_initialize(self)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Stages, finest first.
@@ -131,7 +131,7 @@ class EfficientNetLite(nn.Module):
         Shapes: image [B,3,H,W], RGB in [0, 255], sides multiples of 16; stage i
         [B,channels[i],H/2^(i+2),W/2^(i+2)].
         """
-        x = self.stem(self.normalise(image))
+        x = self.stem(self.normalize(image))
         stages = []
         for number, block in enumerate(self.blocks):
             x = block(x)

@@ -23,7 +23,7 @@ EPSILON = 1e-5
 LEAST_CURVATURE = 1e-8
 
 
-def normalise_features(x: Tensor, kernel_size: int) -> Tensor:
+def normalize_features(x: Tensor, kernel_size: int) -> Tensor:
     """Scale each map of [B,C,h,w] so that its root mean square is 1 / sqrt(C k k)."""
     C, h, w = x.shape[1:]
     x = x.float()

@@ -21,7 +21,7 @@ from jointvos.model.carriers import (
     TemplateKeys,
 )
 from jointvos.model.decoder import Decoder
-from jointvos.model.induction import FewShotLearner, normalise_features
+from jointvos.model.induction import FewShotLearner, normalize_features
 from jointvos.model.label_encoder import LabelEncoder
 from jointvos.model.transduction import Transduction
 
@@ -60,7 +60,7 @@ class JointNet(nn.Module):
         transduction = reduced.pop(0) if self.config.transduction else None
         induction = reduced.pop(0) if self.config.induction else None
         if induction is not None:
-            induction = normalise_features(induction, self.config.kernel_size)
+            induction = normalize_features(induction, self.config.kernel_size)
         return FrameFeatures(stages, transduction, induction)
 
     def encode_masks(self, masks: Tensor) -> MaskEncodings:

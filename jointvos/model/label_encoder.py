@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
-from jointvos.model.blocks import he_initialise
+from jointvos.model.blocks import he_initialize
 from jointvos.model.carriers import MaskEncodings
 
 
 class ResidualBlock(nn.Module):
-    """Halves the resolution; no normalisation, 3x3 shortcut with bias."""
+    """Halves the resolution; no normalization, 3x3 shortcut with bias."""
 
     def __init__(self, dim_in: int, dim_out: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class LabelEncoder(nn.Module):
         self.transduction_head = (
             EncodingHead(config, with_importance=False) if config.two_head else None
         )
-        he_initialise(self)
+        he_initialize(self)
         if self.head.importance is not None:
             nn.init.zeros_(self.head.importance.weight)
             assert self.head.importance.bias is not None

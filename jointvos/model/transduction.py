@@ -42,7 +42,7 @@ def values_of(encodings: Tensor) -> Tensor:
     return encodings.float().permute(0, 1, 3, 4, 2).flatten(1, 3)
 
 
-def normalise_maps(tokens: Tensor) -> Tensor:
+def normalize_maps(tokens: Tensor) -> Tensor:
     """Instance norm of maps given as tokens [B,h*w,C]."""
     return F.instance_norm(tokens.transpose(1, 2)).transpose(1, 2)
 
@@ -68,7 +68,7 @@ class Transduction(nn.Module):
         tokens = features.permute(0, 1, 3, 4, 2).reshape(B, N * h * w, C)
         keys = F.normalize(self.phi(tokens), dim=-1)
         tokens = tokens + attention(keys, keys, tokens, self.scale)
-        return normalise_maps(tokens.view(B * N, h * w, C)).reshape(B, N * h * w, C)
+        return normalize_maps(tokens.view(B * N, h * w, C)).reshape(B, N * h * w, C)
 
     @in_fp32
     def encode_templates(self, features: Tensor, encodings: Tensor) -> TemplateKeys:
@@ -98,7 +98,7 @@ class Transduction(nn.Module):
         keys = []
         for one in templates:
             tokens = tokens_of(one.features) + one.attended.float()
-            keys.append(F.normalize(self.psi(normalise_maps(tokens[None])), dim=-1))
+            keys.append(F.normalize(self.psi(normalize_maps(tokens[None])), dim=-1))
         return TemplateKeys(torch.cat(keys, dim=1), values_of(encodings))
 
     @in_fp32

@@ -1,7 +1,7 @@
 """Search regions: cut from a frame, and logits pasted back.
 
 A region keeps the aspect of the crop and may stick out of the frame along one axis
-('inside_major'): it is shrunk until one axis fits, moved inside, and centred where it still
+('inside_major'): it is shrunk until one axis fits, moved inside, and centerd where it still
 overflows. Regions are whole pixels; a frame much larger than the crop is decimated first.
 """
 
@@ -38,13 +38,13 @@ class SearchRegion:
     offset: Pair = (0, 0)
 
 
-def search_region(centre: Tensor, scale: Tensor, crop: Pair, frame: Pair) -> SearchRegion:
-    """Region around `centre` (y, x) at `scale` frame pixels per crop pixel.
+def search_region(center: Tensor, scale: Tensor, crop: Pair, frame: Pair) -> SearchRegion:
+    """Region around `center` (y, x) at `scale` frame pixels per crop pixel.
 
     It is shrunk until one axis fits into the frame, and moved inside.
 
     Args:
-        centre: In frame pixels, [2].
+        center: In frame pixels, [2].
         scale: Scalar.
         crop: Height and width of the crop.
         frame: Height and width of the frame.
@@ -53,7 +53,7 @@ def search_region(centre: Tensor, scale: Tensor, crop: Pair, frame: Pair) -> Sea
     extent = scale * out
     shrink = (extent / image).min().clamp_min(1.0)
     extent = (extent / shrink).trunc()
-    region = _unlimited_region(centre, extent, crop)
+    region = _unlimited_region(center, extent, crop)
     limits = [
         -(-(frame[axis] - region.offset[axis]) // region.step) for axis in (0, 1)
     ]  # rows and columns that are left of the frame
@@ -62,10 +62,10 @@ def search_region(centre: Tensor, scale: Tensor, crop: Pair, frame: Pair) -> Sea
     return SearchRegion(top, left, region.height, region.width, region.step, region.offset)
 
 
-def _unlimited_region(centre: Tensor, extent: Tensor, crop: Pair) -> SearchRegion:
+def _unlimited_region(center: Tensor, extent: Tensor, crop: Pair) -> SearchRegion:
     out = torch.tensor(crop).float()
     step = max(int((extent / out).min() - 0.1), 1)
-    y, x = int(centre[0]), int(centre[1])
+    y, x = int(center[0]), int(center[1])
     offset = (y % step, x % step)
     if step > 1:
         y, x = (y - offset[0]) // step, (x - offset[1]) // step
@@ -108,7 +108,7 @@ def crop_image(image: Tensor, region: SearchRegion, size: Pair) -> Tensor:
 
 
 def crop_mask(mask: Tensor, region: SearchRegion, size: Pair) -> Tensor:
-    """Nearest-neighbour crop [1,*size] of a mask or probability [1,Hv,Wv]; zero outside."""
+    """Nearest-neighbor crop [1,*size] of a mask or probability [1,Hv,Wv]; zero outside."""
     return _resize(_cut(mask, region, replicate=False), size, "nearest")
 
 
@@ -117,7 +117,7 @@ def crop_first_frame(
 ) -> tuple[Tensor, Tensor]:
     """Crops of an object's first frame, which the paper's code takes on another path.
 
-    A patch of twice the crop's extent around the rounded centre is resized first; the crop is
+    A patch of twice the crop's extent around the rounded center is resized first; the crop is
     then cut from it, displaced by whole crop pixels so that it stays inside the frame.
 
     Shapes: image [3,Hv,Wv], mask [1,Hv,Wv]; result [3,*crop], [1,*crop].
@@ -126,17 +126,17 @@ def crop_first_frame(
     extent = scale * out
     extent = extent / (extent / frame).min().clamp_min(1.0)
     inner_scale = (extent / out).prod().sqrt()
-    first = state.centre - (extent - 1) / 2
-    last = state.centre + extent / 2 + 1
+    first = state.center - (extent - 1) / 2
+    last = state.center + extent / 2 + 1
     shift = -((-first).clamp_min(0) - (last - frame).clamp_min(0)) / inner_scale
     double = (2 * crop[0], 2 * crop[1])
-    patch = _unlimited_region(state.centre.round(), inner_scale * 2 * out, double)
+    patch = _unlimited_region(state.center.round(), inner_scale * 2 * out, double)
     inner = SearchRegion(
         crop[0] // 2 - int(shift[0]), crop[1] // 2 - int(shift[1]), crop[0], crop[1]
     )
-    pictures = _resize(_cut(image, patch, replicate=True), double, "bilinear")
+    images = _resize(_cut(image, patch, replicate=True), double, "bilinear")
     masks = _resize(_cut(mask, patch, replicate=False), double, "nearest")
-    return _cut(pictures, inner, replicate=True), _cut(masks, inner, replicate=True)
+    return _cut(images, inner, replicate=True), _cut(masks, inner, replicate=True)
 
 
 def paste(logits: Tensor, region: SearchRegion, frame: Pair) -> Tensor:
@@ -149,8 +149,8 @@ def paste(logits: Tensor, region: SearchRegion, frame: Pair) -> Tensor:
     )[0, 0]
     height, width = scaled.shape
     first = (region.top * region.step, region.left * region.step)
-    centre = [f + (int(e) - 1) / 2 for f, e in zip(first, extent, strict=True)]
-    top, left = int(centre[0] - 0.5 * height), int(centre[1] - 0.5 * width)
+    center = [f + (int(e) - 1) / 2 for f, e in zip(first, extent, strict=True)]
+    top, left = int(center[0] - 0.5 * height), int(center[1] - 0.5 * width)
     whole = logits.new_full(frame, OUTSIDE)
     y0, y1 = max(top, 0), min(top + height, frame[0])
     x0, x1 = max(left, 0), min(left + width, frame[1])

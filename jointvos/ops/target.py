@@ -19,25 +19,25 @@ class TargetState:
     """Place and extent of a target.
 
     Attributes:
-        centre: (y, x), float32 [2].
+        center: (y, x), float32 [2].
         size: (height, width), float32 [2].
     """
 
-    centre: Tensor
+    center: Tensor
     size: Tensor
 
 
 def state_of_mask(mask: Tensor) -> TargetState:
     """Tight box of a binary mask [Hv,Wv], as the paper's data sets give it.
 
-    Its size is last minus first pixel without the usual one more, its centre accordingly. A mask
+    Its size is last minus first pixel without the usual one more, its center accordingly. A mask
     one pixel high or wide gets the size 1 there, where the paper's code would fail.
     """
     ys, xs = torch.nonzero(mask, as_tuple=True)
     first = torch.stack((ys.min(), xs.min())).float().cpu()
     last = torch.stack((ys.max(), xs.max())).float().cpu()
     size = (last - first).clamp_min(1)
-    return TargetState(centre=first + (size - 1) / 2, size=size)
+    return TargetState(center=first + (size - 1) / 2, size=size)
 
 
 def marginals(masks: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def marginals(masks: Tensor) -> Tensor:
 
 
 def moments(sums: Tensor, frame: Pair) -> Tensor:
-    """Sum, centre (y, x) and extent (height, width) of soft masks, from their `marginals`.
+    """Sum, center (y, x) and extent (height, width) of soft masks, from their `marginals`.
 
     The extent is four standard deviations. Shapes: [O,Hv+Wv] of a frame (Hv, Wv); result [O,5]
     on the CPU.
@@ -70,7 +70,7 @@ def updated_state(row: Tensor, previous: TargetState, min_area: float) -> Target
     """State from a row [5] of `moments`; the previous one if the target is all but gone."""
     if float(row[0]) < min_area:
         return previous
-    return TargetState(centre=row[1:3].clone(), size=row[3:5].clone())
+    return TargetState(center=row[1:3].clone(), size=row[3:5].clone())
 
 
 def scale_of_size(size: Tensor, crop: Pair, search_scale: float) -> Tensor:

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from jointvos.errors import ConfigError, JointVOSError
-from jointvos.masks import DISPLAY_COLOURS, Region
+from jointvos.masks import DISPLAY_COLORS, Region
 from jointvos.media.reading import FrameFinder, NoSuchFrame
 from jointvos.paint.cutting import Cutter
 from jointvos.paint.export import Exporter
@@ -142,7 +142,7 @@ class Page:
                 "aspect": float(info.sample_aspect_ratio),
             },
             "folder": str(self._project.folder),
-            "colors": ["#" + bytes(c).hex() for c in DISPLAY_COLOURS[: LARGEST_ID + 1]],
+            "colors": ["#" + bytes(c).hex() for c in DISPLAY_COLORS[: LARGEST_ID + 1]],
             "certainty": certainty,
             "cuts": cuts,
             "following": self._follower.way,
@@ -204,7 +204,7 @@ class Page:
                 for each in await _body(request)
             ]
         except (TypeError, KeyError, ValueError):
-            raise ConfigError("expected a list of objects with id, name and visible") from None
+            raise ConfigError("expected a list of objects with ID, name and visible") from None
         return await self._changed(lambda: self._project.set_objects(objects))
 
     async def _remove_object(self, request: Request) -> Response:

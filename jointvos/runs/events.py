@@ -54,7 +54,7 @@ class SegmentedFrame:
     """A frame with its result, which the outputs have taken; frames come in order of time.
 
     Attributes:
-        frame: The picture, uint8 [Hv,Wv,3].
+        frame: The image, uint8 [Hv,Wv,3].
         result: Its objects and label map.
     """
 

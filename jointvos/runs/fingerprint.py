@@ -43,7 +43,7 @@ def of_model(model: LoadedModel) -> Fingerprint:
 def of_job(job: SegmentJob, prompts: MaskPrompts, model: LoadedModel) -> Fingerprint:
     """All that decides about the results of a job.
 
-    The input is told by size and time of change, for reading a long film twice takes long; masks
+    The input is told by size and time of change, for reading a long video twice takes long; masks
     and weights by their content.
 
     Raises:
@@ -128,7 +128,7 @@ def _of_masks(prompts: MaskPrompts) -> str:
     words = [f"{cut.option} {cut}={cut.id}" for cut in prompts.cuts]
     for prompt in prompts.all:
         place = "first" if prompt.place is None else prompt.place.text
-        words.append(f"{place}: ids {prompt.ids}, {_short(prompt.labels.tobytes())}")
+        words.append(f"{place}: IDs {prompt.ids}, {_short(prompt.labels.tobytes())}")
     return "; ".join(words)
 
 

@@ -27,17 +27,17 @@ def _itself(deep: DeepImage) -> DeepImage:
 @dataclass(frozen=True)
 class _Chunk:
     path: Path
-    frames: tuple[Frame, ...]  # without their pictures
+    frames: tuple[Frame, ...]  # without their images
     deep: Path | None  # where their codes of 16 bit are
 
 
 class FrameCache:
-    """Frames in order of time, kept exactly, in short films of which each fits into memory.
+    """Frames in order of time, kept exactly, in short videos of which each fits into memory.
 
-    The films are H.264 without loss in RGB, about a third of the decoded size; they are written
-    about as fast as they are read. Codes of 16 bit have FFV1 films of their own. (Decoding the
+    The videos are H.264 without loss in RGB, about a third of the decoded size; they are written
+    about as fast as they are read. Codes of 16 bit have FFV1 videos of their own. (Decoding the
     source again for every chunk would need no disk, but time that grows with the square of the
-    length, for seeking is not exact in all films.)
+    length, for seeking is not exact in all videos.)
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class FrameCache:
         """The frames, the first one first.
 
         Raises:
-            OutputError: A film is damaged or gone.
+            OutputError: A video is damaged or gone.
         """
         for chunk in self._chunks:
             yield from self._read(chunk)
@@ -85,7 +85,7 @@ class FrameCache:
         """The frames, the last one first.
 
         Raises:
-            OutputError: A film is damaged or gone.
+            OutputError: A video is damaged or gone.
         """
         yield from reversed(self._waiting)
         for chunk in reversed(self._chunks):

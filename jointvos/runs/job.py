@@ -29,7 +29,7 @@ class SegmentJob:
     """One video, the objects to follow in it, and what is written.
 
     Attributes:
-        source: A video file, a folder of pictures or a pattern of their names ("f_%04d.png",
+        source: A video file, a folder of images or a pattern of their names ("f_%04d.png",
             "f_####.exr", "f_*.png"), "-" for stdin, or an address.
         masks: Files of object IDs: "FILE" for the first frame, "FRAME=FILE" for a later one,
             where FRAME is a number, seconds ("4.5s") or a timecode, or a folder of `<frame>.png`.

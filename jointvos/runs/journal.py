@@ -190,5 +190,5 @@ def _unpack(payload: bytes) -> FrameResult:
 
 
 def _object_state(values: dict[str, Any]) -> ObjectState:
-    pairs = {key: values[key] and tuple(values[key]) for key in ("box", "centre")}
+    pairs = {key: values[key] and tuple(values[key]) for key in ("box", "center")}
     return ObjectState(**{**values, **pairs})

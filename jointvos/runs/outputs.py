@@ -13,7 +13,7 @@ from jointvos.errors import ConfigError, OutputError
 from jointvos.files.staged import TwoPhaseSink
 from jointvos.masks import (
     Background,
-    as_grey,
+    as_gray,
     cut_out,
     draw_overlay,
     foreground,
@@ -81,7 +81,7 @@ class Outputs:
         soft_bits: Bits per pixel of `soft`, 8 or 16.
         stream: Format of a video on stdout: "nut" (the default), "y4m", "mkv" or "raw".
         background: What the overlay shows behind the objects instead of tinting them: "blur", a
-            color or a picture.
+            color or an image.
         audio: Audio of overlay and alpha, "copy" or "none".
         encoder: Of the overlay.
         crf: Quality of the overlay, lower is better.
@@ -226,7 +226,7 @@ class Outputs:
                 )
         if path := paths.get("mask_video"):
             if path == STDOUT:
-                StreamSink.check("grey", stream)
+                StreamSink.check("gray", stream)
             else:
                 MaskVideoSink.check(path, overwrite=overwrite, source=source)
         if path := paths.get("matte"):
@@ -257,8 +257,8 @@ class Outputs:
 
         Args:
             info: The source.
-            ids: The objects; if there are ids above 254, masks need 16 bit.
-            names: What they are called, by id, as far as they have names.
+            ids: The objects; if there are IDs above 254, masks need 16 bit.
+            names: What they are called, by ID, as far as they have names.
 
         Raises:
             ConfigError: A kind of file does not fit.
@@ -279,7 +279,7 @@ class Outputs:
             yield self._overlay(info, path)
         if path := paths.get("mask_video"):
             if path == STDOUT:
-                yield self._stream(info, "grey16" if wide else "grey")
+                yield self._stream(info, "gray16" if wide else "gray")
             else:
                 yield MaskVideoSink(
                     path, info, overwrite=overwrite, wide=wide, max_width=self.max_width
@@ -330,7 +330,7 @@ class Outputs:
 
     def _check_matte(self, path: Path, source: Path, stream: str) -> None:
         if path == STDOUT:
-            StreamSink.check("grey", stream)
+            StreamSink.check("gray", stream)
             return
         if ID not in str(path) and re.search(r"%[0-9]*d", path.name):
             raise ConfigError(f"{path}: for a matte per object use {ID} in its name")
@@ -348,7 +348,7 @@ class Outputs:
         if path == STDOUT:
             hard = edges == "hard"
             yield self._stream(
-                info, "grey", picture=lambda _, result: to_8_bit(matte(result, hard=hard))
+                info, "gray", image=lambda _, result: to_8_bit(matte(result, hard=hard))
             )
             return
         objects = ids if ID in str(path) else (None,)
@@ -371,11 +371,11 @@ class Outputs:
         info: VideoInfo,
         kind: Kind,
         behind: Background | None = None,
-        picture: Callable[[Frame, FrameResult], Pixels] | None = None,
+        image: Callable[[Frame, FrameResult], Pixels] | None = None,
     ) -> TwoPhaseSink:
         def usual(frame: Frame, result: FrameResult) -> Pixels:
-            if kind in ("grey", "grey16"):
-                return as_grey(result.labels, kind == "grey16", STDOUT)
+            if kind in ("gray", "gray16"):
+                return as_gray(result.labels, kind == "gray16", STDOUT)
             if kind == "rgba":
                 return cut_out(frame.image, foreground(result))
             if behind is None:
@@ -384,7 +384,7 @@ class Outputs:
 
         sound = self.audio == "copy" and kind in ("rgb", "rgba")
         format = self.stream or "nut"
-        return StreamSink(info, picture or usual, kind=kind, format=format, sound=sound)
+        return StreamSink(info, image or usual, kind=kind, format=format, sound=sound)
 
 
 def _of_objects(path: Path, ids: Sequence[int]) -> list[Path]:

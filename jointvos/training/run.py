@@ -128,7 +128,7 @@ class Unrolling(nn.Module):
 
 
 class Run:
-    """A training run: network, averaged weights, optimiser and the number of the next step.
+    """A training run: network, averaged weights, optimizer and the number of the next step.
 
     Args:
         config: The recipe.
@@ -140,7 +140,7 @@ class Run:
     Attributes:
         step: Number of the next step, from 0.
         taken: Steps so far in every phase of every stage.
-        net: The network as the optimiser sees it.
+        net: The network as the optimizer sees it.
         batch: The last batch that went through the network.
     """
 
@@ -187,14 +187,14 @@ class Run:
         return net
 
     def _enter(self, stage: int) -> None:
-        """Begin a stage: what is frozen in it, and an optimiser of its own."""
+        """Begin a stage: what is frozen in it, and an optimizer of its own."""
         self.stage = stage
         config = self.config
         groups = parameter_groups(self.net, config.stages[stage].rates, config.weight_decay)
         if self.unrolling.auxiliary is not None:
             own = list(self.unrolling.auxiliary.parameters())
             groups.append({"params": own, "weight_decay": 0.0, "rate": 1.0})
-        self.optimiser = torch.optim.AdamW(groups, lr=config.stages[stage].learning_rate)
+        self.optimizer = torch.optim.AdamW(groups, lr=config.stages[stage].learning_rate)
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs."""
@@ -204,7 +204,7 @@ class Run:
             "stage": self.stage,
             "weights": self.unrolling.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "taken": self.taken,
             "elapsed": self.elapsed,
@@ -231,7 +231,7 @@ class Run:
         self._enter(state["stage"])
         self.unrolling.load_state_dict(state["weights"])
         self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
 
     @property
@@ -316,7 +316,7 @@ class Run:
         return found
 
     def advance(self, batch: MiniSequences, moment: Moment) -> dict[str, float]:
-        """One step of the optimiser.
+        """One step of the optimizer.
 
         Args:
             batch: On the device.
@@ -331,9 +331,9 @@ class Run:
         recipe = self.config.stages[moment.stage]
         rate = learning_rate(recipe, sum(self.taken[moment.stage]), moment.progress)
         lovasz = lovasz_share(recipe, moment.progress)
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         pieces = self.config.accumulate
         images, masks = batch.images.chunk(pieces), batch.masks.chunk(pieces)
         found: list[Objective] = []
@@ -345,12 +345,12 @@ class Run:
             with self.forward.no_sync() if waits else nullcontext():  # type: ignore[operator]
                 found.append(self._backward(part, mask_part, lovasz))
         norm = nn.utils.clip_grad_norm_(
-            [p for group in self.optimiser.param_groups for p in group["params"]],
+            [p for group in self.optimizer.param_groups for p in group["params"]],
             self.config.clip_norm or float("inf"),
         )
         if not torch.isfinite(norm):
             raise NonFiniteLoss(f"the gradient's norm is {norm.item()} at step {self.step}")
-        self.optimiser.step()
+        self.optimizer.step()
         self.averaged.update_parameters(self.net)
         shown = ("loss", "segmentation", "cosine", "auxiliary", "iou", "foreground")
         means = torch.stack(

@@ -70,10 +70,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class Stage(Checked):
-    """A part of a run with an optimiser of its own.
+    """A part of a run with an optimizer of its own.
 
     Attributes:
-        steps: Optimiser steps; in a run by minutes they only say how the stages share the time.
+        steps: Optimizer steps; in a run by minutes they only say how the stages share the time.
         learning_rate: Peak.
         phases: What the data look like as the stage proceeds; shares sum to 1.
         rates: Factors on the learning rate by beginning of the parameters' names, the longest
@@ -220,7 +220,7 @@ class TrainConfig(Checked):
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the whole run."""
+        """Optimizer steps of the whole run."""
         return sum(stage.steps for stage in self.stages)
 
     def at_step(self, step: int) -> Moment:

@@ -1,4 +1,4 @@
-"""A run and its folder: log, checkpoints, pictures, and the weights that are kept.
+"""A run and its folder: log, checkpoints, images, and the weights that are kept.
 
 In the folder: `recipe.toml`, `log.csv`, `validation.csv`, `last.ckpt` (to go on from),
 `curves.png`, `samples.png`, `best.safetensors` (by validation J&F) and, in the end,
@@ -21,7 +21,7 @@ from jointvos.errors import NonFiniteLoss
 from jointvos.files.whole_file import whole_file
 from jointvos.model import JointNet
 from jointvos.training.checkpoint import save_checkpoint
-from jointvos.training.pictures.contact_sheet import draw_strip
+from jointvos.training.images.contact_sheet import draw_strip
 from jointvos.training.run import Run, StepReport
 from jointvos.training.train_config import counted, recipe_text
 from jointvos.training.validation import Validation
@@ -144,7 +144,7 @@ class Trainer:
         if self.run.processes.first:
             save_checkpoint(self.out / "last.ckpt", self.run.state())
             if self.draws:
-                from jointvos.training.pictures.charts import draw_curves
+                from jointvos.training.images.charts import draw_curves
 
                 draw_curves(self.rows, self.validations, self.out / "curves.png")
 

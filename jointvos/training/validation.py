@@ -12,11 +12,11 @@ from jointvos.evaluation import evaluate
 from jointvos.inference import VideoSegmenter
 from jointvos.metrics import region_similarity
 from jointvos.model import JointNet
-from jointvos.training.pictures.contact_sheet import Strip, evenly_spread
+from jointvos.training.images.contact_sheet import Strip, evenly_spread
 from jointvos.types import VOID, FrameResult, Image
 
 SHOWN = 6
-"""Frames of a sequence in the picture."""
+"""Frames of a sequence in the image."""
 
 
 @dataclass(frozen=True)

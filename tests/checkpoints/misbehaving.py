@@ -63,7 +63,7 @@ class Visit:
         return Response()
 
 
-Behaviour = Callable[[Visit], Response]
+Behavior = Callable[[Visit], Response]
 
 
 class Server:
@@ -73,7 +73,7 @@ class Server:
         self.address = http.url_for("")
         self.port = http.port
         self.content = content
-        self.behaviours: dict[str, Behaviour] = {}
+        self.behaviors: dict[str, Behavior] = {}
         self.seen: list[tuple[str, str | None, Headers]] = []
         self.ended = Event()
         http.expect_request(re.compile("")).respond_with_handler(self._respond)
@@ -86,7 +86,7 @@ class Server:
         path = address.partition("?")[0]
         self.seen.append((address, request.headers.get("Range"), request.headers))
         number = sum(seen[0].partition("?")[0] == path for seen in self.seen)
-        return self.behaviours.get(path, missing)(Visit(request, self.content, number, self.ended))
+        return self.behaviors.get(path, missing)(Visit(request, self.content, number, self.ended))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Backbones of other projects: under our names, for our pictures, or refused by name."""
+"""Backbones of other projects: under our names, for our images, or refused by name."""
 
 import pickle
 import subprocess
@@ -33,7 +33,7 @@ MASK_RCNN = "mask-rcnn-r50-backbone"
 
 @pytest.fixture(scope="module")
 def theirs() -> ResNet:
-    """Torchvision's network with normalisation that does something."""
+    """Torchvision's network with normalization that does something."""
     torch.manual_seed(0)
     with torch.device("meta"):
         net = resnet50()
@@ -114,7 +114,7 @@ def test_a_detector_s_backbone_is_installed_and_loaded(
         assert torch.equal(tensor, expected), name
     notes = read_tensors(installed)[0]
     assert notes["source"] == "e2e_mask_rcnn_R_50_FPN_1x_converted.pkl"
-    assert notes["licence"] == "none is stated with the file"
+    assert notes["license"] == "none is stated with the file"
     installed.write_bytes(installed.read_bytes()[:-4])
     with pytest.raises(IncompatibleWeights, match="not the file that was installed"):
         load_backbone(net, [MASK_RCNN])
@@ -251,7 +251,7 @@ def features(net: ResNet, image: Tensor) -> Tensor:
     return net.relu(net.bn1(net.conv1(image)))
 
 
-def test_torchvision_s_scaling_of_pictures_is_kept(
+def test_torchvision_s_scaling_of_images_is_kept(
     theirs: ResNet, net: JointNet, tmp_path: Path
 ) -> None:
     path, made = tmp_path / "theirs.pth", tmp_path / "made.safetensors"
@@ -264,13 +264,13 @@ def test_torchvision_s_scaling_of_pictures_is_kept(
     with torch.inference_mode():
         expected = features(theirs, (image / 255 - mean) / std)
         ours = net.backbone
-        centred = ours.normalise(image)
-        found = ours.relu(ours.bn1(ours.conv1(centred)))
+        centerd = ours.normalize(image)
+        found = ours.relu(ours.bn1(ours.conv1(centerd)))
     inner = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(found[inner], expected[inner], rtol=1e-3, atol=1e-4)
 
 
-def test_pictures_in_bgr_are_met(state: dict[str, Tensor], net: JointNet, tmp_path: Path) -> None:
+def test_images_in_bgr_are_met(state: dict[str, Tensor], net: JointNet, tmp_path: Path) -> None:
     """Caffe's input: BGR in [0, 255] minus its mean, which is ours the other way round."""
     path, made = tmp_path / "theirs.pth", tmp_path / "made.safetensors"
     torch.save(state, path)
@@ -280,7 +280,7 @@ def test_pictures_in_bgr_are_met(state: dict[str, Tensor], net: JointNet, tmp_pa
     bgr = image.flip(1) - torch.tensor((102.9801, 115.9465, 122.7717)).view(1, 3, 1, 1)
     with torch.inference_mode():
         expected = functional.conv2d(bgr, state["conv1.weight"], stride=2, padding=3)
-        found = net.backbone.conv1(net.backbone.normalise(image))
+        found = net.backbone.conv1(net.backbone.normalize(image))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 

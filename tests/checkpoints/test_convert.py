@@ -166,7 +166,7 @@ def test_a_whole_checkpoint_becomes_a_model(
     assert notes["source"] == "JOINT_davis.pth.tar"
     assert notes["source_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert notes["preset"] == "joint-r50"
-    assert notes["licence"] == "the authors state none"
+    assert notes["license"] == "the authors state none"
     assert len(notes["date"]) == 10
 
 

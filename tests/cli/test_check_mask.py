@@ -80,7 +80,7 @@ def test_everything_as_json(folder):
     assert found["objects"][1] == {
         "id": 2,
         "name": None,
-        "colour": "#008000",
+        "color": "#008000",
         "area": 1200,
         "share": 0.097656,
         "box": [70, 10, 40, 30],
@@ -97,7 +97,7 @@ def test_everything_as_json(folder):
     ("mask", "error", "objects"),
     [
         pytest.param("soft.png", TooManyObjects, 2, id="soft"),
-        pytest.param("luma.png", None, 2, id="grey palette"),
+        pytest.param("luma.png", None, 2, id="gray palette"),
         pytest.param("ordered.png", UnclearBackground, 2, id="palette in another order"),
         pytest.param("inverted.png", None, 1, id="inverted"),
     ],
@@ -112,9 +112,9 @@ def test_the_command_that_mends_it_is_named_and_works(folder, mask, error, objec
     assert mended.exit_code == 0, mended.exception
     assert len(mended.stdout.splitlines()) == 1 + objects
     assert "good.png" in mended.stderr
-    with Image.open("good.png") as picture:
-        assert picture.mode == "P"
-        assert set(np.unique(np.asarray(picture))) <= {0, 1, 2}
+    with Image.open("good.png") as image:
+        assert image.mode == "P"
+        assert set(np.unique(np.asarray(image))) <= {0, 1, 2}
     assert check("clip.mp4", "good.png").exit_code == 0
     assert {path.name for path in folder.glob("*.png")} == {
         *("first.png", "empty.png", "large.png", "two.png", "half.png"),
@@ -134,8 +134,8 @@ def test_masks_of_other_tools(folder):
     assert "touches all four sides" in result.stderr
     assert "`jointvos check-mask clip.mp4 m.npy --fix FILE` saves it inverted" in result.stderr
     assert check("clip.mp4", "m.npy", "--fix", "good.png").exit_code == 0
-    with Image.open("good.png") as picture:
-        assert np.array_equal(np.asarray(picture), SQUARES == 1)
+    with Image.open("good.png") as image:
+        assert np.array_equal(np.asarray(image), SQUARES == 1)
     np.savez("m.npz", **{"box 1": SQUARES == 1, "box 2": SQUARES == 2})
     refused = check("clip.mp4", "m.npz", "--json")
     assert isinstance(refused.exception, MaskError)
@@ -149,20 +149,20 @@ def test_masks_of_other_tools(folder):
     assert result.stdout.splitlines()[1].endswith("40,60 60x36  box")
 
 
-def test_a_mask_of_the_stored_picture_of_a_turned_film(folder):
+def test_a_mask_of_the_stored_image_of_a_turned_video(folder):
     with av.open("turned.mp4", "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         stream.set_display_rotation(90)
-        picture = np.zeros((96, 128, 3), dtype=np.uint8)
+        image = np.zeros((96, 128, 3), dtype=np.uint8)
         for _ in range(3):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
         container.mux(stream.encode(None))
     result = check("turned.mp4", "two.png")
     assert "saves it turned as the video is turned" in str(result.exception)
     assert check("turned.mp4", "two.png", "--fix", "good.png").exit_code == 0
-    with Image.open("good.png") as picture:
-        assert np.array_equal(np.asarray(picture), np.rot90(SQUARES))
+    with Image.open("good.png") as image:
+        assert np.array_equal(np.asarray(image), np.rot90(SQUARES))
 
 
 def test_nothing_to_mend(folder):
@@ -198,5 +198,5 @@ def test_segment_tells_doubts_before_it_begins(jointvos, folder):
     run = jointvos("segment", "clip.mp4", "--mask", "luma.png", "--weights", "gone", "--json")
     assert run.returncode == 5
     assert "   38  #262626     900 px   7.32 %  20,30 30x30" in run.stderr
-    assert "DAVIS colours that were turned into grey: 38 would be 1, 75 would be 2" in run.stderr
+    assert "DAVIS colors that were turned into gray: 38 would be 1, 75 would be 2" in run.stderr
     assert "`jointvos check-mask clip.mp4 luma.png --fix FILE` saves it" in run.stderr

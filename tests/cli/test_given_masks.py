@@ -97,7 +97,7 @@ def test_a_mask_beyond_the_end_is_an_error_and_nothing_is_written(segment, folde
 
 def test_ids_above_254_in_every_output(segment):
     result = segment(
-        *("--mask", "wide.png", "--png", "ids", "--mask-video", "ids.mkv", "-o", "film.mp4"),
+        *("--mask", "wide.png", "--png", "ids", "--mask-video", "ids.mkv", "-o", "video.mp4"),
         *("--stats", "s.csv", "--coco", "c.json", "--soft", "soft", "--mask-video", "ids.mkv"),
     )
     assert result.exit_code == 0, result.exception
@@ -106,12 +106,12 @@ def test_ids_above_254_in_every_output(segment):
     assert {i for _, i in areas} == {7, 1000}
     with av.open("ids.mkv") as container:
         assert container.streams.video[0].codec_context.pix_fmt == "gray16le"
-        film = [picture.to_ndarray(format="gray16le") for picture in container.decode(video=0)]
+        film = [image.to_ndarray(format="gray16le") for image in container.decode(video=0)]
     assert len(film) == FRAMES
     for i in range(FRAMES):
-        with Image.open(f"ids/{i:05d}.png") as picture:
-            assert picture.mode == "I;16"
-            labels = np.asarray(picture)
+        with Image.open(f"ids/{i:05d}.png") as image:
+            assert image.mode == "I;16"
+            labels = np.asarray(image)
         assert np.array_equal(film[i], labels)
         assert {n: int((labels == n).sum()) for n in (7, 1000)} == {
             n: areas[i, n] for n in (7, 1000)
@@ -125,8 +125,8 @@ def test_an_id_above_254_that_joins_later_makes_all_masks_wide(segment):
     result = segment("--mask", "first.png", "--mask", "3=wide.png", "--remap", "7:9", "--png", "i")
     assert result.exit_code == 0, result.exception
     for path in Path("i").iterdir():
-        with Image.open(path) as picture:
-            assert picture.mode == "I;16"
+        with Image.open(path) as image:
+            assert image.mode == "I;16"
     assert {9, 1000} <= set(ids_of("i")[3])
 
 
@@ -150,9 +150,9 @@ def test_a_box_becomes_the_first_mask_and_is_saved(segment):
     result = segment(*box, "--png", "ids")
     assert result.exit_code == 0, result.exception
     assert "clip_first_mask.png" in result.stderr
-    with Image.open("clip_first_mask.png") as picture:
-        saved = np.asarray(picture)
-    found = saved == 3  # the next free id
+    with Image.open("clip_first_mask.png") as image:
+        saved = np.asarray(image)
+    found = saved == 3  # the next free ID
     assert (found & (ONE == 1)).sum() / (found | (ONE == 1)).sum() > 0.9
     assert np.array_equal(saved == 2, TWO == 2)
     assert np.array_equal(np.asarray(Image.open("ids/00000.png")), saved)
@@ -167,8 +167,8 @@ def test_points_become_the_first_mask(segment):
     assert result.exit_code == 0, result.exception
     assert "--point 35,45 44,36 --no-point 90,20: object 3" in result.stderr
     assert "1 object cut out of frame 0: clip_first_mask.png" in result.stderr
-    with Image.open("clip_first_mask.png") as picture:
-        saved = np.asarray(picture)
+    with Image.open("clip_first_mask.png") as image:
+        saved = np.asarray(image)
     found = saved == 3
     assert (found & (ONE == 1)).sum() / (found | (ONE == 1)).sum() > 0.9
     assert np.array_equal(saved == 2, TWO == 2)
@@ -226,7 +226,7 @@ def test_names_follow_the_ids_that_are_chosen_and_renamed(segment):
         pytest.param(["--box", "1,2,3"], ConfigError, "--box is '1,2,3'", id="box"),
         pytest.param(["--box", "100,50,40,20"], MaskError, "is 128x96", id="box outside"),
         pytest.param(
-            ["--mask", "first.png", "--box", "14,24,42,42=1"], MaskError, "the id 1, too", id="same"
+            ["--mask", "first.png", "--box", "14,24,42,42=1"], MaskError, "the ID 1, too", id="same"
         ),
         pytest.param(
             ["--mask", "first.png", "--coco-layout", "ytvis"], ConfigError, "for --coco", id="coco"

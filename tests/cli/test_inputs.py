@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import scene
-from films import BROKEN, FILMS
+from videos import BROKEN, VIDEOS
 from folders import BROKEN_FOLDERS, FOLDERS
 from mask_files import BROKEN_MASKS
 
@@ -38,8 +38,8 @@ def refused(jointvos, inputs):
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_films_end_with_3(refused, tmp_path, mask, tiny_weights, name):
-    folder = tmp_path / "film"
+def test_broken_videos_end_with_3(refused, tmp_path, mask, tiny_weights, name):
+    folder = tmp_path / "video"
     folder.mkdir()
     path = BROKEN[name][0](folder)
     refused(3, path.name, path, "--mask", mask, "--weights", tiny_weights)
@@ -47,19 +47,19 @@ def test_broken_films_end_with_3(refused, tmp_path, mask, tiny_weights, name):
 
 @pytest.mark.parametrize("name", BROKEN_FOLDERS)
 def test_broken_folders_end_with_3(refused, tmp_path, mask, tiny_weights, name):
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     BROKEN_FOLDERS[name][0](folder)
-    refused(3, "pictures", folder, "--mask", mask, "--weights", tiny_weights)
+    refused(3, "images", folder, "--mask", mask, "--weights", tiny_weights)
 
 
 @pytest.mark.parametrize("name", BROKEN_MASKS)
 def test_broken_masks_end_with_4(refused, tmp_path, tiny_weights, name):
-    (tmp_path / "film").mkdir()
-    film = FILMS["two_frames"].make(tmp_path / "film")
+    (tmp_path / "video").mkdir()
+    video = VIDEOS["two_frames"].make(tmp_path / "video")
     path = tmp_path / "broken.png"
     BROKEN_MASKS[name][0](path)
-    refused(4, "broken.png", film, "--mask", path, "--weights", tiny_weights)
+    refused(4, "broken.png", video, "--mask", path, "--weights", tiny_weights)
 
 
 def seen(run) -> list[int]:
@@ -67,17 +67,17 @@ def seen(run) -> list[int]:
     return [json.loads(line)["frame"] for line in run.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("name", FILMS)
-def test_films_of_every_kind(jointvos, tmp_path, tiny_weights, name):
-    film = FILMS[name]
-    (tmp_path / "film").mkdir()
-    path = film.make(tmp_path / "film")
-    width, height = film.size
+@pytest.mark.parametrize("name", VIDEOS)
+def test_videos_of_every_kind(jointvos, tmp_path, tiny_weights, name):
+    video = VIDEOS[name]
+    (tmp_path / "video").mkdir()
+    path = video.make(tmp_path / "video")
+    width, height = video.size
     ids = np.zeros((height, width), dtype=np.uint8)
     ids[height // 3 : height - 2, width // 3 : width - 2] = 1
     write_mask_png(tmp_path / "square.png", ids)
-    # Everything but the model's work, which does not depend on the kind of film.
-    count = min(len(film.numbers), 3)
+    # Everything but the model's work, which does not depend on the kind of video.
+    count = min(len(video.numbers), 3)
     run = jointvos(
         *("segment", path, "--mask", "square.png", "--weights", tiny_weights, *OUTPUTS),
         *("--memory-size", "2", "--end", str(count), "--cuts", "off"),
@@ -88,7 +88,7 @@ def test_films_of_every_kind(jointvos, tmp_path, tiny_weights, name):
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_folders_of_every_kind(jointvos, tmp_path, mask, tiny_weights, name):
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     FOLDERS[name].fill(folder)
     run = jointvos("segment", folder, "--mask", mask, "--weights", tiny_weights, *OUTPUTS)
@@ -108,8 +108,8 @@ PIXELS = b"".join(scene(i).tobytes() for i in range(3))
     ],
 )
 def test_stdin(jointvos, inputs, tmp_path, mask, tiny_weights, kind, share, code):
-    (tmp_path / "film").mkdir()
-    data = PIXELS if kind == "raw" else FILMS[kind].make(tmp_path / "film").read_bytes()
+    (tmp_path / "video").mkdir()
+    data = PIXELS if kind == "raw" else VIDEOS[kind].make(tmp_path / "video").read_bytes()
     run = jointvos(
         *("segment", "-", "--mask", mask, "--weights", tiny_weights, *OUTPUTS),
         *(("--raw", "64x48@25") if kind == "raw" else ()),

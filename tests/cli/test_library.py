@@ -55,24 +55,24 @@ def labels_of(job: SegmentJob) -> list[np.ndarray]:
     return [e.result.labels for e in segment_video(job) if isinstance(e, SegmentedFrame)]
 
 
-def pictures_in(folder: str) -> list[np.ndarray]:
+def images_in(folder: str) -> list[np.ndarray]:
     return [np.asarray(Image.open(path)) for path in sorted(Path(folder).iterdir())]
 
 
 def test_everything_that_happens_is_yielded_in_its_order(job):
-    outputs = Outputs(png="ids", stats="stats.csv", overlay="film.mp4")
+    outputs = Outputs(png="ids", stats="stats.csv", overlay="video.mp4")
     events = list(segment_video(job(outputs=outputs)))
     opened, finished = events[0], events[-1]
     assert isinstance(opened, Opened)
     assert (opened.info.width, opened.info.height, opened.masks.ids) == (128, 96, (1,))
     assert isinstance(finished, Finished)
     assert (finished.frames, finished.objects) == (FRAMES, 1)
-    assert set(finished.outputs) == {Path("ids"), Path("stats.csv"), Path("film.mp4")}
+    assert set(finished.outputs) == {Path("ids"), Path("stats.csv"), Path("video.mp4")}
     assert all(path.exists() for path in finished.outputs)
     frames = [event for event in events if isinstance(event, SegmentedFrame)]
     assert [event.frame.index for event in frames] == list(range(FRAMES))
-    for event, picture in zip(frames, pictures_in("ids"), strict=True):
-        assert np.array_equal(event.result.labels, picture)
+    for event, image in zip(frames, images_in("ids"), strict=True):
+        assert np.array_equal(event.result.labels, image)
     done = [(e.direction, e.done) for e in events if isinstance(e, Progress)]
     assert done == [("forward", number) for number in range(FRAMES + 1)]
     notices = [event.text for event in events if isinstance(event, Notice)]
@@ -114,7 +114,7 @@ def test_whoever_leaves_early_finds_no_outputs_or_those_kept(job):
                 if isinstance(event, SegmentedFrame) and event.frame.index == 2:
                     break
         assert (run.frames, run.kept, run.committed) == (3, kept, keep)
-        assert (len(pictures_in(name)) if keep else Path(name).exists()) == kept
+        assert (len(images_in(name)) if keep else Path(name).exists()) == kept
 
 
 def test_a_run_that_was_left_goes_on(job):
@@ -126,9 +126,9 @@ def test_a_run_that_was_left_goes_on(job):
     events = list(segment_video(resumed))
     assert any("goes on" in event.text for event in events if isinstance(event, Notice))
     found = [event.result.labels for event in events if isinstance(event, SegmentedFrame)]
-    for pictures in (found, pictures_in("ids")):
-        assert all(map(np.array_equal, pictures, expected))
-        assert len(pictures) == FRAMES
+    for images in (found, images_in("ids")):
+        assert all(map(np.array_equal, images, expected))
+        assert len(images) == FRAMES
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ FRAMES = 12
 
 def rgba_film(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
-        pictures = container.decode(video=0)
-        return [picture.to_ndarray(format="rgba64le") / 65535 for picture in pictures]
+        images = container.decode(video=0)
+        return [image.to_ndarray(format="rgba64le") / 65535 for image in images]
 
 
 def gray_video(path: Path | io.BytesIO) -> list[np.ndarray]:
     with av.open(path if isinstance(path, io.BytesIO) else str(path)) as container:
-        return [picture.to_ndarray(format="gray") for picture in container.decode(video=0)]
+        return [image.to_ndarray(format="gray") for image in container.decode(video=0)]
 
 
 def test_everything_in_one_pass_agrees(jointvos, inputs, tiny_weights):
@@ -33,7 +33,7 @@ def test_everything_in_one_pass_agrees(jointvos, inputs, tiny_weights):
         *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "-q"),
         *("--png", "ids", "--soft", "soft", "--soft-bits", "16", "--alpha", "cut.mov"),
         *("--crop", "crops", "--stats", "stats.csv", "--coco", "masks.json"),
-        *("--overlay", "film.mp4", "--background", "blur", "--encoder", "h265", "--crf", "30"),
+        *("--overlay", "video.mp4", "--background", "blur", "--encoder", "h265", "--crf", "30"),
     )
     assert run.returncode == 0, run.stderr
     assert run.stderr == run.stdout == ""
@@ -55,7 +55,7 @@ def test_everything_in_one_pass_agrees(jointvos, inputs, tiny_weights):
             assert areas[i + 1][1] == [int(row[k]) for k in ("x", "y", "width", "height")]
             assert float(row["mean_probability"]) == pytest.approx(soft[mask].mean(), abs=2e-4)
         assert (inputs / "crops" / "1" / f"{i:05d}.png").exists() == (row["lost"] == "0")
-    with av.open(str(inputs / "film.mp4")) as container:
+    with av.open(str(inputs / "video.mp4")) as container:
         assert container.streams.video[0].codec.canonical_name == "hevc"
         assert sum(1 for _ in container.decode(video=0)) == FRAMES
 
@@ -69,7 +69,7 @@ def test_a_film_on_stdout_of_an_object_that_is_lost(jointvos, inputs, tiny_weigh
     assert run.returncode == 0, run.stderr
     with av.open(io.BytesIO(run.output)) as container:
         assert container.format.name == "nut"
-        film = [picture.to_ndarray(format="gray") for picture in container.decode(video=0)]
+        film = [image.to_ndarray(format="gray") for image in container.decode(video=0)]
     assert len(film) == FRAMES
     for i, ids in enumerate(film):
         assert np.array_equal(ids, np.asarray(Image.open(inputs / "ids" / f"{i:05d}.png")))
@@ -96,7 +96,7 @@ def test_a_matte_for_all_objects_and_one_for_each(jointvos, inputs, tiny_weights
         "ids",
     )
     assert run.returncode == 0, run.stderr
-    assert "wrote ids, 2.mkv, 7.mkv: 12 frames, 2 objects" in run.stderr
+    assert "wrote IDs, 2.mkv, 7.mkv: 12 frames, 2 objects" in run.stderr
     mattes = {each: gray_video(inputs / f"{each}.mkv") for each in (2, 7)}
     for i in range(FRAMES):
         labels = np.asarray(Image.open(inputs / "ids" / f"{i:05d}.png"))
@@ -152,7 +152,7 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
         pytest.param({"soft_bits": 10}, ConfigError, "8 or 16 bits, not 10", id="soft bits"),
         pytest.param({"stats": "s.txt"}, ConfigError, r"\.csv or \.jsonl", id="stats suffix"),
         pytest.param({"coco": "c.csv"}, ConfigError, r"ending in \.json", id="coco suffix"),
-        pytest.param({"mask_video": "m.xyz"}, ConfigError, r"m\.xyz: films", id="mask suffix"),
+        pytest.param({"mask_video": "m.xyz"}, ConfigError, r"m\.xyz: videos", id="mask suffix"),
         pytest.param({"stats": "no/s.csv"}, OutputError, "no does not exist", id="no folder"),
         pytest.param({"coco": "old.json"}, OutputExists, "overwrite=True", id="exists"),
         pytest.param({"soft": "crop"}, ConfigError, "`soft` and `crop` both name", id="same"),
@@ -167,7 +167,7 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
         pytest.param({"audio": "loud"}, ConfigError, "copy or none", id="audio"),
         pytest.param({"background": "blur"}, ConfigError, "`background` is for", id="no overlay"),
         pytest.param(
-            {"background": "bleu", "overlay": "o.mp4"}, ConfigError, "a colour such", id="colour"
+            {"background": "bleu", "overlay": "o.mp4"}, ConfigError, "a color such", id="color"
         ),
         pytest.param(
             {"encoder": "h264", "overlay": "o.webm"}, ConfigError, "does not go into", id="encoder"
@@ -217,8 +217,8 @@ def test_o_stands_for_what_it_looks_like(output, name):
 @pytest.mark.parametrize(
     ("source", "background", "expected"),
     [
-        ("film.mp4", None, {"png": "film_masks", "overlay": "film_overlay.mp4"}),
-        ("film.mp4", "blur", {"overlay": "film_overlay.mp4"}),
+        ("video.mp4", None, {"png": "film_masks", "overlay": "video_overlay.mp4"}),
+        ("video.mp4", "blur", {"overlay": "video_overlay.mp4"}),
         ("-", None, {"png": "stdin_masks", "overlay": "stdin_overlay.mp4"}),
     ],
 )

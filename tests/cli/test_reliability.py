@@ -21,7 +21,7 @@ from jointvos.masks import write_mask_png
 FRAMES = 12
 OUTPUTS = {
     "--png": "ids",
-    "--overlay": "film.mp4",
+    "--overlay": "video.mp4",
     "--mask-video": "ids.mkv",
     "--matte": "matte.mov",
     "--alpha": "cut.mov",
@@ -64,7 +64,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def write_film(path: Path, images: list[np.ndarray], rate: int = 25) -> None:
-    """Without loss, every picture for itself."""
+    """Without loss, every image for itself."""
     with av.open(str(path), "w") as film:
         stream = film.add_stream("ffv1", rate=Fraction(rate))
         stream.height, stream.width = images[0].shape[:2]
@@ -232,7 +232,7 @@ def test_a_film_passes_through_pipes(inputs):
 
 @pytest.fixture
 def damaged(inputs: Path) -> Path:
-    """A film that ends in the middle."""
+    """A video that ends in the middle."""
     images = pictures(inputs / "clip.mp4")
     write_film(inputs / "clip.mkv", images)
     content = (inputs / "clip.mkv").read_bytes()
@@ -254,7 +254,7 @@ def test_what_is_done_of_a_damaged_film_is_kept_if_wanted(damaged, resume):
     assert 4 <= count < FRAMES
     assert f"kept {count} frames" in ended.stderr
     assert f"read {count} of about {FRAMES} frames" in ended.stderr
-    for name in ("film.mp4", "ids.mkv", "cut.mov"):
+    for name in ("video.mp4", "ids.mkv", "cut.mov"):
         assert len(pictures(damaged / name)) == count
     assert [int(row["frame"]) for row in rows(damaged / "stats.csv")] == list(range(count))
     assert len(json.loads((damaged / "masks.json").read_text())["images"]) == count
@@ -283,7 +283,7 @@ def test_what_is_done_before_an_interruption_is_kept_if_wanted(inputs, number, c
     count = len(labels(inputs / "ids"))
     assert 1 <= count < FRAMES
     assert f"kept {count} frame" in ended.stderr
-    assert len(pictures(inputs / "film.mp4")) == len(pictures(inputs / "cut.mov")) == count
+    assert len(pictures(inputs / "video.mp4")) == len(pictures(inputs / "cut.mov")) == count
     assert not [path for path in inputs.iterdir() if path.name.startswith(".")]
 
 
@@ -345,8 +345,8 @@ def test_both_ways_from_the_middle(turned):
     both = tracked(turned, "forth.mkv", "both", *given, "--direction", "both", *soft)
     late = tracked(turned, "forth.mkv", "late", *given, "--soft", "late.mkv")
     for film, masks in (("soft.mkv", both), ("late.mkv", late)):
-        grey = pictures(turned / film, "gray")
-        assert all(np.array_equal(g > 127, m == 1) for g, m in zip(grey, masks, strict=True))
+        gray = pictures(turned / film, "gray")
+        assert all(np.array_equal(g > 127, m == 1) for g, m in zip(gray, masks, strict=True))
     back = tracked(turned, "forth.mkv", "back", *given, "--direction", "backward")
     assert equal(both, back[:5] + late[5:])
     assert not any(each.any() for each in back[5:] + late[:4])

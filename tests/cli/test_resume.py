@@ -24,7 +24,7 @@ OUTPUTS = {
     "--png": "ids",
     "--mask-video": "ids.mkv",
     "--stats": "stats.csv",
-    "--overlay": "film.mp4",
+    "--overlay": "video.mp4",
     "--coco": "masks.json",
 }
 RESUME_FOLDER = ".ids.jointvos-resume"
@@ -56,8 +56,8 @@ def digest(path: Path) -> str:
     if path.suffix not in (".mp4", ".mkv", ".mov"):
         return hashlib.sha256(path.read_bytes()).hexdigest()
     with av.open(str(path)) as film:
-        pictures = [(p.pts, p.to_ndarray().tobytes()) for p in film.decode(video=0)]
-    return f"{len(pictures)} frames {hashlib.sha256(repr(pictures).encode()).hexdigest()}"
+        images = [(p.pts, p.to_ndarray().tobytes()) for p in film.decode(video=0)]
+    return f"{len(images)} frames {hashlib.sha256(repr(images).encode()).hexdigest()}"
 
 
 def outputs(folder: Path) -> dict[str, str]:

@@ -47,7 +47,7 @@ def test_without_outputs_named_overlay_and_masks_appear(jointvos, inputs, tiny_w
 def test_all_outputs_in_one_pass_agree(jointvos, inputs, tiny_weights):
     run = jointvos(
         *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "--json"),
-        *("--png", "ids", "--mask-video", "ids.mkv", "--overlay", "film.mkv", "-q"),
+        *("--png", "ids", "--mask-video", "ids.mkv", "--overlay", "video.mkv", "-q"),
     )
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
@@ -61,7 +61,7 @@ def test_all_outputs_in_one_pass_agree(jointvos, inputs, tiny_weights):
         (seen,) = line["objects"]
         assert seen["area"] == int((png == 1).sum())
         assert seen["lost"] is (seen["area"] == 0)
-    assert len(decoded(inputs / "film.mkv", "rgb24")) == FRAMES
+    assert len(decoded(inputs / "video.mkv", "rgb24")) == FRAMES
 
 
 def test_json_alone_writes_no_files(jointvos, inputs, tiny_weights):
@@ -91,13 +91,13 @@ def test_range_keeps_numbers_and_times(jointvos, inputs, tiny_weights):
     assert sorted(p.name for p in (inputs / "part").iterdir())[0] == "00003.png"
 
 
-def test_folder_of_pictures_keeps_their_names(jointvos, inputs, tiny_weights):
-    folder = inputs / "pictures"
+def test_folder_of_images_keeps_their_names(jointvos, inputs, tiny_weights):
+    folder = inputs / "images"
     folder.mkdir()
-    for number, picture in enumerate(decoded(inputs / "clip.mp4", "rgb24")[:3]):
-        Image.fromarray(picture).save(folder / f"shot{9 + number}.png")
+    for number, image in enumerate(decoded(inputs / "clip.mp4", "rgb24")[:3]):
+        Image.fromarray(image).save(folder / f"shot{9 + number}.png")
     run = jointvos(
-        *("segment", "pictures", "--mask", "first.png", "--weights", tiny_weights, "-o", "out")
+        *("segment", "images", "--mask", "first.png", "--weights", tiny_weights, "-o", "out")
     )
     assert run.returncode == 0, run.stderr
     assert sorted(p.name for p in (inputs / "out").iterdir()) == [
@@ -111,9 +111,9 @@ def test_folder_of_pictures_keeps_their_names(jointvos, inputs, tiny_weights):
     ("arguments", "code", "says"),
     [
         pytest.param(["gone.mp4", "--mask", "first.png"], 3, "gone.mp4", id="no input"),
-        pytest.param(["notes.txt", "--mask", "first.png"], 3, "notes.txt", id="no film"),
+        pytest.param(["notes.txt", "--mask", "first.png"], 3, "notes.txt", id="no video"),
         pytest.param(["clip.mp4", "--mask", "gone.png"], 4, "gone.png", id="no mask"),
-        pytest.param(["clip.mp4", "--mask", "notes.txt"], 4, "notes.txt", id="mask no picture"),
+        pytest.param(["clip.mp4", "--mask", "notes.txt"], 4, "notes.txt", id="mask no image"),
         pytest.param(["clip.mp4", "--mask", "large.png"], 4, "300x200", id="mask too large"),
         pytest.param(["clip.mp4", "--mask", "empty.png"], 4, "nothing", id="mask empty"),
         pytest.param(["clip.mp4"], 2, "--mask", id="mask forgotten"),
@@ -152,7 +152,7 @@ def test_folder_of_pictures_keeps_their_names(jointvos, inputs, tiny_weights):
             id="no folder",
         ),
         pytest.param(
-            ["clip.mp4", "--mask", "first.png", "-o", "film.xyz"], 2, "film.xyz", id="suffix"
+            ["clip.mp4", "--mask", "first.png", "-o", "video.xyz"], 2, "video.xyz", id="suffix"
         ),
         pytest.param(["clip.mp4", "--mask", "first.png", "--start", "soon"], 2, "soon", id="start"),
         pytest.param(
@@ -182,14 +182,14 @@ def test_mistakes_end_with_one_line_and_their_code(
 
 
 def test_existing_output_is_kept_without_f_and_replaced_with_it(jointvos, inputs, tiny_weights):
-    (inputs / "film.mp4").write_bytes(b"precious")
+    (inputs / "video.mp4").write_bytes(b"precious")
     command = ["segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "-q"]
-    run = jointvos(*command, "-o", "film.mp4")
+    run = jointvos(*command, "-o", "video.mp4")
     assert run.returncode == 8
     assert "-f" in run.stderr
-    assert (inputs / "film.mp4").read_bytes() == b"precious"
-    assert jointvos(*command, "-o", "film.mp4", "-f").returncode == 0
-    assert len(decoded(inputs / "film.mp4", "rgb24")) == FRAMES
+    assert (inputs / "video.mp4").read_bytes() == b"precious"
+    assert jointvos(*command, "-o", "video.mp4", "-f").returncode == 0
+    assert len(decoded(inputs / "video.mp4", "rgb24")) == FRAMES
 
 
 def test_damaged_film_is_no_success(jointvos, inputs, tiny_weights):
@@ -221,13 +221,13 @@ def started(inputs: Path, environment: dict[str, str], *arguments: str) -> subpr
 @pytest.fixture
 def long_clip(inputs: Path) -> Path:
     """The clip a hundred times over."""
-    pictures = decoded(inputs / "clip.mp4", "rgb24")
+    images = decoded(inputs / "clip.mp4", "rgb24")
     with av.open(str(inputs / "long.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        for picture in pictures * 100:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for image in images * 100:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     return inputs / "long.mp4"
 
@@ -235,7 +235,7 @@ def long_clip(inputs: Path) -> Path:
 def test_ctrl_c_leaves_nothing(inputs, environment, long_clip, tiny_weights):
     process = started(
         *(inputs, environment, "--weights", str(tiny_weights), "--json"),
-        *("--png", "ids", "--overlay", "film.mp4", "--mask-video", "ids.mkv"),
+        *("--png", "ids", "--overlay", "video.mp4", "--mask-video", "ids.mkv"),
     )
     assert process.stdout is not None
     assert process.stdout.readline()  # the first frame is through
@@ -248,7 +248,7 @@ def test_ctrl_c_leaves_nothing(inputs, environment, long_clip, tiny_weights):
 
 def test_closed_pipe_ends_quietly(inputs, environment, long_clip, tiny_weights):
     process = started(
-        inputs, environment, "--weights", str(tiny_weights), "--json", "-q", "-o", "film.mp4"
+        inputs, environment, "--weights", str(tiny_weights), "--json", "-q", "-o", "video.mp4"
     )
     with process:
         assert process.stdout is not None
@@ -295,15 +295,15 @@ def test_a_mask_that_is_lost_at_once_is_told_at_once(jointvos, inputs, tiny_weig
 
 
 def test_full_disk_leaves_the_old_file(jointvos, inputs, tiny_weights):
-    (inputs / "film.mp4").write_bytes(b"precious")
+    (inputs / "video.mp4").write_bytes(b"precious")
     run = jointvos(
         *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights),
-        *("-q", "-f", "-o", "film.mp4"),
+        *("-q", "-f", "-o", "video.mp4"),
         largest_file=4096,
     )
     assert run.returncode == 8, run.stderr
-    assert (inputs / "film.mp4").read_bytes() == b"precious"
-    assert leftovers(inputs) == {"film.mp4"}
+    assert (inputs / "video.mp4").read_bytes() == b"precious"
+    assert leftovers(inputs) == {"video.mp4"}
 
 
 def peak_kib(run: Callable[..., Ended], folder: Path, weights: Path, end: int) -> int:

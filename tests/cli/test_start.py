@@ -61,7 +61,7 @@ def test_public_names_are_sorted_and_exist():
     assert all(hasattr(jointvos, name) for name in jointvos.__all__)
 
 
-def test_a_film_in_place_of_a_command_names_segment(jointvos):
+def test_a_video_in_place_of_a_command_names_segment(jointvos):
     run = jointvos("clip.mp4", "--mask", "first.png")
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == (

@@ -35,13 +35,13 @@ def test_a_trace_of_some_frames(tmp_path, count):
 def test_reading_and_writing_beside_it_are_recorded(tmp_path, jointvos, tiny_weights, inputs):
     ended = jointvos(
         *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights, "-q"),
-        *("--overlay", "film.mp4", "--png", "ids", "--profile", "trace.json"),
+        *("--overlay", "video.mp4", "--png", "ids", "--profile", "trace.json"),
     )
     assert ended.returncode == 0, ended.stderr
     events = json.loads((inputs / "trace.json").read_text())["traceEvents"]
     threads = {event["name"]: event["tid"] for event in events if event.get("ph") == "X"}
-    assert threads["write ids"] == threads["write film.mp4"]
-    assert len({threads[name] for name in ("read", "write ids", "decoder")}) == 3
+    assert threads["write IDs"] == threads["write video.mp4"]
+    assert len({threads[name] for name in ("read", "write IDs", "decoder")}) == 3
 
 
 def test_what_cannot_be_written_is_seen_early(tmp_path):

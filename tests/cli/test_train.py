@@ -12,17 +12,17 @@ from jointvos.masks import write_mask_png
 
 
 @pytest.fixture
-def pictures(inputs):
+def images(inputs):
     """A folder of one short video with masks."""
-    folder = inputs / "films" / "square"
+    folder = inputs / "videos" / "square"
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for t in range(6):
-        picture = rng.integers(0, 90, (120, 160, 3), dtype=np.uint8)
+        image = rng.integers(0, 90, (120, 160, 3), dtype=np.uint8)
         mask = np.zeros((120, 160), np.uint8)
         mask[30 + 4 * t : 70 + 4 * t, 40 + 6 * t : 80 + 6 * t] = 1
-        picture[mask > 0] = (240, 200, 40)
-        Image.fromarray(picture).save(folder / f"{t:05d}.webp")
+        image[mask > 0] = (240, 200, 40)
+        Image.fromarray(image).save(folder / f"{t:05d}.webp")
         write_mask_png(folder / f"{t:05d}.png", mask)
     return folder.parent
 
@@ -65,18 +65,18 @@ def test_mistakes_in_the_recipe(jointvos, inputs, options, said):
     assert said in found.stderr
 
 
-def test_a_data_set_that_the_recipe_needs_is_asked_for(jointvos, inputs, pictures):
-    found = jointvos("train", "--preset", "joint-r50", "--data", "films", "--device", "cpu")
+def test_a_data_set_that_the_recipe_needs_is_asked_for(jointvos, inputs, images):
+    found = jointvos("train", "--preset", "joint-r50", "--data", "videos", "--device", "cpu")
     assert (found.returncode, len(found.stderr.splitlines())) == (6, 1)
     assert "JPEGImages" in found.stderr
 
 
 @pytest.mark.slow
-def test_a_short_run_makes_a_model(jointvos, inputs, pictures):
-    shown = jointvos("train", "--data", "films", "--show-batch", "batch.png", timeout=280)
+def test_a_short_run_makes_a_model(jointvos, inputs, images):
+    shown = jointvos("train", "--data", "videos", "--show-batch", "batch.png", timeout=280)
     assert shown.stdout.strip() == "batch.png"
-    with Image.open(inputs / "batch.png") as picture:
-        assert picture.width > 300
+    with Image.open(inputs / "batch.png") as image:
+        assert image.width > 300
 
     recipe = jointvos("train", "--print-config", "--preset", "joint-lite-short", "--steps", "2")
     values = tomllib.loads(recipe.stdout)
@@ -85,7 +85,7 @@ def test_a_short_run_makes_a_model(jointvos, inputs, pictures):
     command = [
         "train",
         "--data",
-        "films",
+        "videos",
         "--config",
         "own.toml",
         "--device",

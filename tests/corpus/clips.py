@@ -1,4 +1,4 @@
-"""Small films, made where they are needed: every frame tells its index by its picture."""
+"""Small videos, made where they are needed: every frame tells its index by its image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from jointvos.media.writing.scheduling import scheduling_kept
 
 def scene(index: int, width: int = 64, height: int = 48) -> np.ndarray:
     """Red left half, blue right half; on top six bars, the bits of the index in black and white."""
-    picture = np.zeros((height, width, 3), dtype=np.uint8)
-    picture[:, : width // 2] = (200, 40, 40)
-    picture[:, width // 2 :] = (40, 40, 200)
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    image[:, : width // 2] = (200, 40, 40)
+    image[:, width // 2 :] = (40, 40, 200)
     for bit in range(6):
         bar = slice(bit * width // 6, (bit + 1) * width // 6)
-        picture[: height // 3, bar] = 255 * (index >> bit & 1)
-    return picture
+        image[: height // 3, bar] = 255 * (index >> bit & 1)
+    return image
 
 
-def index_of(picture: np.ndarray) -> int:
+def index_of(image: np.ndarray) -> int:
     """The index that `scene` has drawn."""
-    height, width = picture.shape[:2]
-    row = picture[: height // 4].mean(axis=(0, 2))
+    height, width = image.shape[:2]
+    row = image[: height // 4].mean(axis=(0, 2))
     return sum(int(row[(2 * bit + 1) * width // 12] > 127) << bit for bit in range(6))
 
 
@@ -35,10 +35,10 @@ _LUMA = {"601": (0.299, 0.114), "709": (0.2126, 0.0722)}  # of red and blue
 _LUMA["2020"] = _LUMA["hdr"] = _LUMA["hlg"] = (0.2627, 0.0593)
 
 
-def coded(picture: np.ndarray, pixels: str, matrix: str, full_range: bool) -> av.VideoFrame:
+def coded(image: np.ndarray, pixels: str, matrix: str, full_range: bool) -> av.VideoFrame:
     """A frame in YUV by the definition, not by the codec library; 8 or 10 bit, 4:4:4 or 4:2:0."""
     red, blue = _LUMA[matrix]
-    rgb = picture / 255.0
+    rgb = image / 255.0
     luma = rgb @ [red, 1 - red - blue, blue]
     chroma = [(rgb[..., 2] - luma) / (2 - 2 * blue), (rgb[..., 0] - luma) / (2 - 2 * red)]
     if "420" in pixels:
@@ -49,7 +49,7 @@ def coded(picture: np.ndarray, pixels: str, matrix: str, full_range: bool) -> av
         planes = [luma * top, *(c * top + 128 * unit for c in chroma)]
     else:
         planes = [(16 + 219 * luma) * unit, *((128 + 224 * c) * unit for c in chroma)]
-    frame = av.VideoFrame(picture.shape[1], picture.shape[0], pixels)
+    frame = av.VideoFrame(image.shape[1], image.shape[0], pixels)
     for plane, values in zip(frame.planes, planes, strict=True):
         rows = np.rint(values).clip(0, top).astype(np.uint16 if unit > 1 else np.uint8)
         rows = np.ascontiguousarray(rows).view(np.uint8)
@@ -62,7 +62,7 @@ def coded(picture: np.ndarray, pixels: str, matrix: str, full_range: bool) -> av
 
 @dataclass
 class Clip:
-    """How to make a film; the defaults are an ordinary one."""
+    """How to make a video; the defaults are an ordinary one."""
 
     name: str = "clip.mp4"
     frames: int = 12
@@ -111,22 +111,22 @@ def make(folder: Path, clip: Clip) -> Path:
         options = {"crf": "5", "preset": "ultrafast"} if clip.codec == "libx264" else {}
     target = Pipe(path) if clip.pipe else str(path)
     with av.open(target, "w", format=clip.format, options=clip.muxing or {}) as output:
-        film = output.add_stream(clip.codec, rate=clip.rate, options=options)
-        film.width, film.height = (height, width) if clip.turn % 180 else (width, height)
-        film.pix_fmt = clip.pixels
-        film.codec_context.thread_count = 1
-        film.codec_context.time_base = clip.time_base or 1 / clip.rate
+        video = output.add_stream(clip.codec, rate=clip.rate, options=options)
+        video.width, video.height = (height, width) if clip.turn % 180 else (width, height)
+        video.pix_fmt = clip.pixels
+        video.codec_context.thread_count = 1
+        video.codec_context.time_base = clip.time_base or 1 / clip.rate
         if clip.tags is not None:
-            context = film.codec_context
+            context = video.codec_context
             context.colorspace, context.color_primaries, context.color_trc = clip.tags
         if clip.matrix is not None:
-            context = film.codec_context
+            context = video.codec_context
             context.colorspace, context.color_primaries, context.color_trc = TAGS[clip.matrix]
             context.color_range = 2 if clip.full_range else 1
         if clip.aspect is not None:
-            film.codec_context.sample_aspect_ratio = clip.aspect
+            video.codec_context.sample_aspect_ratio = clip.aspect
         if clip.turn or clip.mirror:
-            film.set_display_rotation(clip.turn, hflip=clip.mirror)
+            video.set_display_rotation(clip.turn, hflip=clip.mirror)
         if clip.cover:
             cover = output.add_stream("mjpeg", rate=1)
             cover.width, cover.height, cover.pix_fmt = 128, 128, "yuvj420p"
@@ -137,21 +137,21 @@ def make(folder: Path, clip: Clip) -> Path:
         if clip.texts:
             text = output.add_mux_stream("subrip")
         for index in range(clip.frames):
-            picture = scene(clip.first + index, width, height)
+            image = scene(clip.first + index, width, height)
             if clip.mirror:
-                picture = picture[:, ::-1]
-            picture = np.ascontiguousarray(np.rot90(picture, -clip.turn // 90))
+                image = image[:, ::-1]
+            image = np.ascontiguousarray(np.rot90(image, -clip.turn // 90))
             if clip.alpha:
-                picture = np.dstack([picture, np.full(picture.shape[:2], 255, dtype=np.uint8)])
-                frame = av.VideoFrame.from_ndarray(picture, format="rgba")
+                image = np.dstack([image, np.full(image.shape[:2], 255, dtype=np.uint8)])
+                frame = av.VideoFrame.from_ndarray(image, format="rgba")
             elif clip.matrix is not None:
-                frame = coded(picture, clip.pixels, clip.matrix, clip.full_range)
+                frame = coded(image, clip.pixels, clip.matrix, clip.full_range)
             else:
-                frame = av.VideoFrame.from_ndarray(picture)
+                frame = av.VideoFrame.from_ndarray(image)
             frame.pts = index if clip.pts is None else clip.pts[index]
             frame.time_base = clip.time_base or 1 / clip.rate
-            output.mux(film.encode(frame))
-        output.mux(film.encode(None))
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
         if clip.cover:
             frame = av.VideoFrame.from_ndarray(np.full((128, 128, 3), 255, dtype=np.uint8))
             output.mux(cover.encode(frame.reformat(format="yuvj420p")))

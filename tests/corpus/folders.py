@@ -1,4 +1,4 @@
-"""Folders of pictures as people have them, sound and broken."""
+"""Folders of images as people have them, sound and broken."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder, the numbers that its pictures tell, and whether they have the colours too."""
+    """A folder, the numbers that its images tell, and whether they have the colors too."""
 
     fill: Callable[[Path], None]
     numbers: Sequence[int]
-    coloured: bool = True
+    colored: bool = True
 
 
 def _save(path: Path, index: int, **options: object) -> None:
     Image.fromarray(scene(index)).save(path, **options)
 
 
-def pictures(*names: str) -> Folder:
+def images(*names: str) -> Folder:
     def fill(folder: Path) -> None:
         for index, name in enumerate(names):
             lossy = name.lower().endswith(("jpg", "jpeg"))
@@ -32,7 +32,7 @@ def pictures(*names: str) -> Folder:
 
 
 def _with_junk(folder: Path) -> None:
-    pictures("0000.jpg", "0001.jpg", "0002.jpg").fill(folder)
+    images("0000.jpg", "0001.jpg", "0002.jpg").fill(folder)
     for name in (".DS_Store", "Thumbs.db", "._0000.jpg", "notes.txt"):
         (folder / name).write_bytes(b"\0junk")
 
@@ -43,15 +43,15 @@ def _turned(orientation: int) -> Folder:
         exif[0x0112] = orientation
         for index in range(2):
             stored = np.rot90(scene(index), {3: 2, 6: 1, 8: 3}[orientation])
-            picture = Image.fromarray(np.ascontiguousarray(stored))
-            picture.save(folder / f"{index}.jpg", quality=95, subsampling=0, exif=exif)
+            image = Image.fromarray(np.ascontiguousarray(stored))
+            image.save(folder / f"{index}.jpg", quality=95, subsampling=0, exif=exif)
 
     return Folder(fill, range(2))
 
 
 def _modes(folder: Path) -> None:
-    grey = Image.fromarray(scene(0)).convert("L")
-    grey.save(folder / "0.jpg", quality=95)
+    gray = Image.fromarray(scene(0)).convert("L")
+    gray.save(folder / "0.jpg", quality=95)
     Image.fromarray(scene(1)).convert("CMYK").save(folder / "1.jpg", quality=95)
     Image.fromarray(scene(2)).quantize(64).save(folder / "2.png")
     wide = np.asarray(Image.fromarray(scene(3)).convert("L")).astype(np.uint16) * 257
@@ -60,33 +60,33 @@ def _modes(folder: Path) -> None:
 
 
 FOLDERS: dict[str, Folder] = {
-    "jpg": pictures(*(f"{i:05d}.jpg" for i in range(6))),
-    "png_gaps": pictures("00000.png", "00001.png", "00005.png", "00009.png"),
-    "start_100": pictures(*(f"f_{100 + i}.png" for i in range(4))),
-    "mixed_ext": pictures("0000.jpg", "0001.png", "0002.JPEG", "0003.PNG"),
-    "unpadded": pictures(*(f"{i + 1}.jpg" for i in range(12))),
+    "jpg": images(*(f"{i:05d}.jpg" for i in range(6))),
+    "png_gaps": images("00000.png", "00001.png", "00005.png", "00009.png"),
+    "start_100": images(*(f"f_{100 + i}.png" for i in range(4))),
+    "mixed_ext": images("0000.jpg", "0001.png", "0002.JPEG", "0003.PNG"),
+    "unpadded": images(*(f"{i + 1}.jpg" for i in range(12))),
     "junk": Folder(_with_junk, range(3)),
     "exif3": _turned(3),
     "exif6": _turned(6),
     "exif8": _turned(8),
-    "modes": Folder(_modes, range(5), coloured=False),
-    "one": pictures("0.png"),
+    "modes": Folder(_modes, range(5), colored=False),
+    "one": images("0.png"),
 }
 
 
 def _half_a_jpeg(folder: Path) -> None:
-    pictures("0000.jpg", "0001.jpg", "0002.jpg").fill(folder)
+    images("0000.jpg", "0001.jpg", "0002.jpg").fill(folder)
     path = folder / "0001.jpg"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def _other_size(folder: Path) -> None:
-    pictures("0.png", "1.png").fill(folder)
+    images("0.png", "1.png").fill(folder)
     Image.fromarray(scene(2, 100, 50)).save(folder / "2.png")
 
 
 BROKEN_FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "empty_dir": (lambda folder: None, "holds no pictures"),
+    "empty_dir": (lambda folder: None, "holds no images"),
     "seq_truncated_jpeg": (_half_a_jpeg, r"0001\.jpg cannot be decoded"),
     "seq_size_differs": (_other_size, r"2\.png is 100x50, expected 64x48"),
 }

@@ -1,6 +1,6 @@
-"""Reads damaged films one after the other: fuzz_worker.py FOLDER SEED FIRST LAST.
+"""Reads damaged videos one after the other: fuzz_worker.py FOLDER SEED FIRST LAST.
 
-Says "<case> begins" and "<case> <kind> <film> <frames> <outcome>" on stdout, so that who started it
+Says "<case> begins" and "<case> <kind> <video> <frames> <outcome>" on stdout, so that who started it
 knows which case it was that killed it or never ended, and at the end "peak <MiB>" (Linux).
 """
 
@@ -18,7 +18,7 @@ MEMORY = 4 << 30
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
-    """A film that is cut off, or has wrong bits."""
+    """A video that is cut off, or has wrong bits."""
     if rng.random() < 0.4:
         return "cut", data[: int(rng.integers(len(data)))]
     wrong = bytearray(data)
@@ -32,12 +32,12 @@ def damaged(data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
 def main() -> None:
     folder, (seed, first, last) = Path(sys.argv[1]), map(int, sys.argv[2:])
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    films = sorted(folder.iterdir())
+    videos = sorted(folder.iterdir())
     for case in range(first, last):
         rng = np.random.default_rng([seed, case])
-        film = films[int(rng.integers(len(films)))]
-        kind, data = damaged(film.read_bytes(), rng)
-        path = Path.cwd() / f"case{film.suffix}"
+        video = videos[int(rng.integers(len(videos)))]
+        kind, data = damaged(video.read_bytes(), rng)
+        path = Path.cwd() / f"case{video.suffix}"
         path.write_bytes(data)
         print(case, "begins", flush=True)
         frames, outcome = 0, "complete"
@@ -47,7 +47,7 @@ def main() -> None:
                     frames += 1
         except MediaError as error:
             outcome = type(error).__name__
-        print(case, kind, film.name, frames, outcome, flush=True)
+        print(case, kind, video.name, frames, outcome, flush=True)
     # Not getrusage: its peak begins with that of the process that forked.
     status = Path("/proc/self/status").read_text()
     print("peak", int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024, flush=True)

@@ -25,7 +25,7 @@ Writer = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Mask:
-    """A picture and the ids that it stands for; so many pixels may differ."""
+    """An image and the IDs that it stands for; so many pixels may differ."""
 
     save: Writer
     ids: np.ndarray
@@ -41,16 +41,16 @@ def picture(values: np.ndarray, mode: str | None = None, **options: object) -> W
     return save
 
 
-def palette(ids: np.ndarray, colours: np.ndarray = DAVIS_PALETTE, **options: object) -> Writer:
+def palette(ids: np.ndarray, colors: np.ndarray = DAVIS_PALETTE, **options: object) -> Writer:
     def save(path: Path) -> None:
         image = Image.fromarray(ids.astype(np.uint8))
-        image.putpalette(colours.tobytes())
+        image.putpalette(colors.tobytes())
         image.save(path, **options)
 
     return save
 
 
-def grey_alpha(path: Path) -> None:
+def gray_alpha(path: Path) -> None:
     Image.merge("LA", [Image.fromarray(ONE * 255)] * 2).save(path)
 
 
@@ -68,11 +68,11 @@ MASKS: dict[str, Mask] = {
     "palette_odd": Mask(palette(IDS, ODD), IDS),
     "palette_trns": Mask(palette(IDS, transparency=0), IDS),
     "palette_4bit": Mask(palette(IDS, DAVIS_PALETTE[:16], bits=4), IDS),
-    "grey_255": Mask(picture(ONE * 255), ONE),
-    "grey_1": Mask(picture(ONE), ONE),
-    "grey_ids": Mask(picture(IDS), IDS),
+    "gray_255": Mask(picture(ONE * 255), ONE),
+    "gray_1": Mask(picture(ONE), ONE),
+    "gray_ids": Mask(picture(IDS), IDS),
     "rgb": Mask(picture(PURE[IDS]), FALLING),
-    "rgb_grey": Mask(picture(np.dstack([ONE * 255] * 3)), ONE),
+    "rgb_gray": Mask(picture(np.dstack([ONE * 255] * 3)), ONE),
     "rgba": Mask(picture(CUT_OUT), ONE),
     "rgba_solid": Mask(picture(np.dstack([PURE[IDS], ONE * 0 + 255])), FALLING),
     "u16": Mask(picture(WIDE), WIDE),
@@ -85,7 +85,7 @@ MASKS: dict[str, Mask] = {
     "one_pixel": Mask(palette(PIXEL), PIXEL),
     "bmp": Mask(picture(ONE * 255), ONE, "mask.bmp"),
     "webp": Mask(picture(PURE[IDS], lossless=True), FALLING, "mask.webp"),
-    "la": Mask(grey_alpha, ONE),
+    "la": Mask(gray_alpha, ONE),
     "wrong_ext": Mask(picture(ONE * 255, format="PNG"), ONE, "mask.jpg"),
 }
 
@@ -95,9 +95,9 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def png(width: int, height: int, depth: int, colour: int, rows: bytes, more: bytes = b"") -> bytes:
+def png(width: int, height: int, depth: int, color: int, rows: bytes, more: bytes = b"") -> bytes:
     """A PNG file by hand, so that it may be wrong."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     parts = [_chunk(b"IHDR", header), more, _chunk(b"IDAT", zlib.compress(rows))]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + _chunk(b"IEND", b"")
 
@@ -130,8 +130,8 @@ def _text_bomb(path: Path) -> None:
     path.write_bytes(png(WIDTH, HEIGHT, 8, 0, BLANK, _chunk(b"zTXt", b"c\0\0" + text)))
 
 
-def _film(path: Path) -> None:
-    path.write_bytes(make(path.parent, Clip(name="film.mp4")).read_bytes()[:5000])
+def _video(path: Path) -> None:
+    path.write_bytes(make(path.parent, Clip(name="video.mp4")).read_bytes()[:5000])
 
 
 BROKEN_MASKS: dict[str, tuple[Writer, str]] = {
@@ -165,11 +165,11 @@ BROKEN_MASKS: dict[str, tuple[Writer, str]] = {
     "png_bomb_text": (_text_bomb, "too large|selects nothing"),
     "png_truncated": (_changed(lambda data: data[: data.index(b"IDAT") + 30]), "truncated"),
     "png_crc": (_changed(_flip), "broken"),
-    "png_zero": (_bytes(b""), "not a picture"),
-    "png_is_mp4": (_film, "not a picture"),
+    "png_zero": (_bytes(b""), "not an image"),
+    "png_is_mp4": (_video, "not an image"),
 }
 
-# The ids are intact, so they are read.
+# The IDs are intact, so they are read.
 ODD_PALETTES: dict[str, bytes] = {
     "png_no_palette": png(WIDTH, HEIGHT, 8, 3, ROWS),
     "png_short_palette": png(WIDTH, HEIGHT, 8, 3, ROWS, _chunk(b"PLTE", bytes(6))),

@@ -1,7 +1,7 @@
 import pytest
 from clips import index_of
 from folders import BROKEN_FOLDERS, FOLDERS
-from test_films import colour_error
+from test_videos import color_error
 
 from jointvos.errors import MediaError
 from jointvos.media.reading import open_source
@@ -9,19 +9,19 @@ from jointvos.media.reading import open_source
 
 @pytest.mark.parametrize("linked", [False, True], ids=["folder", "symlink"])
 @pytest.mark.parametrize("name", FOLDERS)
-def test_every_picture_once_in_order_and_upright(tmp_path, name, linked):
-    folder = tmp_path / "pictures"
+def test_every_image_once_in_order_and_upright(tmp_path, name, linked):
+    folder = tmp_path / "images"
     folder.mkdir()
     FOLDERS[name].fill(folder)
     if linked:
-        (tmp_path / "link").symlink_to("pictures")
+        (tmp_path / "link").symlink_to("images")
         folder = tmp_path / "link"
     with open_source(folder) as source:
         frames = list(source)
     assert [index_of(frame.image) for frame in frames] == list(FOLDERS[name].numbers)
     assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
-    if FOLDERS[name].coloured:
-        assert max(colour_error(frame) for frame in frames) <= 8
+    if FOLDERS[name].colored:
+        assert max(color_error(frame) for frame in frames) <= 8
 
 
 @pytest.mark.parametrize("name", BROKEN_FOLDERS)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from films import FILMS
+from videos import VIDEOS
 
 from jointvos.media.reading import open_source
 
@@ -49,24 +49,24 @@ def run(folder: Path, first: int, last: int) -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_damaged_films_end_within_their_limits(tmp_path):
-    """Set JOINTVOS_FUZZ_SEED to the seed that is printed to get the same films again."""
+def test_damaged_videos_end_within_their_limits(tmp_path):
+    """Set JOINTVOS_FUZZ_SEED to the seed that is printed to get the same videos again."""
     print(f"JOINTVOS_FUZZ_SEED={SEED} JOINTVOS_FUZZ_COUNT={COUNT}")
-    films = tmp_path / "films"
-    films.mkdir()
+    videos = tmp_path / "videos"
+    videos.mkdir()
     whole = {}
     for name in BASES:
         (tmp_path / name).mkdir()
-        path = FILMS[name].make(tmp_path / name)
-        path = path.rename(films / f"{name}{path.suffix}")
+        path = VIDEOS[name].make(tmp_path / name)
+        path = path.rename(videos / f"{name}{path.suffix}")
         with open_source(path) as source:
             whole[path.name] = len(list(source))
     seen = []
     for first in range(0, COUNT, BATCH):
-        seen += run(films, first, min(first + BATCH, COUNT))
+        seen += run(videos, first, min(first + BATCH, COUNT))
     assert len(seen) == COUNT
     cut = [line for line in seen if line[1] == "cut"]
     silent = [line for line in cut if line[4] == "complete" and int(line[3]) < whole[line[2]]]
-    print(f"{len(seen)} films, {len(cut)} of them cut, {len(silent)} not noticed: {silent}")
-    # Only a cut between two parts of a film that does not say how long it is goes unnoticed.
+    print(f"{len(seen)} videos, {len(cut)} of them cut, {len(silent)} not noticed: {silent}")
+    # Only a cut between two parts of a video that does not say how long it is goes unnoticed.
     assert len(silent) <= 0.02 * len(cut), silent

@@ -1,4 +1,4 @@
-"""A corpus of films, pictures and masks that lies elsewhere: JOINTVOS_CORPUS names its folder.
+"""A corpus of videos, images and masks that lies elsewhere: JOINTVOS_CORPUS names its folder.
 
 The folder holds manifest.json, which says of every entry what must be seen.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_films import as_stdin
+from test_videos import as_stdin
 
 from jointvos.errors import JointVOSError, MaskError, MediaError
 from jointvos.masks import check_mask, read_mask
@@ -48,7 +48,7 @@ def read(entry: dict[str, Any]) -> tuple[VideoInfo, list[float], list[tuple[int,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", entries("video", "sequence"))
-def test_films_and_folders(entry):
+def test_videos_and_folders(entry):
     expected = entry["expect"]
     if entry["class"] == "broken":
         with pytest.raises(MediaError) as caught:

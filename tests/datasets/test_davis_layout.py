@@ -10,8 +10,8 @@ IDS[1:3, 1:3], IDS[4:, 4:], IDS[0, 7] = 1, 2, 255
 
 
 def write_palette(path, ids):
-    picture = Image.fromarray(ids).convert("L")
-    palette = Image.new("P", picture.size)
+    image = Image.fromarray(ids).convert("L")
+    palette = Image.new("P", image.size)
     palette.putpalette([value for index in range(256) for value in (index, 255 - index, 0)])
     palette.putdata(ids.flatten().tolist())
     palette.save(path)
@@ -101,8 +101,8 @@ def test_an_empty_split_is_refused(davis):
 @pytest.mark.parametrize(
     ("mode", "single_object", "expected"),
     [
-        pytest.param("L", False, [0, 255], id="grey"),
-        pytest.param("L", True, [0, 1], id="grey-one-object"),
+        pytest.param("L", False, [0, 255], id="gray"),
+        pytest.param("L", True, [0, 1], id="gray-one-object"),
         pytest.param("1", False, [0, 1], id="black-and-white"),
     ],
 )
@@ -114,9 +114,9 @@ def test_labels_of_other_kinds(tmp_path, mode, single_object, expected):
     assert labels.tolist() == [expected]
 
 
-def test_colours_are_no_ids(tmp_path):
+def test_colors_are_no_ids(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "mask.png")
-    with pytest.raises(DatasetError, match=r"mask\.png is a picture of kind RGB"):
+    with pytest.raises(DatasetError, match=r"mask\.png is an image of kind RGB"):
         read_labels(tmp_path / "mask.png")
 
 
@@ -128,10 +128,10 @@ def test_damaged_and_missing_files(tmp_path, read):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(DatasetError, match=r"00000\.png cannot be read as a picture"):
+    with pytest.raises(DatasetError, match=r"00000\.png cannot be read as an image"):
         read(path)
-    path.write_text("no picture")
-    with pytest.raises(DatasetError, match=r"00000\.png cannot be read as a picture"):
+    path.write_text("no image")
+    with pytest.raises(DatasetError, match=r"00000\.png cannot be read as an image"):
         read(path)
 
 
@@ -141,7 +141,7 @@ def test_a_sequence_has_an_entry_for_every_mask(tmp_path, frames):
         VOSSequence("clip", (tmp_path / "a.jpg",) * frames, (None,) * (frames // 2))
 
 
-def test_pictures_may_be_png_and_480p_left_out(tmp_path):
+def test_images_may_be_png_and_480p_left_out(tmp_path):
     (tmp_path / "ImageSets/2017").mkdir(parents=True)
     (tmp_path / "ImageSets/2017/val.txt").write_text("my clip\n")
     for folder, suffix in (("JPEGImages", "png"), ("Annotations", "png")):
@@ -156,7 +156,7 @@ def test_pictures_may_be_png_and_480p_left_out(tmp_path):
     assert sequence.annotation(1, ()) is None
 
 
-def test_two_pictures_of_one_frame(davis):
+def test_two_images_of_one_frame(davis):
     Image.new("RGB", (8, 6)).save(davis / "JPEGImages/480p/bear/00001.png")
     with pytest.raises(DatasetError, match=r"both 00001\.jpg and 00001\.png"):
         open_davis(davis)

@@ -22,7 +22,7 @@ def test_folders_of_sequences_wherever_they_lie(tmp_path, below):
     dataset = open_folders(tmp_path)
     assert dataset.names == ("bear", "swan")
     assert [path.name for path in dataset.sequences[1].frames] == ["1.png", "2.png", "10.png"]
-    assert not dataset.pictures
+    assert not dataset.images
     assert list(predicted_files(tmp_path, "swan")) == ["1", "2", "10"]
 
 

@@ -15,11 +15,11 @@ IDS = np.random.default_rng(0).integers(0, 256, (37, 53), np.uint8)
 
 
 def png(labels=IDS, mode="P", **options):
-    picture = Image.fromarray(labels)
+    image = Image.fromarray(labels)
     if mode == "P":
-        picture.putpalette([value for index in range(256) for value in (index, 9, 255 - index)])
+        image.putpalette([value for index in range(256) for value in (index, 9, 255 - index)])
     file = BytesIO()
-    picture.convert(mode).save(file, "PNG", **options)
+    image.convert(mode).save(file, "PNG", **options)
     return file.getvalue()
 
 
@@ -53,7 +53,7 @@ def note():
         pytest.param(png(compress_level=1, pnginfo=note()), id="with-a-note"),
         pytest.param(png(transparency=0), id="transparent-background"),
         pytest.param(png(IDS[:1, :1]), id="one-pixel"),
-        pytest.param(by_hand(), id="grey"),
+        pytest.param(by_hand(), id="gray"),
         pytest.param(by_hand(parts=5), id="in-parts"),
     ],
 )
@@ -71,7 +71,7 @@ def test_plain_masks_are_read_as_by_pillow(content):
         pytest.param(by_hand(filters=1), id="filtered-by-hand"),
         pytest.param(png((IDS > 99).astype(np.uint8), bits=1), id="one-bit"),
         pytest.param(png(mode="1"), id="black-and-white"),
-        pytest.param(png(mode="RGB"), id="colours"),
+        pytest.param(png(mode="RGB"), id="colors"),
         pytest.param(png(np.zeros((4, 4), np.uint8), mode="I;16"), id="16-bit"),
         pytest.param(by_hand(interlaced=1), id="interlaced"),
         pytest.param(by_hand(cut=1), id="no-checksum"),
@@ -96,5 +96,5 @@ def test_others_are_left_to_pillow(content):
 @pytest.mark.parametrize("cut", [1, 10, 900])
 def test_damage_is_told(tmp_path, cut):
     (tmp_path / "a.png").write_bytes(png()[: len(png()) // 2 - cut])
-    with pytest.raises(DatasetError, match=r"a\.png cannot be read as a picture"):
+    with pytest.raises(DatasetError, match=r"a\.png cannot be read as an image"):
         read_labels(tmp_path / "a.png")

@@ -21,10 +21,10 @@ META = {
 
 
 def labels(*ids):
-    picture = np.zeros((8, 12), np.uint8)
+    image = np.zeros((8, 12), np.uint8)
     for column, each in enumerate(ids):
-        picture[2:5, 3 * column : 3 * column + 3] = each
-    return picture
+        image[2:5, 3 * column : 3 * column + 3] = each
+    return image
 
 
 @pytest.fixture

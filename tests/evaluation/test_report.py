@@ -194,8 +194,8 @@ def test_the_report_is_one_sound_file(tmp_path):
     for link in page.links:
         kind, content = link.split(";base64,")
         assert kind == "data:image/jpeg"
-        with Image.open(BytesIO(base64.b64decode(content))) as picture:
-            assert picture.size == (48, 36)
+        with Image.open(BytesIO(base64.b64decode(content))) as image:
+            assert image.size == (48, 36)
     assert "http" not in text
 
 

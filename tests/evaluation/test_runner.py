@@ -25,7 +25,7 @@ def truth(index):
 
 @pytest.fixture
 def make_sequence(tmp_path):
-    """The pictures carry the index of their frame in red, so that a session can know it."""
+    """The images carry the index of their frame in red, so that a session can know it."""
 
     def make(name, count, unmasked=()):
         frames, masks = [], []
@@ -175,7 +175,7 @@ def test_no_sequences_are_refused():
         evaluate([], Oracle)
 
 
-def test_pictures_and_masks_of_another_size_are_named(make_sequence):
+def test_images_and_masks_of_another_size_are_named(make_sequence):
     sequence = make_sequence("bear", 4)
     Image.new("RGB", (WIDTH, HEIGHT + 1)).save(sequence.frames[2])
     with pytest.raises(DatasetError, match=r"bear2\.png is 40x31 but the first frame is 40x30"):

@@ -46,11 +46,11 @@ def test_the_zip_holds_exactly_what_meta_lists(youtubevos, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert sorted(archive.namelist()) == listed_in_meta(youtubevos)
         assert count == len(archive.namelist()) == 9
-        with Image.open(archive.open("Annotations/0a/00020.png")) as picture:
-            assert (picture.mode, picture.size) == ("P", (WIDTH, HEIGHT))
-            assert set(np.unique(picture)) == {0, 1, 3}, "the late object is in it"
-        with Image.open(archive.open("Annotations/0a/00010.png")) as picture:
-            assert set(np.unique(picture)) == {0, 1}
+        with Image.open(archive.open("Annotations/0a/00020.png")) as image:
+            assert (image.mode, image.size) == ("P", (WIDTH, HEIGHT))
+            assert set(np.unique(image)) == {0, 1, 3}, "the late object is in it"
+        with Image.open(archive.open("Annotations/0a/00010.png")) as image:
+            assert set(np.unique(image)) == {0, 1}
     write_submission(tmp_path / "b.zip", dataset, masks)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
@@ -76,7 +76,7 @@ def test_davis_has_its_sequences_at_the_root(tmp_path):
         ),
         pytest.param(
             lambda path: Image.fromarray(labels_of(15, (2,))).save(path),
-            "holds the id 2, which is no object",
+            "holds the ID 2, which is no object",
             id="id",
         ),
     ],

@@ -62,10 +62,10 @@ def clip() -> tuple[np.ndarray, np.ndarray]:
     frames = np.repeat(background[None], 8, axis=0)
     labels = np.zeros((8, *SIZE), np.uint8)
     for t in range(8):
-        for object_id, (top, left, colour) in {
+        for object_id, (top, left, color) in {
             1: (20 + 3 * t, 25 + 4 * t, (240, 80, 60)),
             2: (75 - 2 * t, 110 - 3 * t, (60, 200, 240)),
         }.items():
             area = (slice(top, top + 30), slice(left, left + 26))
-            labels[t][area], frames[t][area] = object_id, colour
+            labels[t][area], frames[t][area] = object_id, color
     return frames, labels

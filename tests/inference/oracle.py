@@ -148,11 +148,11 @@ class OracleObject:
         area = moments(marginals(previous[None]), frame)[0]
         state = updated_state(area, self.state, self.config.min_target_area)
         self.scale = limited_scale(state.size, self.base_size, self.scale, self.config.scale_change)
-        self.state = TargetState(state.centre, self.base_size * self.scale)
+        self.state = TargetState(state.center, self.base_size * self.scale)
         size = torch.tensor(crop).float()
         cells = size / 16
         offset = (cells + self.net.config.kernel_size) % 2 * self.scale * size / (2 * cells)
-        self.region = search_region(self.state.centre + offset, self.scale, crop, frame)
+        self.region = search_region(self.state.center + offset, self.scale, crop, frame)
         stages = self.net.backbone(crop_image(image, self.region, crop)[None])
         self.stage = stages[2]
         transduction, induction = self.heads(self.stage)
@@ -173,7 +173,7 @@ class Oracle:
     def step(
         self, image: NDArray[np.uint8], masks: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8]:
-        """Labels of the next frame; `masks` holds new objects, as ids per pixel."""
+        """Labels of the next frame; `masks` holds new objects, as IDs per pixel."""
         frame = torch.from_numpy(image).permute(2, 0, 1)
         logits = [
             one.track(frame, self.merged[i + 1]) for i, one in enumerate(self.objects.values())

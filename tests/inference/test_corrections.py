@@ -100,11 +100,11 @@ def test_the_search_goes_where_the_mask_is(started, clip):
     corrected.step(frames[3], mask)
     tracker = corrected.trackers[0]
     given = state_of_mask(torch.from_numpy(mask))
-    assert torch.equal(tracker.prompted.centre, given.centre)
+    assert torch.equal(tracker.prompted.center, given.center)
     assert torch.equal(tracker.prompted.size, given.size)
     fresh = scale_of_size(given.size, tracker.config.crop_size, tracker.config.search_scale)
     torch.testing.assert_close(tracker.base_size * fresh, given.size)
-    assert (tracker.state.centre - given.centre).abs().max() < 1  # by the moments of the mask
+    assert (tracker.state.center - given.center).abs().max() < 1  # by the moments of the mask
     assert 0.95 * fresh <= tracker.scale <= 1.1 * fresh
 
 

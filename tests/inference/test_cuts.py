@@ -117,13 +117,13 @@ def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, m
     assert looks == []
     (tracker,) = running.trackers
     assert not result.objects[0].paused
-    assert result.objects[0].centre == pytest.approx((149, 107), abs=20)
+    assert result.objects[0].center == pytest.approx((149, 107), abs=20)
     height, width = result.objects[0].box[2:]
     # Four standard deviations of a box are 4 / sqrt(12) of its sides.
     expected = torch.tensor([height, width]).float().prod().sqrt() * 4 / 12**0.5
     assert tracker.state.size.prod().sqrt() == pytest.approx(float(expected), rel=0.1)
-    centre = torch.tensor(result.objects[0].centre).flip(0)
-    assert (tracker.state.centre - centre).abs().max() < 1
+    center = torch.tensor(result.objects[0].center).flip(0)
+    assert (tracker.state.center - center).abs().max() < 1
     assert tracker.search_region(size).height < region.height
 
 
@@ -139,7 +139,7 @@ def test_reset_goes_back_to_what_was_given(session, clip, sight):
         assert tracker.bank.weights.tolist() == [1]
         assert torch.equal(tracker.target_model.kernel, other.target_model.kernel)
         assert torch.equal(tracker.keys.keys, other.keys.keys)
-        assert torch.equal(tracker.prompted.centre, tracker.state.centre)
+        assert torch.equal(tracker.prompted.center, tracker.state.center)
         assert tracker.paused
 
 
@@ -186,6 +186,6 @@ def test_the_size_changes_freely_only_after_a_cut(tiny_net, session):
     assert 3 < scales[1] <= 4
 
 
-def test_unknown_behaviour(session):
+def test_unknown_behavior(session):
     with pytest.raises(ConfigError, match="cuts is 'jump', expected off, pause, reset"):
         session(cuts="jump")

@@ -44,7 +44,7 @@ def see(tracker: ObjectTracker, probability: Tensor) -> None:
         pytest.param((64, 80), (0.5, 0), id="one of each"),
     ],
 )
-def test_the_search_region_lies_off_centre(start, crop, cells):
+def test_the_search_region_lies_off_center(start, crop, cells):
     tracker = start(replace(CONFIG, crop_size=crop))
     region = tracker.search_region(FRAME)
     middle = torch.tensor([region.top + region.height / 2, region.left + region.width / 2])
@@ -78,10 +78,10 @@ def test_a_vanished_target_is_sought_where_it_was(start):
     tracker = start()
     see(tracker, box(90, 120).roll(50, dims=1))
     state, scale = tracker.state, tracker.scale
-    assert state.centre[1] > 340
+    assert state.center[1] > 340
     for _ in range(3):
         see(tracker, torch.zeros(FRAME))
-        assert torch.equal(tracker.state.centre, state.centre)
+        assert torch.equal(tracker.state.center, state.center)
         torch.testing.assert_close(tracker.state.size, state.size)
         torch.testing.assert_close(tracker.scale, scale)
 

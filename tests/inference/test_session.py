@@ -120,7 +120,7 @@ def test_objects_are_described(session, clip):
     described = session(probabilities=True)
     (state,) = described.step(frames[0], mask).objects
     assert (state.id, state.area, state.box) == (7, 300, (60, 40, 20, 30))
-    assert state.centre == pytest.approx(((200 * 69.5 + 100 * 62) / 300, (200 * 44.5 + 5950) / 300))
+    assert state.center == pytest.approx(((200 * 69.5 + 100 * 62) / 300, (200 * 44.5 + 5950) / 300))
     assert state.mean_probability == pytest.approx(1)
 
     result = described.step(frames[1])
@@ -139,11 +139,11 @@ def test_an_object_that_is_gone_has_no_box(session, clip, tiny_net, monkeypatch)
     monkeypatch.setattr(
         tiny_net, "decode", lambda encoding, *_: torch.full((len(encoding), 1, 64, 96), -20.0)
     )
-    before = [tracker.state.centre.tolist() for tracker in gone.trackers]
+    before = [tracker.state.center.tolist() for tracker in gone.trackers]
     result = gone.step(frames[1])
     assert not result.labels.any()
     for state in result.objects:
-        assert (state.area, state.box, state.centre, state.mean_probability) == (
+        assert (state.area, state.box, state.center, state.mean_probability) == (
             0,
             None,
             None,
@@ -216,7 +216,7 @@ def test_a_refused_mask_changes_nothing(session, clip):
     frames, labels = clip
     running = session()
     running.step(frames[0], labels[0])
-    with pytest.raises(MaskError, match="the mask is float32, expected ids in uint8 or uint16"):
+    with pytest.raises(MaskError, match="the mask is float32, expected IDs in uint8 or uint16"):
         running.step(frames[1], labels[1].astype(np.float32))
     assert running.object_ids == (1, 2)
     assert running.step(frames[1]).index == 1
@@ -243,7 +243,7 @@ def test_ids_beyond_254(session, clip, dtype, ids, expected):
 
 
 def test_more_than_254_objects(tiny_net):
-    """The number of the winner has more than eight bits as well as its id."""
+    """The number of the winner has more than eight bits as well as its ID."""
     labels = np.arange(301, dtype=np.uint16).reshape(7, 43)
     probabilities = torch.nn.functional.one_hot(torch.from_numpy(labels).long()).permute(2, 0, 1)
     state = TargetState(torch.zeros(2), torch.ones(2))
@@ -270,7 +270,7 @@ def test_objects_are_summed_up_as_their_pixels_say(tiny_net, keep):
         ys, xs = np.nonzero(winner == i)
         assert seen.area == len(ys)
         assert seen.box == (xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1)
-        assert seen.centre == pytest.approx((xs.mean(), ys.mean()))
+        assert seen.center == pytest.approx((xs.mean(), ys.mean()))
         assert seen.mean_probability == pytest.approx(highest[ys, xs].mean())
     assert result.objects[2] == ObjectState(9, 0, None, None, None)
 

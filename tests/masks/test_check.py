@@ -22,7 +22,7 @@ ROWS, COLUMNS = np.mgrid[:240, :320]
 
 
 def discs() -> np.ndarray:
-    """Discs with the ids 1 and 2, which touch, and a bar with the id 3, uint8 [240,320]."""
+    """Discs with the IDs 1 and 2, which touch, and a bar with the ID 3, uint8 [240,320]."""
     labels = np.zeros((240, 320), dtype=np.uint8)
     labels[np.hypot(COLUMNS - 90, ROWS - 100) < 45] = 1
     labels[np.hypot(COLUMNS - 170, ROWS - 110) < 40] = 2
@@ -45,14 +45,14 @@ def jpeg(pixels: np.ndarray) -> Image.Image:
 
 
 def agreement(found: np.ndarray, wanted: np.ndarray) -> float:
-    """The least overlap of any id, intersection over union."""
+    """The least overlap of any ID, intersection over union."""
     assert set(np.unique(found)) == set(np.unique(wanted))
     pairs = [(found == i, wanted == i) for i in np.unique(wanted)[1:]]
     return min((a & b).sum() / (a | b).sum() for a, b in pairs)
 
 
-def soft(picture: Image.Image) -> Image.Image:
-    return picture.filter(ImageFilter.GaussianBlur(1.2))
+def soft(image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(1.2))
 
 
 def test_objects_are_listed(tmp_path):
@@ -69,27 +69,27 @@ def test_objects_are_listed(tmp_path):
         assert each.area == mask.sum()
         size = (np.ptp(xs) + 1, np.ptp(ys) + 1)
         assert each.box == (xs.min(), ys.min(), *size)
-    assert [each.colour for each in check.objects] == [(128, 0, 0), (0, 128, 0), (128, 128, 0)]
+    assert [each.color for each in check.objects] == [(128, 0, 0), (0, 128, 0), (128, 128, 0)]
 
 
 @pytest.mark.parametrize(
-    ("picture", "format", "least"),
+    ("image", "format", "least"),
     [
-        pytest.param(soft(Image.fromarray(IDS * 60)), "PNG", 0.93, id="soft grey ids"),
-        pytest.param(soft(Image.fromarray(PURE[IDS])), "PNG", 0.93, id="soft colours"),
+        pytest.param(soft(Image.fromarray(IDS * 60)), "PNG", 0.93, id="soft gray IDs"),
+        pytest.param(soft(Image.fromarray(PURE[IDS])), "PNG", 0.93, id="soft colors"),
         pytest.param(soft(Image.fromarray(DAVIS_PALETTE[IDS])), "PNG", 0.93, id="soft DAVIS"),
-        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", 0.93, id="JPEG of colours"),
+        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", 0.93, id="JPEG of colors"),
         pytest.param(Image.fromarray(DAVIS_PALETTE[IDS]), "JPEG", 0.93, id="JPEG of DAVIS"),
     ],
 )
-def test_phantom_objects_are_refused_and_mended(tmp_path, picture, format, least):
-    picture.save(tmp_path / "m", format)
+def test_phantom_objects_are_refused_and_mended(tmp_path, image, format, least):
+    image.save(tmp_path / "m", format)
     check = examine_mask(tmp_path / "m", INFO)
     assert isinstance(check.refused, TooManyObjects)
     assert check.objects == ()
     assert "soft edges" in check.mending
     mended = check.mended
-    if mended.max() > 3:  # grey ids stay what they are
+    if mended.max() > 3:  # gray IDs stay what they are
         assert set(np.unique(mended)) == {0, 60, 120, 180}
         mended = mended // 60
     assert agreement(mended, IDS) > least
@@ -110,7 +110,7 @@ def test_masks_of_proxies_are_scaled(tmp_path, caplog, shape):
     assert (check.refused, check.doubts, check.mended) == (None, (), None)
     assert agreement(check.labels, IDS) > (0.9 if shape[0] > 60 else 0.7)
     assert f"m.png is {size[0]}x{size[1]}; scaled to 320x240 without smoothing" in caplog.text
-    assert [each.colour for each in check.objects] == [(1, 1, 1), (2, 2, 2), (3, 3, 3)]
+    assert [each.color for each in check.objects] == [(1, 1, 1), (2, 2, 2), (3, 3, 3)]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_masks_of_other_shapes_or_far_other_sizes_are_refused(tmp_path, size):
 
 
 def test_the_palette_of_a_proxy_is_looked_at(tmp_path):
-    half = IN_COLOURS.convert("P").resize((160, 120), Image.Resampling.NEAREST)
+    half = IN_COLORS.convert("P").resize((160, 120), Image.Resampling.NEAREST)
     half.save(tmp_path / "m.png")
     check = examine_mask(tmp_path / "m.png", INFO)
     assert "15, 40 are places in a web" in check.doubts[0]
@@ -142,7 +142,7 @@ def test_a_soft_mask_of_another_size_is_cut_and_scaled(tmp_path):
 
 
 @pytest.mark.parametrize("turns", [1, 3])
-def test_a_mask_of_the_stored_picture_is_turned_like_the_video(tmp_path, turns):
+def test_a_mask_of_the_stored_image_is_turned_like_the_video(tmp_path, turns):
     write_mask_png(tmp_path / "m.png", np.ascontiguousarray(np.rot90(IDS, -turns)))
     check = examine_mask(tmp_path / "m.png", INFO, Orientation(False, turns))
     assert isinstance(check.refused, MaskSizeMismatch)
@@ -160,14 +160,14 @@ def test_nobody_knows_how_to_turn_it_if_the_video_is_not(tmp_path):
 @pytest.mark.parametrize(
     "present", [(1, 2, 3), (1,), (1, 3), (1, 2, 3, 4, 5, 6, 7), (1, 2, 255)], ids=str
 )
-def test_palettes_that_became_grey_are_known_by_their_values(tmp_path, present):
+def test_palettes_that_became_gray_are_known_by_their_values(tmp_path, present):
     labels = np.zeros((240, 320), dtype=np.uint8)
     for k, i in enumerate(present):
         labels[20:200, 10 + 40 * k : 40 + 40 * k] = i
     Image.fromarray(DAVIS_PALETTE[labels]).convert("L").save(tmp_path / "m.png")
     check = examine_mask(tmp_path / "m.png", INFO)
     assert check.refused is None
-    assert "turned into grey: 38 would be 1" in check.doubts[0].replace(" 15 would be 4,", "")
+    assert "turned into gray: 38 would be 1" in check.doubts[0].replace(" 15 would be 4,", "")
     assert np.array_equal(check.mended, labels)
 
 
@@ -197,65 +197,65 @@ def test_an_object_of_one_pixel_alone_is_fine(tmp_path):
 
 
 BLACK_AND_WHITE = Image.fromarray(np.where(IDS == 1, 255, 0).astype(np.uint8)).convert("RGB")
-IN_COLOURS = Image.fromarray(PURE[np.where(IDS == 3, 0, IDS)])
-CUT_OUT = IN_COLOURS.convert("RGBA")
+IN_COLORS = Image.fromarray(PURE[np.where(IDS == 3, 0, IDS)])
+CUT_OUT = IN_COLORS.convert("RGBA")
 CUT_OUT.putalpha(Image.fromarray(((IDS == 1) | (IDS == 2)).astype(np.uint8) * 255))
 
 
-def with_palette(indices: np.ndarray, *colours: tuple[int, int, int]) -> Image.Image:
-    picture = Image.fromarray(indices.astype(np.uint8))
-    picture.putpalette([value for colour in colours for value in colour])
-    return picture
+def with_palette(indices: np.ndarray, *colors: tuple[int, int, int]) -> Image.Image:
+    image = Image.fromarray(indices.astype(np.uint8))
+    image.putpalette([value for color in colors for value in color])
+    return image
 
 
 @pytest.mark.parametrize(
-    ("picture", "wanted"),
+    ("image", "wanted"),
     [
         pytest.param(BLACK_AND_WHITE.quantize(2), IDS == 1, id="black and white"),
-        pytest.param(IN_COLOURS.quantize(3), IDS % 3, id="colours"),
+        pytest.param(IN_COLORS.quantize(3), IDS % 3, id="colors"),
         pytest.param(
             with_palette(3 - IDS, (128, 128, 0), (0, 128, 0), (128, 0, 0), (0, 0, 0)),
             IDS,
-            id="DAVIS colours backwards",
+            id="DAVIS colors backwards",
         ),
         pytest.param(
             soft(BLACK_AND_WHITE).quantize(64, Image.Quantize.MEDIANCUT), IDS == 1, id="soft edges"
         ),
     ],
 )
-def test_a_palette_whose_background_is_not_first_is_refused(tmp_path, picture, wanted):
-    picture.save(tmp_path / "m.png")
+def test_a_palette_whose_background_is_not_first_is_refused(tmp_path, image, wanted):
+    image.save(tmp_path / "m.png")
     check = examine_mask(tmp_path / "m.png", INFO)
     assert isinstance(check.refused, UnclearBackground)
     assert "of its palette is black" in str(check.refused)
-    assert check.mending.startswith("numbered by its colours")
+    assert check.mending.startswith("numbered by its colors")
     assert agreement(check.mended, wanted.astype(np.uint8)) > 0.98
 
 
 def test_what_is_transparent_is_background(tmp_path):
     indices = np.array([2, 0, 1, 2], dtype=np.uint8)[IDS]
-    picture = with_palette(indices, (255, 0, 0), (0, 0, 0), (255, 255, 255))
-    picture.save(tmp_path / "m.png", transparency=2)
+    image = with_palette(indices, (255, 0, 0), (0, 0, 0), (255, 255, 255))
+    image.save(tmp_path / "m.png", transparency=2)
     check = examine_mask(tmp_path / "m.png", INFO)
     assert "index 2 of its palette is transparent" in str(check.refused)
     assert np.array_equal(check.mended, IDS % 3)  # black, which can be seen, is an object
 
 
 @pytest.mark.parametrize(
-    ("picture", "says", "wanted"),
+    ("image", "says", "wanted"),
     [
-        pytest.param(IN_COLOURS.convert("P"), "15, 40 are places in a web", IDS % 3, id="web"),
+        pytest.param(IN_COLORS.convert("P"), "15, 40 are places in a web", IDS % 3, id="web"),
         pytest.param(
             with_palette(IDS, (0, 0, 0), (0, 128, 0), (128, 0, 0), (128, 128, 0)),
             "of other ids: 1 has that of 2, 2 has that of 1",
             np.array([0, 2, 1, 3], dtype=np.uint8)[IDS],
-            id="DAVIS colours in another order",
+            id="DAVIS colors in another order",
         ),
         pytest.param(
             with_palette(IDS, (0, 0, 0), (9, 90, 0), (90, 0, 0), (9, 90, 0)),
-            "1 and 3 have the same colour, #095a00",
+            "1 and 3 have the same color, #095a00",
             np.array([0, 2, 1, 2], dtype=np.uint8)[IDS],
-            id="one colour twice",
+            id="one color twice",
         ),
         pytest.param(
             with_palette(IDS, (0, 0, 0), (90, 9, 0), (9, 0, 90), (0, 0, 0)),
@@ -265,25 +265,25 @@ def test_what_is_transparent_is_background(tmp_path):
         ),
     ],
 )
-def test_palettes_that_are_hardly_meant_so_are_told(tmp_path, picture, says, wanted):
-    picture.save(tmp_path / "m.png")
+def test_palettes_that_are_hardly_meant_so_are_told(tmp_path, image, says, wanted):
+    image.save(tmp_path / "m.png")
     check = examine_mask(tmp_path / "m.png", INFO)
     assert check.refused is None
     assert says in check.doubts[0]
-    assert check.mending == "numbered by its colours"
+    assert check.mending == "numbered by its colors"
     assert np.array_equal(check.mended, wanted)
 
 
 @pytest.mark.parametrize(
-    "colours",
+    "colors",
     [
         pytest.param([(0, 0, 0), (1, 2, 3), (255, 255, 255), (9, 9, 9)], id="black first"),
         pytest.param([(9, 90, 200), (1, 200, 3), (255, 255, 255), (90, 9, 9)], id="no black"),
         pytest.param([(0, 0, 0)] * 4, id="all black"),
     ],
 )
-def test_other_palettes_do_not_matter(tmp_path, colours):
-    with_palette(IDS, *colours).save(tmp_path / "m.png")
+def test_other_palettes_do_not_matter(tmp_path, colors):
+    with_palette(IDS, *colors).save(tmp_path / "m.png")
     check = examine_mask(tmp_path / "m.png", INFO)
     assert (check.refused, check.doubts) == (None, ())
     assert np.array_equal(check.labels, IDS)
@@ -326,7 +326,7 @@ def test_void_alone_is_taken_for_the_object(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("picture", "error"),
+    ("image", "error"),
     [
         pytest.param(Image.new("L", (320, 240)), EmptyMaskError, id="empty"),
         pytest.param(Image.new("L", (100, 100), 255), MaskSizeMismatch, id="another shape"),
@@ -335,9 +335,9 @@ def test_void_alone_is_taken_for_the_object(tmp_path):
         pytest.param(jpeg(PHOTO), TooManyObjects, id="photo in JPEG"),
     ],
 )
-def test_what_nobody_can_mend(tmp_path, picture, error):
-    if picture is not None:
-        picture.save(tmp_path / "m.png", picture.format or "PNG")
+def test_what_nobody_can_mend(tmp_path, image, error):
+    if image is not None:
+        image.save(tmp_path / "m.png", image.format or "PNG")
     check = examine_mask(tmp_path / "m.png", INFO)
     assert type(check.refused) is error
     assert check.mended is None

@@ -14,7 +14,7 @@ from jointvos.errors import (
 )
 from jointvos.masks import (
     DAVIS_PALETTE,
-    DISPLAY_COLOURS,
+    DISPLAY_COLORS,
     check_mask,
     read_mask,
     write_mask_png,
@@ -29,22 +29,22 @@ INFO = VideoInfo(Path("clip.mp4"), 64, 48, Fraction(24), Fraction(1, 24))
 PURE = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)], dtype=np.uint8)
 
 
-def palette(ids, colours=DAVIS_PALETTE):
-    picture = Image.fromarray(ids)
-    picture.putpalette(colours.tobytes())
-    return picture
+def palette(ids, colors=DAVIS_PALETTE):
+    image = Image.fromarray(ids)
+    image.putpalette(colors.tobytes())
+    return image
 
 
 def three(values):
     return np.repeat(values[:, :, None], 3, axis=2)
 
 
-def with_alpha(colours, alpha):
-    return Image.fromarray(np.dstack([colours, alpha]))
+def with_alpha(colors, alpha):
+    return Image.fromarray(np.dstack([colors, alpha]))
 
 
-def grey_alpha(grey, alpha):
-    return Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)])
+def gray_alpha(gray, alpha):
+    return Image.merge("LA", [Image.fromarray(gray), Image.fromarray(alpha)])
 
 
 FOREIGN = np.full((256, 3), 90, dtype=np.uint8)
@@ -52,38 +52,38 @@ FOREIGN[0], FOREIGN[2] = 255, 200
 
 
 @pytest.mark.parametrize(
-    ("picture", "expected"),
+    ("image", "expected"),
     [
         pytest.param(palette(IDS), IDS, id="palette"),
-        pytest.param(palette(IDS, FOREIGN), IDS, id="palette of other, partly equal colours"),
+        pytest.param(palette(IDS, FOREIGN), IDS, id="palette of other, partly equal colors"),
         pytest.param(palette(WITH_VOID), WITH_VOID, id="palette with void"),
         pytest.param(palette(ONE * 255), ONE * 255, id="palette of 0 and void: no object"),
-        pytest.param(Image.fromarray(IDS), IDS, id="grey ids"),
-        pytest.param(Image.fromarray(ONE), ONE, id="grey 0 and 1"),
-        pytest.param(Image.fromarray(ONE * 255), ONE, id="grey 0 and 255"),
+        pytest.param(Image.fromarray(IDS), IDS, id="gray IDs"),
+        pytest.param(Image.fromarray(ONE), ONE, id="gray 0 and 1"),
+        pytest.param(Image.fromarray(ONE * 255), ONE, id="gray 0 and 255"),
         pytest.param(Image.fromarray(ONE * 0 + 255), ONE * 0 + 1, id="all white"),
-        pytest.param(Image.fromarray(WITH_VOID), WITH_VOID, id="grey ids with void"),
+        pytest.param(Image.fromarray(WITH_VOID), WITH_VOID, id="gray IDs with void"),
         pytest.param(Image.fromarray(ONE * 255).convert("1"), ONE, id="one bit"),
         pytest.param(Image.fromarray(IDS.astype(np.uint16) * 50), IDS * 50, id="16 bit"),
         pytest.param(Image.fromarray(ONE.astype(np.uint16) * 65535), ONE, id="16 bit binary"),
-        pytest.param(Image.fromarray(DAVIS_PALETTE[IDS]), IDS, id="DAVIS colours"),
-        pytest.param(Image.fromarray(PURE[IDS]), IDS, id="other colours, falling"),
+        pytest.param(Image.fromarray(DAVIS_PALETTE[IDS]), IDS, id="DAVIS colors"),
+        pytest.param(Image.fromarray(PURE[IDS]), IDS, id="other colors, falling"),
         pytest.param(Image.fromarray(three(ONE * 255)), ONE, id="RGB 0 and 255"),
-        pytest.param(Image.fromarray(three(IDS)), IDS, id="RGB of grey ids"),
+        pytest.param(Image.fromarray(three(IDS)), IDS, id="RGB of gray IDs"),
         pytest.param(with_alpha(DAVIS_PALETTE[IDS], ONE * 0 + 255), IDS, id="opaque RGBA"),
         pytest.param(with_alpha(three(IDS * 0 + 77), ONE * 255), ONE, id="cut-out"),
         pytest.param(with_alpha(three(IDS * 0), ONE * 200), ONE, id="black cut-out"),
         pytest.param(
             with_alpha(DAVIS_PALETTE[np.where(IDS, IDS, 5)], (IDS > 0).astype(np.uint8) * 255),
             IDS,
-            id="DAVIS colours on nothing",
+            id="DAVIS colors on nothing",
         ),
-        pytest.param(grey_alpha(ONE * 0 + 255, ONE * 255), ONE, id="LA"),
+        pytest.param(gray_alpha(ONE * 0 + 255, ONE * 255), ONE, id="LA"),
     ],
 )
-def test_ids_are_those_of_the_file(tmp_path, picture, expected):
+def test_ids_are_those_of_the_file(tmp_path, image, expected):
     path = tmp_path / "mask.jpg"  # read by content
-    picture.save(path, "PNG")
+    image.save(path, "PNG")
     mask = read_mask(path, INFO)
     assert mask.dtype == np.uint8
     assert np.array_equal(mask, expected)
@@ -103,19 +103,19 @@ def test_smoothed_edges_in_16_bit(tmp_path, caplog):
     steps = np.asarray(smooth(Image.fromarray(ONE * 255))).astype(np.uint16) * 257
     Image.fromarray(steps).save(tmp_path / "mask.png")
     assert np.array_equal(read_mask(tmp_path / "mask.png"), steps > 32767)
-    assert "cut at mid-grey" in caplog.text
+    assert "cut at mid-gray" in caplog.text
     steps = np.asarray(smooth(Image.fromarray(IDS * 50))).astype(np.uint16) * 99
     Image.fromarray(steps).save(tmp_path / "mask.png")
     with pytest.raises(TooManyObjects, match="smoothed edges"):
         read_mask(tmp_path / "mask.png")
 
 
-def test_a_black_and_white_jpeg_is_cut_at_grey_and_told(tmp_path, caplog):
+def test_a_black_and_white_jpeg_is_cut_at_gray_and_told(tmp_path, caplog):
     Image.fromarray(ONE * 255).save(tmp_path / "mask.jpg", quality=90)
     mask = read_mask(tmp_path / "mask.jpg")
     assert set(np.unique(mask)) == {0, 1}
     assert np.count_nonzero(mask != ONE) <= 20
-    assert "cut at mid-grey" in caplog.text
+    assert "cut at mid-gray" in caplog.text
 
 
 def test_near_black_and_white_is_cut_whatever_the_format(tmp_path):
@@ -124,44 +124,44 @@ def test_near_black_and_white_is_cut_whatever_the_format(tmp_path):
     assert np.array_equal(read_mask(tmp_path / "mask.png"), ONE)
 
 
-def smooth(picture):
-    picture = picture.resize((640, 480), Image.Resampling.NEAREST)
-    return picture.rotate(10, Image.Resampling.BICUBIC).resize((320, 240), Image.Resampling.BICUBIC)
+def smooth(image):
+    image = image.resize((640, 480), Image.Resampling.NEAREST)
+    return image.rotate(10, Image.Resampling.BICUBIC).resize((320, 240), Image.Resampling.BICUBIC)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_smoothed_edges_of_one_object_are_cut_at_grey_and_told(tmp_path, caplog, mode):
-    picture = smooth(Image.fromarray(ONE * 255))
-    assert len(np.unique(np.asarray(picture))) > 50
-    picture.convert(mode).save(tmp_path / "mask.png")
-    assert np.array_equal(read_mask(tmp_path / "mask.png"), np.asarray(picture) > 127)
-    assert "cut at mid-grey" in caplog.text
+def test_smoothed_edges_of_one_object_are_cut_at_gray_and_told(tmp_path, caplog, mode):
+    image = smooth(Image.fromarray(ONE * 255))
+    assert len(np.unique(np.asarray(image))) > 50
+    image.convert(mode).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), np.asarray(image) > 127)
+    assert "cut at mid-gray" in caplog.text
 
 
-def test_a_few_grey_steps_are_an_edge_too(tmp_path):
+def test_a_few_gray_steps_are_an_edge_too(tmp_path):
     fine = Image.fromarray(ONE * 255).rotate(10, expand=False).resize((192, 144))
-    picture = fine.resize((96, 72), Image.Resampling.BOX)
-    picture.save(tmp_path / "mask.png")
+    image = fine.resize((96, 72), Image.Resampling.BOX)
+    image.save(tmp_path / "mask.png")
     assert set(np.unique(read_mask(tmp_path / "mask.png"))) == {0, 1}
 
 
 @pytest.mark.parametrize(
-    ("picture", "format", "hint"),
+    ("image", "format", "hint"),
     [
-        pytest.param(smooth(Image.fromarray(IDS * 50)), "PNG", "smoothed edges;", id="grey ids"),
+        pytest.param(smooth(Image.fromarray(IDS * 50)), "PNG", "smoothed edges;", id="gray IDs"),
         pytest.param(
-            smooth(Image.fromarray(WITH_VOID * 1)), "PNG", "smoothed edges;", id="ids with void"
+            smooth(Image.fromarray(WITH_VOID * 1)), "PNG", "smoothed edges;", id="IDs with void"
         ),
         pytest.param(
-            smooth(palette(IDS).convert("RGB")), "PNG", "smoothed edges;", id="colours of ids"
+            smooth(palette(IDS).convert("RGB")), "PNG", "smoothed edges;", id="colors of IDs"
         ),
-        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", "edges or JPEG;", id="colours in JPEG"),
+        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", "edges or JPEG;", id="colors in JPEG"),
         pytest.param(Image.fromarray(IDS.astype(np.int32) * 40_000), "TIFF", "120000", id="32 bit"),
-        pytest.param(Image.fromarray(IDS.astype(np.int32) - 1), "TIFF", "id -1", id="negative"),
+        pytest.param(Image.fromarray(IDS.astype(np.int32) - 1), "TIFF", "ID -1", id="negative"),
     ],
 )
-def test_too_many_objects(tmp_path, picture, format, hint):
-    picture.save(tmp_path / "mask", format)
+def test_too_many_objects(tmp_path, image, format, hint):
+    image.save(tmp_path / "mask", format)
     with pytest.raises(TooManyObjects, match=hint):
         read_mask(tmp_path / "mask")
 
@@ -176,8 +176,8 @@ def test_many_solid_objects_are_welcome(tmp_path):
     ("content", "message"),
     [
         pytest.param(None, "No such file", id="missing"),
-        pytest.param(b"", "not a picture", id="empty"),
-        pytest.param(b"text" * 99, "not a picture", id="text"),
+        pytest.param(b"", "not an image", id="empty"),
+        pytest.param(b"text" * 99, "not an image", id="text"),
         pytest.param("half", "mask.png", id="cut"),
     ],
 )
@@ -194,7 +194,7 @@ def test_unreadable_masks(tmp_path, content, message):
 
 
 def test_a_folder_is_no_mask(tmp_path):
-    with pytest.raises(MaskReadError, match="is a folder; expected a picture"):
+    with pytest.raises(MaskReadError, match="is a folder; expected an image"):
         read_mask(tmp_path)
 
 
@@ -205,7 +205,7 @@ def test_a_bomb_is_not_decoded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "hint"), [((40, 24), "nearest neighbour"), ((48, 64), "turn the mask")]
+    ("size", "hint"), [((40, 24), "nearest neighbor"), ((48, 64), "turn the mask")]
 )
 def test_other_sizes_are_refused_before_and_after_decoding(tmp_path, size, hint):
     path = tmp_path / "mask.png"
@@ -227,13 +227,13 @@ def test_masks_that_select_nothing(mask, message):
     check_mask(IDS, Path("mask.png"), INFO)
 
 
-def test_written_masks_are_palette_pictures(tmp_path):
+def test_written_masks_are_palette_images(tmp_path):
     ids = np.arange(256, dtype=np.uint8).reshape(16, 16)
     write_mask_png(tmp_path / "mask.png", ids)
-    with Image.open(tmp_path / "mask.png") as picture:
-        assert picture.mode == "P"
-        assert np.array_equal(np.asarray(picture), ids)
-        assert np.array_equal(np.asarray(picture.convert("RGB")), DAVIS_PALETTE[ids])
+    with Image.open(tmp_path / "mask.png") as image:
+        assert image.mode == "P"
+        assert np.array_equal(np.asarray(image), ids)
+        assert np.array_equal(np.asarray(image.convert("RGB")), DAVIS_PALETTE[ids])
     with pytest.raises(EncodeError, match="cannot be written"):
         write_mask_png(tmp_path / "missing" / "mask.png", ids)
 
@@ -242,8 +242,8 @@ def test_palettes():
     assert DAVIS_PALETTE[:4].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
     assert DAVIS_PALETTE[[8, 255]].tolist() == [[64, 0, 0], [224, 224, 192]]
     assert len(np.unique(DAVIS_PALETTE, axis=0)) == 256
-    assert len(np.unique(DISPLAY_COLOURS[1:255], axis=0)) == 254
-    assert DISPLAY_COLOURS[1:255].max(axis=1).min() >= 200
+    assert len(np.unique(DISPLAY_COLORS[1:255], axis=0)) == 254
+    assert DISPLAY_COLORS[1:255].max(axis=1).min() >= 200
 
 
 def test_colors_dithered_to_a_web_palette(tmp_path):

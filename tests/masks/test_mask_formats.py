@@ -236,7 +236,7 @@ def test_round_outlines(tmp_path, degrees):
         pytest.param(FISH * 1.0, FISH, id="whole floats"),
         pytest.param(FISH[..., None], FISH, id="one channel"),
         pytest.param(IDS, IDS, id="ids"),
-        pytest.param(IDS.astype(np.int64) * 300, IDS * np.uint16(300), id="wide ids"),
+        pytest.param(IDS.astype(np.int64) * 300, IDS * np.uint16(300), id="wide IDs"),
         pytest.param(np.where(FISH, 255, IDS), IDS * np.uint8(1) + FISH * np.uint8(254), id="void"),
         pytest.param(np.stack([FISH, CRAB]), IDS, id="stack"),
         pytest.param(np.stack([FISH, CRAB])[:, None] * np.uint8(255), IDS, id="stack of images"),

@@ -28,7 +28,7 @@ INFO = VideoInfo(Path("clip.mp4"), 64, 48, RATE, 1 / RATE, frame_count=20)
 
 
 def ids(*present: int, dtype=np.uint8) -> np.ndarray:
-    """A label map in which the object with the i-th id fills the i-th block of columns."""
+    """A label map in which the object with the i-th ID fills the i-th block of columns."""
     labels = np.zeros((48, 64), dtype=dtype)
     for i, number in enumerate(present):
         labels[10:30, 4 + 10 * i : 12 + 10 * i] = number
@@ -144,8 +144,8 @@ def test_a_folder_of_frame_numbers(tmp_path, caplog):
         read_prompts([f"3={folder}"], INFO)
 
 
-def test_a_folder_of_names_for_a_folder_of_pictures(tmp_path):
-    source, given = tmp_path / "film", tmp_path / "given"
+def test_a_folder_of_names_for_a_folder_of_images(tmp_path):
+    source, given = tmp_path / "video", tmp_path / "given"
     source.mkdir()
     given.mkdir()
     for name in ("shot9", "shot10", "shot11"):
@@ -161,7 +161,7 @@ def test_a_folder_of_names_for_a_folder_of_pictures(tmp_path):
     with pytest.raises(MaskError, match="has no frame 3"):
         read_prompts([f"3={given / 'shot10.png'}"], info)
     (given / "shot10.png").rename(given / "shot12.png")
-    with pytest.raises(MaskError, match="no picture called shot12"):
+    with pytest.raises(MaskError, match="no image called shot12"):
         read_prompts([str(given)], info)
 
 
@@ -222,7 +222,7 @@ def test_ids_out_of_range(tmp_path, text):
 
 def test_only_one_object_can_be_named(tmp_path):
     write_mask_png(tmp_path / "a.png", ids(1, 3))
-    with pytest.raises(ConfigError, match="holds the ids 1, 3, expected one object"):
+    with pytest.raises(ConfigError, match="holds the IDs 1, 3, expected one object"):
         read_prompts([f"2:{tmp_path / 'a.png'}"], INFO)
 
 
@@ -243,9 +243,9 @@ def test_a_file_that_looks_like_a_place_is_a_file(tmp_path, monkeypatch):
             ["3=a.png"], {"start": "5"}, ConfigError, "no frame 3 from 5 to the end", id="before"
         ),
         pytest.param(["9=a.png"], {"end": "9"}, ConfigError, "from the start to 9", id="behind"),
-        pytest.param(["a.png", "c.png"], {}, MaskError, "both hold the id 2", id="same id"),
-        pytest.param(["3=a.png", "3=c.png"], {}, MaskError, "both hold", id="same id later"),
-        pytest.param(["a.png", "0=c.png"], {}, MaskError, "both hold", id="same id at 0"),
+        pytest.param(["a.png", "c.png"], {}, MaskError, "both hold the ID 2", id="same ID"),
+        pytest.param(["3=a.png", "3=c.png"], {}, MaskError, "both hold", id="same ID later"),
+        pytest.param(["a.png", "0=c.png"], {}, MaskError, "both hold", id="same ID at 0"),
         pytest.param(["5=empty.png"], {}, EmptyMaskError, "selects nothing", id="empty"),
         pytest.param(["5=small.png"], {}, MaskSizeMismatch, "is 22x24", id="size"),
     ],
@@ -264,7 +264,7 @@ def test_what_cannot_be_is_refused_before_the_video_is_decoded(
 
 def test_number_and_time_that_meet_must_not_share_an_id(masks):
     prompts = read_prompts([f"6={masks / 'a.png'}", f"0.25s={masks / 'c.png'}"], INFO)
-    with pytest.raises(MaskError, match="both hold the id 2"):
+    with pytest.raises(MaskError, match="both hold the ID 2"):
         met(prompts, frames())
 
 
@@ -300,15 +300,15 @@ def test_ids_are_chosen_and_renamed(objects, remap, expected):
     [
         ("1,x", None, "names 'x', but the names in the masks are none"),
         ("0", None, "from 1 to 65535"),
-        ("", None, "'' is no id"),
+        ("", None, "'' is no ID"),
         (None, "2", "expected old:new"),
-        (None, "2:70000", "'70000' is no id"),
-        (None, "2:1,2:3", "two new ids"),
+        (None, "2:70000", "'70000' is no ID"),
+        (None, "2:1,2:3", "two new IDs"),
         ("4", None, "`objects` names 4, but the masks hold 1, 2"),
         (None, "4:1", "`remap` names 4, but the masks hold 1, 2"),
         ("1", "2:1", "which `objects` leaves out"),
-        ("-4", None, "'-4' is no id"),
-        ("1,", None, "'' is no id"),
+        ("-4", None, "'-4' is no ID"),
+        ("1,", None, "'' is no ID"),
     ],
 )
 def test_ids_that_make_no_sense(objects, remap, says):
@@ -370,10 +370,10 @@ def test_a_box_alone_with_an_id_of_its_own():
         ("1,2,3", "expected x,y,width,height"),
         ("1,2,3,4", "3x4, expected at least 8x8"),
         ("-1,2,30,40", "expected x,y,width,height"),
-        ("1,2,30,40=x", "'x' is no id"),
+        ("1,2,30,40=x", "'x' is no ID"),
         ("300,60,21,100", r"reaches to 321,160, but clip\.mp4 is 320x240"),
-        ("0,0,320,240", "covers the whole picture"),
-        ("100,60,100,100=4", "another object has the id 4, too"),
+        ("0,0,320,240", "covers the whole image"),
+        ("100,60,100,100=4", "another object has the ID 4, too"),
     ],
 )
 def test_boxes_that_do_not_fit(tmp_path, text, says):

@@ -12,13 +12,13 @@ from PIL import Image
 from jointvos.errors import ConfigError, EncodeError
 from jointvos.masks import (
     DAVIS_PALETTE,
-    DISPLAY_COLOURS,
-    as_grey,
+    DISPLAY_COLORS,
+    as_gray,
     draw_overlay,
     read_mask,
     write_mask_png,
 )
-from jointvos.masks.palette import davis_colours, display_colours
+from jointvos.masks.palette import davis_colors, display_colors
 from jointvos.media.writing import MaskVideoSink, PngSequenceSink, StreamSink
 from jointvos.types import (
     Frame,
@@ -51,13 +51,13 @@ def test_void_is_only_in_narrow_maps():
     ]
 
 
-def test_every_id_has_a_colour_of_its_own():
-    davis, display = davis_colours(65536), display_colours(65536)
+def test_every_id_has_a_color_of_its_own():
+    davis, display = davis_colors(65536), display_colors(65536)
     assert np.array_equal(davis[:256], DAVIS_PALETTE)
     assert len(np.unique(davis, axis=0)) == 65536
-    assert np.array_equal(display[:255], DISPLAY_COLOURS[:255])
+    assert np.array_equal(display[:255], DISPLAY_COLORS[:255])
     assert display[1:].max(axis=1).min() >= 200
-    assert DISPLAY_COLOURS[255].tolist() == [0, 0, 0]
+    assert DISPLAY_COLORS[255].tolist() == [0, 0, 0]
 
 
 def test_wide_objects_are_drawn_like_others():
@@ -72,7 +72,7 @@ def test_wide_objects_are_drawn_like_others():
     assert np.array_equal((draw_overlay(image, void) != image).any(axis=2), void == 1)
 
 
-def test_wide_masks_are_16_bit_grey_and_come_back(tmp_path):
+def test_wide_masks_are_16_bit_gray_and_come_back(tmp_path):
     write_mask_png(tmp_path / "m.png", labels())
     with Image.open(tmp_path / "m.png") as picture:
         assert picture.mode == "I;16"
@@ -109,7 +109,7 @@ def test_a_wide_film_holds_the_ids_exactly(tmp_path):
 
 @pytest.mark.parametrize("format", ["nut", "mkv", "raw"])
 def test_wide_ids_go_through_pipes(tmp_path, capfdbinary, format):
-    sink = StreamSink(INFO, lambda frame, result: result.labels, kind="grey16", format=format)
+    sink = StreamSink(INFO, lambda frame, result: result.labels, kind="gray16", format=format)
     write(sink, labels(), labels()[::-1])
     data = capfdbinary.readouterr().out
     if format == "raw":
@@ -121,22 +121,22 @@ def test_wide_ids_go_through_pipes(tmp_path, capfdbinary, format):
 
 
 def test_y4m_holds_no_wide_ids():
-    with pytest.raises(ConfigError, match="y4m holds no ids above 254; use nut, mkv or raw"):
-        StreamSink(INFO, lambda frame, result: result.labels, kind="grey16", format="y4m")
+    with pytest.raises(ConfigError, match="y4m holds no IDs above 254; use nut, mkv or raw"):
+        StreamSink(INFO, lambda frame, result: result.labels, kind="gray16", format="y4m")
 
 
-def test_the_view_in_colours_shows_wide_ids(tmp_path):
+def test_the_view_in_colors_shows_wide_ids(tmp_path):
     write(MaskVideoSink(tmp_path / "m.mp4", INFO), labels())
     with av.open(str(tmp_path / "m.mp4")) as container:
         shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    expected = davis_colours(65536)[300].astype(int)
+    expected = davis_colors(65536)[300].astype(int)
     assert np.abs(shown[16, 37].astype(int) - expected).max() < 30
 
 
 def test_a_film_begun_with_8_bit_refuses_a_wide_id(tmp_path):
     sink = MaskVideoSink(tmp_path / "m.mkv", INFO)
-    with pytest.raises(EncodeError, match=r"m\.mkv has 8 bit, which do not hold the id 65535"):
+    with pytest.raises(EncodeError, match=r"m\.mkv has 8 bit, which do not hold the ID 65535"):
         write(sink, labels())
     sink.abort()
     assert list(tmp_path.iterdir()) == []
-    assert as_grey(labels([3], np.uint8), True, Path("-")).dtype == np.uint16
+    assert as_gray(labels([3], np.uint8), True, Path("-")).dtype == np.uint16

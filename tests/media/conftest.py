@@ -7,5 +7,5 @@ from clips import Clip, make
 
 @pytest.fixture
 def make_clip(tmp_path: Path) -> Callable[..., Path]:
-    """Write a film described by the fields of `Clip`."""
+    """Write a video described by the fields of `Clip`."""
     return lambda **changes: make(tmp_path, Clip(**changes))

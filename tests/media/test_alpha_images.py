@@ -87,9 +87,9 @@ def test_the_note_of_who_wrote_it_leaves_files_whole(tmp_path):
     header = read_exr_header((tmp_path / "e" / "00000.exr").read_bytes())
     assert sorted(header.channels) == ["A", "B", "G", "R"]
     write(AlphaFolderSink(tmp_path / "p", format="png16"), list(results(1)))
-    with Image.open(tmp_path / "p" / "00000.png") as picture:
-        picture.load()
-        assert picture.info["Software"] == "jointvos"
+    with Image.open(tmp_path / "p" / "00000.png") as image:
+        image.load()
+        assert image.info["Software"] == "jointvos"
 
 
 @pytest.mark.parametrize("format", ["png16", "exr"])

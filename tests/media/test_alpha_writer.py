@@ -21,14 +21,14 @@ def write(sink, given):
 
 
 def rgba(path: Path) -> list[np.ndarray]:
-    """The film's frames as RGBA, 0 to 1."""
-    with av.open(str(path)) as film:
-        stream = film.streams.video[0]
+    """The video's frames as RGBA, 0 to 1."""
+    with av.open(str(path)) as video:
+        stream = video.streams.video[0]
         decoder = stream.codec_context
         if decoder.name == "vp9":
             decoder = av.CodecContext.create("libvpx-vp9", "r")
-        pictures = [p for packet in film.demux(stream) for p in decoder.decode(packet)]
-    return [p.to_ndarray(format="rgba64le") / 65535 for p in pictures]
+        images = [p for packet in video.demux(stream) for p in decoder.decode(packet)]
+    return [p.to_ndarray(format="rgba64le") / 65535 for p in images]
 
 
 @pytest.mark.parametrize(
@@ -39,40 +39,40 @@ def rgba(path: Path) -> list[np.ndarray]:
     ],
 )
 @pytest.mark.parametrize("size", [(64, 48), (53, 39)], ids=["even", "odd"])
-def test_the_alpha_of_a_film_comes_back(tmp_path, suffix, codec, most, size):
+def test_the_alpha_of_a_video_comes_back(tmp_path, suffix, codec, most, size):
     given = list(results(6, *size))
     write(AlphaVideoSink(tmp_path / f"a{suffix}", info(*size)), given)
-    with av.open(str(tmp_path / f"a{suffix}")) as film:
-        stream = film.streams.video[0]
+    with av.open(str(tmp_path / f"a{suffix}")) as video:
+        stream = video.streams.video[0]
         assert stream.codec.canonical_name == codec
         if codec == "vp9":
             assert stream.metadata["ALPHA_MODE"] == "1"
     got = rgba(tmp_path / f"a{suffix}")
     assert len(got) == len(given)
-    for (_, result), picture in zip(given, got, strict=True):
-        error = np.abs(picture[..., 3] - foreground(result))
+    for (_, result), image in zip(given, got, strict=True):
+        error = np.abs(image[..., 3] - foreground(result))
         assert error.max() < most
         assert error.mean() < most / 4
 
 
 def test_alpha_is_straight(tmp_path):
-    # where nothing is seen the colours are still those of the picture, not black
+    # where nothing is seen the colors are still those of the image, not black
     given = list(results(2))
     write(AlphaVideoSink(tmp_path / "a.mov", info()), given)
     frame, result = given[0]
     outside = foreground(result) < 0.01
     assert outside.mean() > 0.3
-    picture = rgba(tmp_path / "a.mov")[0]
-    assert np.abs(picture[outside][:, :3] * 255 - frame.image[outside]).mean() < 3
+    image = rgba(tmp_path / "a.mov")[0]
+    assert np.abs(image[outside][:, :3] * 255 - frame.image[outside]).mean() < 3
 
 
-def test_alpha_as_pictures_is_exact(tmp_path):
+def test_alpha_as_images_is_exact(tmp_path):
     given = list(results(3))
     write(AlphaFolderSink(tmp_path / "a"), given)
     for frame, result in given:
-        with Image.open(tmp_path / "a" / f"{frame.name}.png") as picture:
-            assert picture.mode == "RGBA"
-            pixels = np.asarray(picture)
+        with Image.open(tmp_path / "a" / f"{frame.name}.png") as image:
+            assert image.mode == "RGBA"
+            pixels = np.asarray(image)
         assert np.array_equal(pixels[..., :3], frame.image)
         assert np.abs(pixels[..., 3] - 255 * foreground(result)).max() <= 0.501
 
@@ -86,7 +86,7 @@ def test_files_without_transparency_are_refused(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("suffix", "pixels"), [(".mov", "yuv444p10le"), (".webm", "yuv420p")], ids=["mov", "webm"]
 )
-def test_a_film_that_lost_its_alpha_does_not_appear(tmp_path, monkeypatch, suffix, pixels):
+def test_a_video_that_lost_its_alpha_does_not_appear(tmp_path, monkeypatch, suffix, pixels):
     formats = dict(alpha_writer.ALPHA_FORMATS)
     formats[suffix] = replace(formats[suffix], pixels=pixels)
     monkeypatch.setattr(alpha_writer, "ALPHA_FORMATS", formats)
@@ -104,8 +104,8 @@ def test_sound_is_copied(make_clip, tmp_path):
             for frame, (_, result) in zip(source, results(6), strict=True):
                 sink.write(frame, result)
             sink.finish()
-            with av.open(str(sink.path)) as film:
-                assert len(film.streams.audio) == sound
+            with av.open(str(sink.path)) as video:
+                assert len(video.streams.audio) == sound
 
 
 def test_results_without_probabilities_are_refused(tmp_path):

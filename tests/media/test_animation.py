@@ -22,7 +22,7 @@ def scenes(times, width=64, height=48):
 
 
 def animation(path):
-    """Size, loops, the pictures and their milliseconds, by Pillow."""
+    """Size, loops, the images and their milliseconds, by Pillow."""
     pictures, durations = [], []
     with Image.open(path) as image:
         for index in range(image.n_frames):

@@ -15,7 +15,7 @@ Scene = Callable[[int], Image]
 
 
 def world(seed: int, tint: tuple[float, float, float]) -> Image:
-    """A large picture with structure at all scales, like places have."""
+    """A large image with structure at all scales, like places have."""
     rng = np.random.default_rng(seed)
     picture = np.zeros((600, 1400), np.float32)
     for cells in (4, 9, 20, 45):
@@ -168,8 +168,8 @@ def test_frames_carry_the_flag():
 
 
 def shots(path: Path) -> Iterator[int]:
-    with VideoReader(path) as film:
-        for frame, cut in with_cuts(film, CutDetector()):
+    with VideoReader(path) as video:
+        for frame, cut in with_cuts(video, CutDetector()):
             if cut:
                 yield frame.index
 

@@ -12,7 +12,7 @@ from jointvos.media.writing.formats import choose_format
 from jointvos.types import FrameResult
 
 
-def film(path):
+def video(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         pictures = [p.to_ndarray(format="rgb24") for p in container.decode(stream)]
@@ -39,7 +39,7 @@ def test_encoders_by_name(tmp_path, capfd, encoder, name, codec, size):
     for frame, result in given:
         sink.write(frame, FrameResult(frame.index, result.labels * 0, ()))
     sink.finish()
-    got, pictures = film(sink.path)
+    got, pictures = video(sink.path)
     assert got == codec
     assert [index_of(p) for p in pictures] == list(range(5))
     for (frame, _), picture in zip(given, pictures, strict=True):
@@ -107,17 +107,17 @@ def test_a_lost_frame_is_an_error(tmp_path):
 
 
 def composed(tmp_path, text):
-    """Frame, probability and what the film shows."""
+    """Frame, probability and what the video shows."""
     sink = CompositeSink(tmp_path / "o.mkv", info(), read_background(text), encoder="ffv1")
     given = list(results(2))
     for frame, result in given:
         sink.write(frame, result)
     sink.finish()
-    return given[1][0].image, foreground(given[1][1]), film(sink.path)[1][1]
+    return given[1][0].image, foreground(given[1][1]), video(sink.path)[1][1]
 
 
 @pytest.mark.parametrize("text", ["lime", "#00ff00", "rgb(0,255,0)"])
-def test_a_colour_behind(tmp_path, text):
+def test_a_color_behind(tmp_path, text):
     image, soft, picture = composed(tmp_path, text)
     expected = soft[..., None] * image + (1 - soft[..., None]) * np.array([0, 255, 0])
     assert np.abs(picture - expected).max() <= 0.51
@@ -151,8 +151,8 @@ def test_objects_do_not_run_into_the_blur():
 
 
 def test_what_is_no_background_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="expected blur, a colour"):
+    with pytest.raises(ConfigError, match="expected blur, a color"):
         read_background("greenish")
-    (tmp_path / "b.png").write_text("no picture")
-    with pytest.raises(MediaOpenError, match=r"b\.png: not a picture"):
+    (tmp_path / "b.png").write_text("no image")
+    with pytest.raises(MediaOpenError, match=r"b\.png: not an image"):
         read_background(str(tmp_path / "b.png"))

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 from clips import index_of, scene
-from films import FILMS
+from videos import VIDEOS
 from PIL import Image
 
 from jointvos.errors import MediaDecodeError, MediaOpenError
@@ -45,9 +45,9 @@ def check_any_order(path, keep_bytes):
         finder.close()
 
 
-@pytest.mark.parametrize("name", FILMS)
+@pytest.mark.parametrize("name", VIDEOS)
 def test_any_frame_is_the_one_that_reading_from_the_start_gives(tmp_path, name):
-    check_any_order(FILMS[name].make(tmp_path), 1)
+    check_any_order(VIDEOS[name].make(tmp_path), 1)
 
 
 @pytest.mark.parametrize("keep_bytes", [1, 2**20])
@@ -62,9 +62,9 @@ def test_nothing_before_the_keyframe_is_decoded(make_clip, monkeypatch):
     from jointvos.media.reading import video_finder
 
     def noting(*arguments):
-        for number, picture in original(*arguments):
+        for number, image in original(*arguments):
             decoded.append(number)
-            yield number, picture
+            yield number, image
 
     original = video_finder._from
     monkeypatch.setattr(video_finder, "_from", noting)

@@ -83,7 +83,7 @@ def test_what_is_painted_in_hdr_is_shown_in_its_colors(hdr):
     assert np.abs(shown_as_sdr(codes, hdr) / 255 - colors).max() < 1.5 / 255
 
 
-def picture(index):
+def image(index):
     """Codes of a ramp of grays up to the highest, and patches of colors, 0 to 1."""
     codes = np.tile(np.linspace(0, 1, 128)[None, :, None], (96, 1, 3))
     codes[48:, :64] = (0.5, 0.35, 0.3)
@@ -109,7 +109,7 @@ def clip(tmp_path, hdr):
         context.colorspace, context.color_primaries = 9, 9
         context.color_trc, context.color_range = TRANSFER[hdr], 1
         for index in range(3):
-            frame = coded(picture(index) * 255, "yuv420p10le", "hdr", False)
+            frame = coded(image(index) * 255, "yuv420p10le", "hdr", False)
             frame.color_primaries, frame.color_trc = 9, TRANSFER[hdr]
             frame.pts = index
             output.mux(film.encode(frame))
@@ -128,9 +128,9 @@ def masked(frames):
 def test_the_image_is_sdr_and_the_rest_is_kept(clip, hdr, caplog):
     with VideoReader(clip, deep=True) as source:
         frames = list(source)
-        assert (source.info.hdr, source.info.colour_tags) == (hdr, (1, 1, 1))
+        assert (source.info.hdr, source.info.color_tags) == (hdr, (1, 1, 1))
     assert not caplog.text
-    codes = picture(1)
+    codes = image(1)
     assert np.abs(frames[1].deep()[INNER] / 65535 - codes[INNER]).max() < 0.003
     assert np.abs(frames[1].image[INNER].astype(float) - as_sdr(codes, hdr)[INNER]).max() < 3
 
@@ -140,7 +140,7 @@ def test_without_depth_it_is_sdr_with_a_notice(clip, hdr, caplog):
         frame = next(iter(source))
         assert source.info.hdr is None
     assert frame.deep is None
-    assert np.abs(frame.image[INNER].astype(float) - as_sdr(picture(0), hdr)[INNER]).max() < 3
+    assert np.abs(frame.image[INNER].astype(float) - as_sdr(image(0), hdr)[INNER]).max() < 3
     assert f"is HDR ({hdr.upper()}) and is shown as SDR" in caplog.text
 
 
@@ -171,11 +171,11 @@ def test_an_overlay_stays_hdr(clip, hdr, tmp_path, encoder, name, pixels):
     told, got = written(tmp_path / name)
     assert told == (pixels, 9, 9, TRANSFER[hdr])
     for index, codes in enumerate(got):
-        assert np.abs(codes[INNER] - picture(index)[INNER]).mean() < 0.006
+        assert np.abs(codes[INNER] - image(index)[INNER]).mean() < 0.006
     # The tint is as bright as in SDR: no brighter than white of 203 nits.
     inside = got[0][66:74, 96:104].mean((0, 1))
     assert inside.max() < (0.59 if hdr == "pq" else 0.76)
-    assert np.abs(inside - picture(0)[70, 100]).max() > 0.02
+    assert np.abs(inside - image(0)[70, 100]).max() > 0.02
 
 
 def test_an_overlay_in_8_bit_is_sdr(clip, hdr, tmp_path):
@@ -188,7 +188,7 @@ def test_an_overlay_in_8_bit_is_sdr(clip, hdr, tmp_path):
     sink.finish()
     told, got = written(tmp_path / "o.mp4")
     assert told == ("yuv420p", 1, 1, 1)
-    assert np.abs(got[1][INNER] * 255 - as_sdr(picture(1), hdr)[INNER]).mean() < 3
+    assert np.abs(got[1][INNER] * 255 - as_sdr(image(1), hdr)[INNER]).mean() < 3
 
 
 def test_before_another_background_it_is_sdr(clip, hdr, tmp_path):
@@ -218,7 +218,7 @@ def test_a_smaller_overlay_stays_hdr_and_a_matte_is_none(clip, hdr, tmp_path):
     told, got = written(tmp_path / "o.mov")
     assert told == ("yuv422p10le", 9, 9, TRANSFER[hdr])
     assert got[0].shape == (48, 64, 3)
-    assert np.abs(got[0][30:44, 4:26] - picture(0)[70, 10]).mean() < 0.01
+    assert np.abs(got[0][30:44, 4:26] - image(0)[70, 10]).mean() < 0.01
     (_, *tags), _ = written(tmp_path / "m.mov")
     assert TRANSFER[hdr] not in tags
 
@@ -234,7 +234,7 @@ def test_objects_alone_stay_hdr(clip, hdr, tmp_path):
     (pixels, *tags), got = written(tmp_path / "a.mov")
     assert pixels.startswith("yuva444p1")
     assert tags == [9, 9, TRANSFER[hdr]]
-    assert np.abs(got[0][INNER] - picture(0)[INNER]).mean() < 0.004
+    assert np.abs(got[0][INNER] - image(0)[INNER]).mean() < 0.004
     assert foreground(given[0][1]).max() > 0.9
 
 

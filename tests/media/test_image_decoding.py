@@ -240,7 +240,7 @@ def test_sequences_tell_rate_and_timecode(tmp_path, name, rate, timecode, told):
         assert source.info.frame_rate == 50
 
 
-def test_films_of_sequences_carry_their_timecode(tmp_path):
+def test_videos_of_sequences_carry_their_timecode(tmp_path):
     folder = tmp_path / "shot"
     folder.mkdir()
     for index in range(4):
@@ -251,6 +251,6 @@ def test_films_of_sequences_carry_their_timecode(tmp_path):
             labels = np.zeros(frame.image.shape[:2], np.uint8)
             sink.write(frame, FrameResult(frame.index, labels, ()))
         sink.finish()
-    with av.open(str(tmp_path / "o.mov")) as film:
-        assert film.streams.video[0].average_rate == 25
-        assert film.streams.data[0].metadata["timecode"] == "01:00:00:02"
+    with av.open(str(tmp_path / "o.mov")) as video:
+        assert video.streams.video[0].average_rate == 25
+        assert video.streams.data[0].metadata["timecode"] == "01:00:00:02"

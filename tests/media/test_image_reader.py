@@ -18,7 +18,7 @@ def fill(folder, names, size=(64, 48)):
 
 def test_pictures_come_in_natural_order_with_mixed_suffixes(tmp_path):
     fill(tmp_path, ["1.jpg", "2.PNG", "9.webp", "10.tif", "11.bmp", "100.jpeg"])
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "._1.jpg").write_bytes(b"junk")
     with open_source(tmp_path, frame_rate=Fraction(10)) as source:
         frames = list(source)
@@ -63,19 +63,19 @@ def test_exif_orientation(tmp_path, orientation, turns):
         assert np.array_equal(next(iter(source)).image, scene(4))
 
 
-GREY = np.arange(64 * 48, dtype=np.uint8).reshape(48, 64)
+GRAY = np.arange(64 * 48, dtype=np.uint8).reshape(48, 64)
 
 
 @pytest.mark.parametrize(
     ("picture", "expected"),
     [
-        pytest.param(Image.fromarray(GREY), GREY, id="grey"),
-        pytest.param(Image.fromarray(GREY.astype(np.uint16) * 257), GREY, id="16 bit"),
+        pytest.param(Image.fromarray(GRAY), GRAY, id="gray"),
+        pytest.param(Image.fromarray(GRAY.astype(np.uint16) * 257), GRAY, id="16 bit"),
         pytest.param(Image.fromarray(scene(2)).quantize(16), scene(2), id="palette"),
-        pytest.param(Image.fromarray(np.dstack([scene(2), GREY])), scene(2), id="alpha is dropped"),
+        pytest.param(Image.fromarray(np.dstack([scene(2), GRAY])), scene(2), id="alpha is dropped"),
         pytest.param(
-            Image.fromarray((GREY > 99).astype(np.uint8) * 255).convert("1"),
-            (GREY > 99).astype(np.uint8) * 255,
+            Image.fromarray((GRAY > 99).astype(np.uint8) * 255).convert("1"),
+            (GRAY > 99).astype(np.uint8) * 255,
             id="one bit",
         ),
     ],
@@ -101,7 +101,7 @@ def test_damaged_pictures_are_named(tmp_path):
 
 
 def test_floating_point_pictures_are_refused(tmp_path):
-    Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "0.tif")
+    Image.fromarray(GRAY.astype(np.float32)).save(tmp_path / "0.tif")
     with pytest.raises(MediaDecodeError, match="8 or 16 bit"):
         open_source(tmp_path)
 
@@ -123,7 +123,7 @@ def test_a_bomb_is_refused(tmp_path):
 
 
 def test_folders_without_pictures_are_refused(tmp_path):
-    with pytest.raises(MediaOpenError, match="no pictures"):
+    with pytest.raises(MediaOpenError, match="no images"):
         open_source(tmp_path)
 
 
@@ -154,11 +154,11 @@ def test_a_still_of_a_phone_is_no_video(tmp_path, brand):
     data = io.BytesIO()
     Image.fromarray(scene(1)).save(data, "AVIF")
     path.write_bytes(data.getvalue()[:8] + brand + data.getvalue()[12:])
-    with pytest.raises(MediaError, match=r"is a picture, no video.*'.*/IMG_####\.HEIC'"):
+    with pytest.raises(MediaError, match=r"is an image, no video.*'.*/IMG_####\.HEIC'"):
         open_source(path)
 
 
 def test_an_image_alone_says_how_to_give_its_sequence(tmp_path):
     write_exr(tmp_path / "f_0101.exr", np.zeros((4, 4, 3), np.float32))
-    with pytest.raises(MediaError, match=r"is a picture, no video.*a pattern, '.*/f_####\.exr'"):
+    with pytest.raises(MediaError, match=r"is an image, no video.*a pattern, '.*/f_####\.exr'"):
         open_source(tmp_path / "f_0101.exr")

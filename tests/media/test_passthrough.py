@@ -27,7 +27,7 @@ def film(request, tmp_path: Path) -> Path:
 def with_companions(folder: Path, kind: str) -> Path:
     plain = make(folder, Clip(name=f"plain.{kind}", frames=60, sound_s=2.5))
     matroska = kind == "mkv"
-    path = folder / f"film.{kind}"
+    path = folder / f"video.{kind}"
     with av.open(str(plain)) as given, av.open(str(path), "w") as output:
         output.metadata.update(
             {"title": "Red and blue", "artist": "somebody", "creation_time": "2020-01-02T03:04:05Z"}

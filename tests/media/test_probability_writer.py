@@ -17,46 +17,46 @@ def write(sink, given):
 
 
 @pytest.mark.parametrize(("bits", "white"), [(8, 255), (16, 65535)])
-def test_probabilities_as_pictures(tmp_path, bits, white):
+def test_probabilities_as_images(tmp_path, bits, white):
     given = list(results(3))
     write(ProbabilityFolderSink(tmp_path / "soft", bits=bits), given)
     assert sorted(p.name for p in (tmp_path / "soft").iterdir()) == ["3", "7"]
     for frame, result in given:
         for channel, folder in ((1, "3"), (2, "7")):
-            with Image.open(tmp_path / "soft" / folder / f"{frame.name}.png") as picture:
-                assert picture.mode == ("L" if bits == 8 else "I;16")
-                grey = np.asarray(picture)
-            assert np.abs(grey - white * result.probabilities[channel]).max() <= 0.51
+            with Image.open(tmp_path / "soft" / folder / f"{frame.name}.png") as image:
+                assert image.mode == ("L" if bits == 8 else "I;16")
+                gray = np.asarray(image)
+            assert np.abs(gray - white * result.probabilities[channel]).max() <= 0.51
 
 
 @pytest.mark.parametrize(("bits", "pixels", "white"), [(8, "gray", 255), (16, "gray16le", 65535)])
-def test_probabilities_as_a_film(tmp_path, bits, pixels, white):
+def test_probabilities_as_a_video(tmp_path, bits, pixels, white):
     given = list(results(4))
     write(ProbabilityVideoSink(tmp_path / "soft.mkv", info(), bits=bits), given)
     for channel, name in ((1, "object 3"), (2, "object 7")):
-        with av.open(str(tmp_path / "soft.mkv")) as film:
-            stream = film.streams.video[channel - 1]
+        with av.open(str(tmp_path / "soft.mkv")) as video:
+            stream = video.streams.video[channel - 1]
             assert stream.metadata["title"] == name
-            got = list(film.decode(stream))
+            got = list(video.decode(stream))
         assert [p.time for p in got] == pytest.approx([f.time_s for f, _ in given], abs=0.0006)
-        for (_, result), picture in zip(given, got, strict=True):
-            grey = picture.to_ndarray(format=pixels)
-            assert np.abs(grey - white * result.probabilities[channel]).max() <= 0.51
+        for (_, result), image in zip(given, got, strict=True):
+            gray = image.to_ndarray(format=pixels)
+            assert np.abs(gray - white * result.probabilities[channel]).max() <= 0.51
 
 
-def test_a_film_has_place_for_later_objects_that_are_known(tmp_path):
+def test_a_video_has_place_for_later_objects_that_are_known(tmp_path):
     sink = ProbabilityVideoSink(tmp_path / "soft.mkv", info(), ids=(3, 7))
     (frame, result), (later, more) = results(2)
     sink.write(frame, result_of(result.probabilities[1:2], ids=(3,)))
     sink.write(later, more)
     sink.finish()
-    with av.open(str(tmp_path / "soft.mkv")) as film:
-        got = [p.to_ndarray(format="gray") for p in film.decode(film.streams.video[1])]
+    with av.open(str(tmp_path / "soft.mkv")) as video:
+        got = [p.to_ndarray(format="gray") for p in video.decode(video.streams.video[1])]
     assert not got[0].any()
     assert np.abs(got[1] - 255 * more.probabilities[2]).max() <= 0.51
 
 
-def test_a_film_has_no_place_for_later_objects(tmp_path):
+def test_a_video_has_no_place_for_later_objects(tmp_path):
     sink = ProbabilityVideoSink(tmp_path / "soft.mkv", info())
     (frame, result), (later, more) = results(2)
     sink.write(frame, result_of(result.probabilities[1:2], ids=(3,)))
@@ -69,7 +69,7 @@ def test_a_film_has_no_place_for_later_objects(tmp_path):
 @pytest.mark.parametrize(
     ("name", "bits", "says"), [("soft.mp4", 8, r"\.mkv"), ("soft.mkv", 12, "8 or 16 bits")]
 )
-def test_other_films_are_refused(tmp_path, name, bits, says):
+def test_other_videos_are_refused(tmp_path, name, bits, says):
     with pytest.raises(ConfigError, match=says):
         ProbabilityVideoSink(tmp_path / name, info(), bits=bits)
 

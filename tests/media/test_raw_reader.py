@@ -13,14 +13,14 @@ PIXELS = b"".join(scene(i).tobytes() for i in range(5))
 
 
 @pytest.fixture
-def film(tmp_path):
-    path = tmp_path / "film.rgb"
+def video(tmp_path):
+    path = tmp_path / "video.rgb"
     path.write_bytes(PIXELS)
     return path
 
 
-def test_frames_are_the_pixels(film):
-    with open_source(film, raw="64x48@30000/1001") as source:
+def test_frames_are_the_pixels(video):
+    with open_source(video, raw="64x48@30000/1001") as source:
         frames = list(source)
         with pytest.raises(MediaOpenError, match="only once"):
             list(source)
@@ -32,11 +32,11 @@ def test_frames_are_the_pixels(film):
         assert np.array_equal(frame.image, scene(index))
 
 
-def test_a_part(film):
-    with open_source(film, raw="64x48@10", start="1", end="0.3s") as source:
+def test_a_part(video):
+    with open_source(video, raw="64x48@10", start="1", end="0.3s") as source:
         assert source.info.frame_count == 2
         assert [(frame.index, index_of(frame.image)) for frame in source] == [(1, 1), (2, 2)]
-    with open_source(film, raw="64x48@10", start="9") as source, pytest.raises(ConfigError):
+    with open_source(video, raw="64x48@10", start="9") as source, pytest.raises(ConfigError):
         list(source)
 
 
@@ -49,16 +49,16 @@ def test_a_part(film):
         pytest.param(0, "read 0 frames of 64x48, then 0 bytes", id="nothing"),
     ],
 )
-def test_a_part_of_a_frame_is_damage(tmp_path, film, left, says, piped):
+def test_a_part_of_a_frame_is_damage(tmp_path, video, left, says, piped):
     writer = None
     if piped:
-        film = tmp_path / "pipe"
-        os.mkfifo(film)
-        writer = threading.Thread(target=film.write_bytes, args=(PIXELS[:left],))
+        video = tmp_path / "pipe"
+        os.mkfifo(video)
+        writer = threading.Thread(target=video.write_bytes, args=(PIXELS[:left],))
         writer.start()
     else:
-        film.write_bytes(PIXELS[:left])
-    with open_source(film, raw="64x48@10") as source, pytest.raises(MediaDecodeError, match=says):
+        video.write_bytes(PIXELS[:left])
+    with open_source(video, raw="64x48@10") as source, pytest.raises(MediaDecodeError, match=says):
         list(source)
     if writer is not None:
         writer.join()
@@ -68,9 +68,9 @@ def test_a_part_of_a_frame_is_damage(tmp_path, film, left, says, piped):
     "text",
     ["64x48", "64x48@", "64x48@0", "0x48@10", "x@1", "64x48@1/0", "99999x99999@1", "6x4@5000"],
 )
-def test_sizes_that_make_no_sense(film, text):
+def test_sizes_that_make_no_sense(video, text):
     with pytest.raises(ConfigError, match="raw is"):
-        open_source(film, raw=text)
+        open_source(video, raw=text)
 
 
 def test_a_folder_is_not_raw(tmp_path):

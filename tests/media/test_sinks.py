@@ -94,30 +94,30 @@ def test_an_overlay_of_nothing_is_the_film(make_clip, tmp_path, caplog, changes,
 @pytest.mark.parametrize(
     ("size", "matrix"), [((96, 64), 6), ((1280, 720), 1)], ids=["small", "large"]
 )
-def test_colours_are_converted_and_tagged(tmp_path, size, matrix):
+def test_colors_are_converted_and_tagged(tmp_path, size, matrix):
     width, height = size
-    colours = [(200, 30, 30), (30, 180, 50), (40, 50, 200), (128, 128, 128)]
+    colors = [(200, 30, 30), (30, 180, 50), (40, 50, 200), (128, 128, 128)]
     image = np.zeros((height, width, 3), dtype=np.uint8)
-    for i, colour in enumerate(colours):
-        image[:, i * width // 4 : (i + 1) * width // 4] = colour
+    for i, color in enumerate(colors):
+        image[:, i * width // 4 : (i + 1) * width // 4] = color
     info = VideoInfo(tmp_path / "none", width, height, Fraction(24), Fraction(1, 24))
     sink = OverlaySink(tmp_path / "o.mp4", info)
     frame = Frame(0, 0, 0.0, image, "00000")
     sink.write(frame, result(frame))
     sink.finish()
     (got,) = read(sink.path)[1]
-    for i, colour in enumerate(colours):
+    for i, color in enumerate(colors):
         patch = got.image[:, (4 * i + 1) * width // 16 : (4 * i + 3) * width // 16]
-        assert np.abs(patch.reshape(-1, 3).mean(axis=0) - colour).max() <= 4
+        assert np.abs(patch.reshape(-1, 3).mean(axis=0) - color).max() <= 4
     with av.open(str(sink.path)) as film:
         context = film.streams.video[0].codec_context
         assert (context.colorspace, context.color_primaries, context.color_trc) == (matrix,) * 3
         assert context.color_range == 1
 
 
-def colour_tags(path):
+def color_tags(path):
     with VideoReader(path) as source:
-        return source.info.colour_tags
+        return source.info.color_tags
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def colour_tags(path):
     ],
 )
 @pytest.mark.parametrize("source", [(1, 1, 1), (5, 5, 6)], ids=["bt709", "bt470bg"])
-def test_film_and_frames_tell_the_same_colours(make_clip, tmp_path, suffix, encoder, source):
+def test_film_and_frames_tell_the_same_colors(make_clip, tmp_path, suffix, encoder, source):
     path = tmp_path / f"o{suffix}"
     with VideoReader(make_clip(frames=2, tags=source)) as film:
         if encoder == "alpha":
@@ -140,7 +140,7 @@ def test_film_and_frames_tell_the_same_colours(make_clip, tmp_path, suffix, enco
         for told in (container.streams.video[0].codec_context, *container.decode(video=0)):
             assert (told.colorspace, told.color_primaries, told.color_trc) == source
             assert told.color_range == 1
-    # What editors read of ProRes: primaries, transfer and matrix in the header of each picture.
+    # What editors read of ProRes: primaries, transfer and matrix in the header of each image.
     headers = [part[14:17] for part in path.read_bytes().split(b"icpf")[1:]]
     count = 2 if suffix == ".mov" and encoder != "h265" else 0  # Matroska leaves the mark out
     assert headers == [bytes([source[1], source[2], source[0]])] * count
@@ -153,8 +153,8 @@ def test_lossless_films_are_tagged_as_rgb(make_clip, tmp_path, source, expected)
     with VideoReader(make_clip(frames=2, tags=source)) as film:
         copy(film, OverlaySink(tmp_path / "o.mkv", film.info, encoder="ffv1"))
         copy(film, MaskVideoSink(tmp_path / "m.mkv", film.info))
-    assert colour_tags(tmp_path / "o.mkv") == expected
-    assert colour_tags(tmp_path / "m.mkv") == (2, 2, 2)
+    assert color_tags(tmp_path / "o.mkv") == expected
+    assert color_tags(tmp_path / "m.mkv") == (2, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -170,21 +170,21 @@ def test_lossless_films_are_tagged_as_rgb(make_clip, tmp_path, source, expected)
     ],
 )
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_colours_are_tagged_and_converted_like_the_source(
+def test_colors_are_tagged_and_converted_like_the_source(
     make_clip, tmp_path, source, expected, suffix
 ):
     clip = make_clip(size=(640, 480), frames=2, tags=source)
-    assert colour_tags(clip) == source
+    assert color_tags(clip) == source
     with VideoReader(clip) as film:
         frames = copy(film, OverlaySink(tmp_path / f"o{suffix}", film.info))
-    assert colour_tags(tmp_path / f"o{suffix}") == expected
+    assert color_tags(tmp_path / f"o{suffix}") == expected
     for frame, got in zip(frames, read(tmp_path / f"o{suffix}")[1], strict=True):
         wanted, patch = frame.image[200:, :300].mean((0, 1)), got.image[200:, :300].mean((0, 1))
         assert np.abs(patch - wanted).max() <= 3
 
 
 def test_an_overlay_is_as_bright_as_the_film(tmp_path):
-    # a natural picture: soft, with noise
+    # a natural image: soft, with noise
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (15, 20, 3), dtype=np.uint8)
     picture = np.asarray(Image.fromarray(noise).resize((320, 240), Image.Resampling.BICUBIC))
@@ -278,7 +278,7 @@ def test_sound_can_be_left_out(make_clip, tmp_path):
     assert sound(tmp_path / "o.mp4") == []
 
 
-def labelled(count=6, size=(53, 39)):
+def labeled(count=6, size=(53, 39)):
     rng = np.random.default_rng(0)
     image = np.zeros((size[1], size[0], 3), dtype=np.uint8)
     for index in range(count):
@@ -292,21 +292,21 @@ ODD = VideoInfo(Path("none"), 53, 39, Fraction(24), Fraction(1, 168))
 
 def test_a_matroska_mask_video_keeps_every_id(tmp_path):
     sink = MaskVideoSink(tmp_path / "masks.mkv", ODD)
-    given = list(labelled())
+    given = list(labeled())
     for frame, labels in given:
         sink.write(frame, labels)
     sink.finish()
     with av.open(str(sink.path)) as film:
         got = [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
     assert len(got) == len(given)
-    for (_, labels), grey in zip(given, got, strict=True):
-        assert np.array_equal(labels.labels, grey)
+    for (_, labels), gray in zip(given, got, strict=True):
+        assert np.array_equal(labels.labels, gray)
     for (_, labels), frame in zip(given, read(sink.path)[1], strict=True):
         assert np.array_equal(frame.image, np.repeat(labels.labels[:, :, None], 3, axis=2))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
-def test_other_mask_videos_show_davis_colours(tmp_path, suffix):
+def test_other_mask_videos_show_davis_colors(tmp_path, suffix):
     info = VideoInfo(Path("none"), 64, 48, Fraction(24), Fraction(1, 24))
     labels = np.zeros((48, 64), dtype=np.uint8)
     labels[:, 32:] = 2
@@ -321,7 +321,7 @@ def test_other_mask_videos_show_davis_colours(tmp_path, suffix):
 
 def test_png_sequences(tmp_path):
     sink = PngSequenceSink(tmp_path / "masks")
-    given = list(labelled())
+    given = list(labeled())
     for frame, labels in given:
         sink.write(frame, labels)
         assert not sink.path.exists()
@@ -385,7 +385,7 @@ def count_frames(path):
 def test_an_old_output_stays_until_the_new_one_is_complete(tmp_path, sink_of):
     path, content = place(sink_of, tmp_path / "out")
     sink = sink_of(tmp_path / "out", overwrite=True)
-    for frame, labels in labelled():
+    for frame, labels in labeled():
         sink.write(frame, labels)
     assert content() == "old"
     sink.close()
@@ -401,7 +401,7 @@ def test_an_old_output_stays_until_the_new_one_is_complete(tmp_path, sink_of):
 def test_abort_leaves_nothing_but_the_old_output(tmp_path, sink_of, count):
     path, content = place(sink_of, tmp_path / "out")
     sink = sink_of(tmp_path / "out", overwrite=True)
-    for frame, labels in labelled(count):
+    for frame, labels in labeled(count):
         sink.write(frame, labels)
     sink.abort()
     assert content() == "old"
@@ -411,7 +411,7 @@ def test_abort_leaves_nothing_but_the_old_output(tmp_path, sink_of, count):
 @pytest.mark.parametrize("sink_of", SINKS)
 def test_what_appears_meanwhile_is_kept(tmp_path, sink_of):
     sink = sink_of(tmp_path / "out")
-    for frame, labels in labelled():
+    for frame, labels in labeled():
         sink.write(frame, labels)
     _, content = place(sink_of, tmp_path / "out")
     with pytest.raises(OutputExists):
@@ -445,7 +445,7 @@ def test_folders_with_files_of_others_are_never_replaced(tmp_path, name, overwri
 
 def test_what_others_add_meanwhile_is_kept(tmp_path):
     sink = PngSequenceSink(tmp_path / "out", overwrite=True)
-    for frame, labels in labelled(1):
+    for frame, labels in labeled(1):
         sink.write(frame, labels)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.png").write_text("precious")
@@ -458,7 +458,7 @@ def test_what_others_add_meanwhile_is_kept(tmp_path):
 def test_an_empty_folder_may_be_filled(tmp_path):
     (tmp_path / "out").mkdir()
     sink = PngSequenceSink(tmp_path / "out")
-    for frame, labels in labelled(1):
+    for frame, labels in labeled(1):
         sink.write(frame, labels)
     sink.finish()
     assert len(list(sink.path.iterdir())) == 1
@@ -490,7 +490,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 sys.path = {paths!r}
-from test_sinks import ODD, labelled
+from test_sinks import ODD, labeled
 from jointvos.errors import EncodeError
 from jointvos.media import FanOut
 from jointvos.media.writing import MaskVideoSink, OverlaySink, PngSequenceSink
@@ -499,7 +499,7 @@ folder = Path({folder!r})
 sink = {{"overlay": OverlaySink, "masks": MaskVideoSink}}[{kind!r}](folder / {name!r}, ODD)
 try:
     with FanOut([PngSequenceSink(folder / "png"), sink]) as sinks:
-        for frame, labels in labelled(40):
+        for frame, labels in labeled(40):
             frame.image[:] = labels.labels[..., None]
             sinks.write(frame, labels)
 except EncodeError as error:
@@ -514,7 +514,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, kind, name):
     code = FULL_DISK.format(paths=sys.path, folder=str(tmp_path), kind=kind, name=name)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
-    assert f"{tmp_path / name}: writing the film failed" in run.stdout
+    assert f"{tmp_path / name}: writing the video failed" in run.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -522,7 +522,7 @@ def test_an_encoder_that_refuses_is_an_encode_error(tmp_path):
     info = VideoInfo(Path("none"), 20_000, 2, Fraction(24), Fraction(1, 24))
     sink = OverlaySink(tmp_path / "o.mp4", info)
     frame = Frame(0, 0, 0.0, np.zeros((2, 20_000, 3), dtype=np.uint8), "00000")
-    with pytest.raises(EncodeError, match=r"o\.mp4: writing the film failed"):
+    with pytest.raises(EncodeError, match=r"o\.mp4: writing the video failed"):
         sink.write(frame, result(frame))
     sink.abort()
     assert list(tmp_path.iterdir()) == []
@@ -554,5 +554,5 @@ def test_an_overlay_tints_objects_and_draws_lines_inside_them():
     inside, line = drawn[90, 90].astype(int), drawn[60, 90].astype(int)
     assert inside[0] > inside[1] + 50  # object 1 is red
     assert line.sum() > inside.sum() + 100  # its outline is lighter
-    assert drawn[90, 119].sum() > inside.sum() + 100  # also towards the neighbour
+    assert drawn[90, 119].sum() > inside.sum() + 100  # also towards the neighbor
     assert np.array_equal(draw_overlay(image, labels * 0), image)

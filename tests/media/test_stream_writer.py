@@ -17,10 +17,10 @@ from jointvos.media.writing import StreamSink
 
 KINDS = {
     "rgb": lambda frame, result: frame.image,
-    "grey": lambda frame, result: result.labels,
+    "gray": lambda frame, result: result.labels,
     "rgba": lambda frame, result: cut_out(frame.image, foreground(result)),
 }
-PIXELS = {"rgb": "rgb24", "grey": "gray", "rgba": "rgba"}
+PIXELS = {"rgb": "rgb24", "gray": "gray", "rgba": "rgba"}
 
 
 @contextmanager
@@ -57,8 +57,8 @@ def test_exact_streams(tmp_path, format, kind):
     with av.open(io.BytesIO(data)) as film:
         got = list(film.decode(video=0))
     assert [p.time for p in got] == pytest.approx([f.time_s for f, _ in given], abs=0.0006)
-    for (frame, result), picture in zip(given, got, strict=True):
-        pixels = picture.to_ndarray(format=PIXELS[kind])
+    for (frame, result), image in zip(given, got, strict=True):
+        pixels = image.to_ndarray(format=PIXELS[kind])
         assert np.array_equal(pixels, KINDS[kind](frame, result))
 
 
@@ -84,13 +84,13 @@ def test_y4m(tmp_path, size, layout):
     assert data.count(b"FRAME\n") == 3
     with av.open(io.BytesIO(data)) as film:
         got = [p.to_ndarray(format="rgb24") for p in film.decode(video=0)]
-    for (frame, _), picture in zip(given, got, strict=True):
-        assert np.abs(picture[30:, 5:25].astype(int) - frame.image[30:, 5:25]).max() <= 4
+    for (frame, _), image in zip(given, got, strict=True):
+        assert np.abs(image[30:, 5:25].astype(int) - frame.image[30:, 5:25]).max() <= 4
 
 
 def test_y4m_of_masks_holds_the_ids(tmp_path):
     given = list(results(2))
-    data = sent(tmp_path, given, "grey", format="y4m")
+    data = sent(tmp_path, given, "gray", format="y4m")
     assert b"Cmono" in data.split(b"\n")[0]
     frames = data.split(b"FRAME\n")[1:]
     assert frames == [r.labels.tobytes() for _, r in given]

@@ -55,7 +55,7 @@ def test_what_interrupts_a_read_is_not_lost(pipe):
         VideoReader("pipe", stream=Interrupted(pipe[0], "pipe"))
 
 
-def test_a_terminal_is_no_film():
+def test_a_terminal_is_no_video():
     main, terminal = os.openpty()
     saved = os.dup(0)
     os.dup2(terminal, 0)
@@ -93,7 +93,7 @@ WAYS = [
         {"name": "c.y4m", "codec": "wrapped_avframe", "pixels": "yuv444p", "size": (53, 39)},
         id="y4m 444",
     ),
-    pytest.param({"name": "c.y4m", "codec": "wrapped_avframe", "pixels": "gray"}, id="y4m grey"),
+    pytest.param({"name": "c.y4m", "codec": "wrapped_avframe", "pixels": "gray"}, id="y4m gray"),
     pytest.param({"name": "c.y4m", "codec": "wrapped_avframe", "pixels": "yuv411p"}, id="y4m 411"),
 ]
 
@@ -116,7 +116,7 @@ def test_a_cut_is_noticed_wherever_it_is(tmp_path, clip):
     assert sum(noticed) >= 0.9 * len(noticed)
 
 
-def test_what_follows_a_film_is_not_minded(tmp_path):
+def test_what_follows_a_video_is_not_minded(tmp_path):
     path = make(tmp_path, Clip())
     path.write_bytes(path.read_bytes() + b"made by a camera" * 9)
     with open_source(path) as source:

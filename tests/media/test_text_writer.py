@@ -39,10 +39,10 @@ def test_statistics_as_a_table(tmp_path):
         assert int(row["area"]) == state.area
         assert row["lost"] == ("1" if state.area == 0 else "0")
         if state.area == 0:
-            assert row["x"] == row["centre_x"] == row["mean_probability"] == ""
+            assert row["x"] == row["center_x"] == row["mean_probability"] == ""
             continue
         assert tuple(int(row[k]) for k in ("x", "y", "width", "height")) == state.box
-        assert float(row["centre_y"]) == pytest.approx(state.centre[1], abs=0.006)
+        assert float(row["center_y"]) == pytest.approx(state.center[1], abs=0.006)
         assert float(row["mean_probability"]) == pytest.approx(state.mean_probability, abs=1e-4)
     assert [row["lost"] for row in rows if row["object"] == "7"] == ["0", "0", "0", "1", "1"]
 

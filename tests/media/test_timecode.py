@@ -68,7 +68,7 @@ def test_known_timecodes(rate, start, frames, expected):
     "text",
     ["", "1:00", "25:00:00:00", "00:60:00:00", "00:00:00:25", "00:00:00;00", "00:00:00:0x"],
 )
-def test_what_is_no_timecode_of_the_film(text):
+def test_what_is_no_timecode_of_the_video(text):
     assert Timecode.parse(text, RATES["25"]) is None
 
 
@@ -78,14 +78,14 @@ def test_numbers_that_are_left_out_name_no_frame():
     assert Timecode.parse("00:01:00;03", RATES["59.94"]) is None
 
 
-def filmed(folder, name, rate, timecode, place="film", codec="libx264"):
-    """A film whose timecode is told by its stream (in .mov and .mp4 by a track) or by the file."""
+def filmed(folder, name, rate, timecode, place="video", codec="libx264"):
+    """A video whose timecode is told by its stream (in .mov and .mp4 by a track) or by the file."""
     plain = make(folder, Clip(name=f"plain{name}", rate=rate, codec=codec, frames=8))
     with av.open(str(plain)) as source, av.open(str(folder / name), "w") as target:
-        (film,) = source.streams.video
-        stream = target.add_stream_from_template(film)
-        (stream if place == "film" else target).metadata["timecode"] = timecode
-        for packet in source.demux(film):
+        (video,) = source.streams.video
+        stream = target.add_stream_from_template(video)
+        (stream if place == "video" else target).metadata["timecode"] = timecode
+        for packet in source.demux(video):
             if packet.dts is not None:
                 packet.stream = stream
                 target.mux(packet)
@@ -93,7 +93,7 @@ def filmed(folder, name, rate, timecode, place="film", codec="libx264"):
 
 
 def told(path):
-    """The timecodes of the film, of its track if there is one, and of the file."""
+    """The timecodes of the video, of its track if there is one, and of the file."""
     with av.open(str(path)) as container:
         every = [*(stream.metadata for stream in container.streams), container.metadata]
         tags = [{key.lower(): value for key, value in each.items()} for each in every]
@@ -123,7 +123,7 @@ def written(path, sink_type, source):
     ],
 )
 @pytest.mark.parametrize("name", ["clip.mov", "clip.mp4", "clip.mkv"])
-def test_films_carry_the_timecode_of_their_first_frame(
+def test_videos_carry_the_timecode_of_their_first_frame(
     tmp_path, name, rate, timecode, start, expected
 ):
     clip = filmed(tmp_path, name, RATES[rate], timecode)
@@ -155,7 +155,7 @@ def test_none_is_better_than_a_wrong_one(tmp_path, caplog):
     assert "its timecode 01:00:00;00 does not fit 25 frames a second" in caplog.text
 
 
-def test_a_film_without_timecode_gets_none(tmp_path):
+def test_a_video_without_timecode_gets_none(tmp_path):
     with open_source(make(tmp_path, Clip(name="clip.mov"))) as source:
         assert told(written(tmp_path / "o.mov", OverlaySink, source)) == []
 
@@ -163,10 +163,10 @@ def test_a_film_without_timecode_gets_none(tmp_path):
 def test_the_name_of_the_reel_is_carried(tmp_path):
     plain = filmed(tmp_path, "clip.mov", RATES["25"], "01:00:00:00")
     with av.open(str(plain)) as source, av.open(str(tmp_path / "reel.mov"), "w") as target:
-        (film,) = source.streams.video
-        stream = target.add_stream_from_template(film)
+        (video,) = source.streams.video
+        stream = target.add_stream_from_template(video)
         stream.metadata.update(timecode="01:00:00:00", reel_name="A001C002")
-        for packet in source.demux(film):
+        for packet in source.demux(video):
             if packet.dts is not None:
                 packet.stream = stream
                 target.mux(packet)
@@ -177,7 +177,7 @@ def test_the_name_of_the_reel_is_carried(tmp_path):
 
 
 def by_sony(path, rate, table, change, inside=False):
-    """A film with the note that Sony's cameras put beside or into its index."""
+    """A video with the note that Sony's cameras put beside or into its index."""
     make(path.parent, Clip(name=path.name, rate=rate, frames=4))
     xml = f"<NonRealTimeMeta><LtcChangeTable {table}><LtcChange {change}/></LtcChangeTable>"
     xml += '<CreationDate value="2024-05-06T07:08:09+02:00"/></NonRealTimeMeta>'
@@ -186,7 +186,7 @@ def by_sony(path, rate, table, change, inside=False):
         content = path.read_bytes()
         at = content.index(b"moov") - 4
         size = int.from_bytes(content[at : at + 4])
-        assert at + size == len(content)  # so that the pictures stay where they are
+        assert at + size == len(content)  # so that the images stay where they are
         path.write_bytes(content[:at] + box(b"moov", content[at + 8 :] + note))
     else:
         with path.open("ab") as file:
@@ -234,10 +234,10 @@ def test_notes_of_sony_that_say_nothing(tmp_path, table, change):
 def test_the_time_of_recording_is_carried(tmp_path):
     plain = filmed(tmp_path, "clip.mov", RATES["25"], "01:00:00:00")
     with av.open(str(plain)) as source, av.open(str(tmp_path / "c.mov"), "w") as target:
-        (film,) = source.streams.video
-        stream = target.add_stream_from_template(film)
+        (video,) = source.streams.video
+        stream = target.add_stream_from_template(video)
         target.metadata["creation_time"] = "2024-05-06T07:08:09Z"
-        for packet in source.demux(film):
+        for packet in source.demux(video):
             if packet.dts is not None:
                 packet.stream = stream
                 target.mux(packet)

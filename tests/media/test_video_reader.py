@@ -34,7 +34,7 @@ def indices(frames):
         pytest.param({"turn": 180}, id="turned by 180"),
         pytest.param({"turn": 270}, id="turned by 270"),
         pytest.param({"mirror": True}, id="mirrored"),
-        pytest.param({"cover": True}, id="cover picture"),
+        pytest.param({"cover": True}, id="cover image"),
         pytest.param({"sound_s": 1.5}, id="longer sound"),
         pytest.param({"frames": 1}, id="one frame"),
         pytest.param({"codec": "mjpeg", "pixels": "yuvj420p", "name": "clip.avi"}, id="avi"),
@@ -52,7 +52,7 @@ def test_every_frame_comes_out_once_and_upright(make_clip, changes):
     assert source.info.has_audio == ("sound_s" in changes)
     for frame in frames:
         error = np.abs(frame.image.astype(int) - scene(frame.index, width, height))
-        # Halved chroma smears colours across the borders of the areas, not inside them.
+        # Halved chroma smears colors across the borders of the areas, not inside them.
         assert np.median(error) <= 4
         assert np.percentile(error, 85) <= 12
 
@@ -103,7 +103,7 @@ def test_a_source_can_be_read_twice(make_clip):
         pytest.param("0.25s", None, list(range(6, 12)), id="seconds"),
         pytest.param("00:00:00.25", "8", [6, 7], id="timecode"),
         pytest.param(None, "00:00.1", [0, 1, 2], id="between two frames"),
-        pytest.param("10", "99", [10, 11], id="end beyond the film"),
+        pytest.param("10", "99", [10, 11], id="end beyond the video"),
     ],
 )
 def test_ranges_keep_index_and_time(make_clip, start, end, expected):
@@ -114,7 +114,7 @@ def test_ranges_keep_index_and_time(make_clip, start, end, expected):
     assert source.info.frame_count == len(expected)
 
 
-def test_a_range_counts_from_the_first_frame_of_a_late_film(make_clip):
+def test_a_range_counts_from_the_first_frame_of_a_late_video(make_clip):
     path = make_clip(name="clip.mkv", pts=range(240, 252))
     with open_source(path, start="0.25s") as source:
         frame = next(iter(source))
@@ -147,12 +147,12 @@ def test_places_that_cannot_be_compared_are_not_refused():
     assert FrameRange.parse("2s", "5").count(100, Fraction(24)) == 0
 
 
-def test_a_start_behind_the_film_is_refused(make_clip):
+def test_a_start_behind_the_video_is_refused(make_clip):
     with pytest.raises(ConfigError, match=r"from 50 to the end"):
         open_source(make_clip(), start="50")
 
 
-def test_a_shorter_film_is_noticed_after_its_good_frames(make_clip):
+def test_a_shorter_video_is_noticed_after_its_good_frames(make_clip):
     path = make_clip(frames=30, options={"preset": "ultrafast", "x264-params": "keyint=5"})
     with av.open(str(path)) as clip:
         ends = [p.pos + p.size for p in clip.demux(clip.streams.video[0]) if p.size]
@@ -189,13 +189,13 @@ def test_other_sizes_are_scaled_and_told(tmp_path, caplog):
     for size in ((64, 48), (32, 24)):
         part = tmp_path / "part.ts"
         with av.open(str(part), "w", format="mpegts") as output:
-            film = output.add_stream("mpeg2video", rate=24)
-            film.width, film.height, film.pix_fmt = *size, "yuv420p"
+            video = output.add_stream("mpeg2video", rate=24)
+            video.width, video.height, video.pix_fmt = *size, "yuv420p"
             for index in range(4):
                 frame = av.VideoFrame.from_ndarray(scene(index, *size))
                 frame.pts = index + 4 * len(parts)
-                output.mux(film.encode(frame.reformat(format="yuv420p")))
-            output.mux(film.encode(None))
+                output.mux(video.encode(frame.reformat(format="yuv420p")))
+            output.mux(video.encode(None))
         parts.append(part.read_bytes())
     path.write_bytes(b"".join(parts))
     with caplog.at_level(logging.WARNING, "jointvos.media"), VideoReader(path) as source:
@@ -231,7 +231,7 @@ def broken(tmp_path, make_clip, kind):
         path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nclip.mp4\n#EXT-X-ENDLIST\n")
     elif kind != "missing":
         path.write_bytes(
-            {"empty": b"", "text": b"no film\n" * 99, "cut": make_clip().read_bytes()[:999]}[kind]
+            {"empty": b"", "text": b"no video\n" * 99, "cut": make_clip().read_bytes()[:999]}[kind]
         )
     return path
 
@@ -252,7 +252,7 @@ def broken(tmp_path, make_clip, kind):
         pytest.param("no frame", MediaDecodeError),
     ],
 )
-def test_what_is_no_film_is_refused_in_one_line(tmp_path, make_clip, kind, error):
+def test_what_is_no_video_is_refused_in_one_line(tmp_path, make_clip, kind, error):
     path = broken(tmp_path, make_clip, kind)
     with pytest.raises(error) as caught:
         list(VideoReader(path))

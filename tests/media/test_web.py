@@ -17,7 +17,7 @@ GOES_TO = {"file": "file:///etc/hostname", "ftp": "ftp://x/y", "round": "/to/rou
 
 
 @pytest.fixture
-def films(httpserver, tmp_path, monkeypatch):
+def videos(httpserver, tmp_path, monkeypatch):
     """/any/NAME gives parts, /whole/NAME does not, /short/NAME breaks off, /mute/NAME stalls."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -26,7 +26,7 @@ def films(httpserver, tmp_path, monkeypatch):
     make(tmp_path, Clip(name="clip.mkv", format="matroska", pipe=True))
     ended = threading.Event()
 
-    def film(request):
+    def video(request):
         _, how, name = request.path.split("/")
         if how == "to":
             return Response(status=302, headers={"Location": GOES_TO.get(name, f"/any/{name}")})
@@ -43,33 +43,33 @@ def films(httpserver, tmp_path, monkeypatch):
 
         return Response(content(), headers={"Content-Length": str(len(data))})
 
-    httpserver.expect_request(re.compile("")).respond_with_handler(film)
+    httpserver.expect_request(re.compile("")).respond_with_handler(video)
     yield httpserver
     ended.set()
 
 
 @pytest.fixture
-def server(films):
-    return films.url_for("")
+def server(videos):
+    return videos.url_for("")
 
 
 @pytest.mark.parametrize("path", ["any/clip.mp4", "whole/clip.mkv", "any/clip.mkv", "to/clip.mp4"])
-def test_films_are_read_from_a_server(server, path):
+def test_videos_are_read_from_a_server(server, path):
     with open_source(f"{server}/{path}", allow_network=True) as source:
         assert [index_of(frame.image) for frame in source] == list(range(12))
     assert (source.info.width, source.info.height) == (64, 48)
 
 
-def test_any_part_of_a_film_is_read(films, tmp_path):
-    film = (tmp_path / "clip.mp4").read_bytes()
-    stream = web_stream.open_web(films.url_for("/any/clip.mp4"))
-    assert stream.read(9) == film[:9]
-    for offset, whence, place in ((1000, 0, 1000), (-20, 2, len(film) - 20), (-500, 1, -510)):
-        assert stream.seek(offset, whence) == place % len(film)
-        assert stream.read(10) == film[place:][:10]
+def test_any_part_of_a_video_is_read(videos, tmp_path):
+    video = (tmp_path / "clip.mp4").read_bytes()
+    stream = web_stream.open_web(videos.url_for("/any/clip.mp4"))
+    assert stream.read(9) == video[:9]
+    for offset, whence, place in ((1000, 0, 1000), (-20, 2, len(video) - 20), (-500, 1, -510)):
+        assert stream.seek(offset, whence) == place % len(video)
+        assert stream.read(10) == video[place:][:10]
     stream.close()
-    starts = (1000, len(film) - 20, len(film) - 510)
-    asked_for = [request.headers.get("Range") for request, _ in films.log]
+    starts = (1000, len(video) - 20, len(video) - 510)
+    asked_for = [request.headers.get("Range") for request, _ in videos.log]
     assert asked_for == [None, *(f"bytes={start}-" for start in starts)]
 
 
@@ -78,13 +78,13 @@ def test_any_part_of_a_film_is_read(films, tmp_path):
     [("", None), ("me:secret@", "Basic bWU6c2VjcmV0")],
     ids=["open proxy", "proxy with a password"],
 )
-def test_a_proxy_of_the_environment_is_used(films, monkeypatch, login, sent):
+def test_a_proxy_of_the_environment_is_used(videos, monkeypatch, login, sent):
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.setenv("http_proxy", films.url_for("").replace("://", f"://{login}"))
-    with open_source("http://films.example/any/clip.mp4", allow_network=True) as source:
+    monkeypatch.setenv("http_proxy", videos.url_for("").replace("://", f"://{login}"))
+    with open_source("http://videos.example/any/clip.mp4", allow_network=True) as source:
         assert len(list(source)) == 12
-    assert {request.headers.get("Proxy-Authorization") for request, _ in films.log} == {sent}
+    assert {request.headers.get("Proxy-Authorization") for request, _ in videos.log} == {sent}
 
 
 def test_an_address_may_have_been_a_path(server):
@@ -123,14 +123,14 @@ def test_nobody_there(server):
             open_source(f"http://127.0.0.1:{port}/clip.mp4", allow_network=True)
 
 
-def test_no_connection_without_permission(films):
+def test_no_connection_without_permission(videos):
     with pytest.raises(ConfigError, match=r"clip\.mp4 is on the network; allow that"):
-        open_source(films.url_for("/any/clip.mp4"))
-    assert films.log == []
+        open_source(videos.url_for("/any/clip.mp4"))
+    assert videos.log == []
 
 
 @pytest.mark.parametrize("name", ["list.m3u8", "list.mp4"])
-def test_a_film_that_is_there_cannot_lead_to_the_network(tmp_path, name):
+def test_a_video_that_is_there_cannot_lead_to_the_network(tmp_path, name):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         port = server.getsockname()[1]
@@ -147,8 +147,8 @@ def test_a_film_that_is_there_cannot_lead_to_the_network(tmp_path, name):
 def test_a_server_that_says_nothing_more_holds_nobody(server, monkeypatch, tmp_path):
     """Its patience would outlast this test."""
     monkeypatch.setattr(web_stream, "PATIENCE", Patience(connect_s=2, stall_s=600))
-    film = (tmp_path / "clip.mkv").read_bytes()
-    half = film[: len(film) // 2]
+    video = (tmp_path / "clip.mkv").read_bytes()
+    half = video[: len(video) // 2]
     stream = web_stream.open_web(f"{server}/mute/clip.mkv")
     seen = b""
     while len(seen) < len(half):

@@ -25,9 +25,9 @@ PALETTE = [value for index in range(256) for value in (index, 255 - index, 0)]
 
 def write(path, labels):
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.fromarray(labels)
-    picture.putpalette(PALETTE)
-    picture.save(path, compress_level=1)
+    image = Image.fromarray(labels)
+    image.putpalette(PALETTE)
+    image.save(path, compress_level=1)
 
 
 def prepare(masks, folder, objects):

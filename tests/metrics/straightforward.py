@@ -11,7 +11,7 @@ DISK_SHARE = 0.008
 
 
 def boundary(mask):
-    """Pixels that differ from the east, south or south-east neighbour; none past the border."""
+    """Pixels that differ from the east, south or south-east neighbor; none past the border."""
     mask = mask.astype(bool)
     east, south, south_east = mask.copy(), mask.copy(), mask.copy()
     east[:, :-1] = mask[:, 1:]

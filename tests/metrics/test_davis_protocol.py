@@ -10,12 +10,12 @@ from jointvos.metrics.davis import decay, recall
 
 
 def labels(*ids, shape=(40, 60)):
-    """Each id has a square of its own column; an id of None leaves its column empty."""
-    picture = np.zeros(shape, np.uint8)
+    """Each ID has a square of its own column; an ID of None leaves its column empty."""
+    image = np.zeros(shape, np.uint8)
     for column, object_id in enumerate(ids):
         if object_id is not None:
-            picture[10:20, 12 * column + 2 : 12 * column + 12] = object_id
-    return picture
+            image[10:20, 12 * column + 2 : 12 * column + 12] = object_id
+    return image
 
 
 def scored(sequence, j, f, object_id=1):
@@ -103,10 +103,10 @@ def test_frames_are_let_go():
 
     def stream():
         for _ in range(30):
-            picture = labels(1)
-            alive.append(weakref.ref(picture))
-            yield picture
-            del picture
+            image = labels(1)
+            alive.append(weakref.ref(image))
+            yield image
+            del image
             assert sum(reference() is not None for reference in alive) <= 4
 
     score_sequence(stream(), stream(), "clip")

@@ -1,4 +1,4 @@
-"""The convolution of an enlarged picture that is never made."""
+"""The convolution of an enlarged image that is never made."""
 
 import pytest
 import torch

@@ -12,7 +12,7 @@ from jointvos.model.induction import (
     correlate,
     correlate_transposed,
     from_taps,
-    normalise_features,
+    normalize_features,
     to_taps,
 )
 
@@ -35,7 +35,7 @@ def problem() -> dict[str, Tensor]:
         return torch.randn(shape, generator=g)
 
     return {
-        "features": normalise_features(normal(B * N, C, *SIZE), K).unflatten(0, (B, N)),
+        "features": normalize_features(normal(B * N, C, *SIZE), K).unflatten(0, (B, N)),
         "encodings": normal(B, N, D, *SIZE),
         "importance": 1 + 0.5 * normal(B, N, D, *SIZE),  # some are negative
         "template_weights": torch.tensor([[0.5, 0.3, 0.2], [0.25, 0.7, 0.05]]),
@@ -173,9 +173,9 @@ def test_no_error_leaves_the_kernel_at_zero(learner, problem):
     assert torch.equal(kernel, torch.zeros_like(kernel))
 
 
-def test_normalised_features_have_the_stated_mean_square():
+def test_normalized_features_have_the_stated_mean_square():
     maps = 100 * torch.randn(2, C, *SIZE, generator=torch.Generator().manual_seed(5))
-    rms = normalise_features(maps, K).square().mean((1, 2, 3)).sqrt()
+    rms = normalize_features(maps, K).square().mean((1, 2, 3)).sqrt()
     torch.testing.assert_close(rms, torch.full((2,), (C * K * K) ** -0.5))
 
 

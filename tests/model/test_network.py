@@ -158,7 +158,7 @@ def test_sequences_of_a_batch_do_not_mix():
     assert float((both[0] - both[1]).abs().max()) > 1e-2
 
 
-def test_frozen_normalisation_never_changes():
+def test_frozen_normalization_never_changes():
     norm = FrozenBatchNorm2d(4).train()
     norm.running_mean.fill_(2.0)
     norm.running_var.fill_(4.0)

@@ -44,7 +44,7 @@ def test_attention_picks_the_matching_key():
     torch.testing.assert_close(attention(key, key, value, 100.0), value)
 
 
-def test_maps_are_normalised_one_by_one(branch):
+def test_maps_are_normalized_one_by_one(branch):
     encoded = branch.self_attend(5 + 3 * normal(2, 3, 128, 4, 5)).view(2, 3, 20, 128)
     torch.testing.assert_close(encoded.mean(2), torch.zeros(2, 3, 128), rtol=0, atol=1e-5)
     torch.testing.assert_close(

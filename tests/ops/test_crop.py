@@ -53,7 +53,7 @@ def test_unit_scale_copies_pixels():
 
 
 @pytest.mark.parametrize(
-    ("centre", "scale"),
+    ("center", "scale"),
     [
         pytest.param((5.0, 5.0), 1.0, id="top left"),
         pytest.param((119.0, 213.0), 1.0, id="bottom right"),
@@ -61,9 +61,9 @@ def test_unit_scale_copies_pixels():
         pytest.param((60.0, 100.0), 50.0, id="huge"),
     ],
 )
-def test_at_least_one_axis_lies_inside(centre, scale):
+def test_at_least_one_axis_lies_inside(center, scale):
     frame = (120, 214)
-    region = search_region(torch.tensor(centre), torch.tensor(scale), CROP, frame)
+    region = search_region(torch.tensor(center), torch.tensor(scale), CROP, frame)
     inside = [
         start >= 0 and start + length <= limit
         for start, length, limit in (

@@ -21,16 +21,16 @@ def box(top: int, left: int, height: int, width: int, value: float = 1.0) -> tor
 
 
 @pytest.mark.parametrize(
-    ("mask", "centre", "size"),
+    ("mask", "center", "size"),
     [
         pytest.param(box(10, 20, 11, 21), (14.5, 29.5), (10, 20), id="box"),
         pytest.param(box(5, 7, 1, 1), (5, 7), (1, 1), id="pixel"),
         pytest.param(box(5, 7, 1, 9), (5, 10.5), (1, 8), id="line"),
     ],
 )
-def test_state_of_mask_is_last_minus_first(mask, centre, size):
+def test_state_of_mask_is_last_minus_first(mask, center, size):
     state = state_of_mask(mask)
-    assert tuple(state.centre.tolist()) == centre
+    assert tuple(state.center.tolist()) == center
     assert tuple(state.size.tolist()) == size
 
 
@@ -50,7 +50,7 @@ def test_moments_of_a_box(value):
     area, cy, cx, height, width = row.tolist()
     assert area == pytest.approx(12 * 24 * value)
     assert (cy, cx) == pytest.approx((15.5, 31.5))
-    # Variance of n equally likely neighbours is (n^2 - 1) / 12.
+    # Variance of n equally likely neighbors is (n^2 - 1) / 12.
     expected = [4 * math.sqrt((n * n - 1) / 12) for n in (12, 24)]
     assert (height, width) == pytest.approx(tuple(expected), rel=1e-5)
 
@@ -68,7 +68,7 @@ def test_a_target_that_is_all_but_gone_stays_where_it_was():
     (faint,) = moments_of(box(10, 20, 12, 24, 0.3)[None])
     assert updated_state(faint, previous, min_area=100) is previous
     moved = updated_state(faint, previous, min_area=50)
-    assert moved.centre.tolist() == pytest.approx([15.5, 31.5])
+    assert moved.center.tolist() == pytest.approx([15.5, 31.5])
     (none,) = moments_of(torch.zeros(1, 60, 90))
     assert updated_state(none, previous, min_area=100) is previous
 

@@ -21,10 +21,10 @@ def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stream.height, stream.width = SIZE
         stream.pix_fmt = "yuv420p"
         for t in range(FRAMES):
-            picture = grounds[t >= 20].copy()
-            picture[30:60, 10 + 2 * t : 40 + 2 * t] = (250, 220, 60)
-            picture[65:85, 5 + t : 25 + t] = (30, 60, 250)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = grounds[t >= 20].copy()
+            image[30:60, 10 + 2 * t : 40 + 2 * t] = (250, 220, 60)
+            image[65:85, 5 + t : 25 + t] = (30, 60, 250)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     return path
 

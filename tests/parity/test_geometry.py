@@ -63,8 +63,8 @@ def crop(reference) -> tuple[int, int]:
 def regions(reference, image, crop) -> list[SearchRegion]:
     height, width = image.shape[1:]
     return [
-        search_region(centre, scale, crop, (height, width))
-        for centre, scale in zip(reference["pos"], reference["scale"], strict=True)
+        search_region(center, scale, crop, (height, width))
+        for center, scale in zip(reference["pos"], reference["scale"], strict=True)
     ]
 
 
@@ -110,7 +110,7 @@ def test_first_frame(reference, first_frame, i):
     state = state_of_mask(mask)
     x, y, width, height = reference["init_boxes"][i].tolist()
     assert state.size.tolist() == [height, width]
-    assert state.centre.tolist() == [y + (height - 1) / 2, x + (width - 1) / 2]
+    assert state.center.tolist() == [y + (height - 1) / 2, x + (width - 1) / 2]
 
     scale = scale_of_size(state.size, FIRST_CROP, 5.0)
     assert float(scale) == pytest.approx(float(reference["init_scale"][i]), rel=1e-6)
@@ -151,7 +151,7 @@ def test_the_displacement_of_the_first_crop_is_visible(reference, first_frame):
     state = state_of_mask(mask)
     scale = scale_of_size(state.size, FIRST_CROP, 5.0)
     height, width = first_frame.shape[1:]
-    region = search_region(state.centre, scale, FIRST_CROP, (height, width))
+    region = search_region(state.center, scale, FIRST_CROP, (height, width))
     later = crop_image(first_frame, region, FIRST_CROP)[:, ::24, ::24]
     assert difference(later, reference["init_crop_s24"][0]) > 10
 
@@ -161,10 +161,10 @@ def test_target_state(reference):
     before = TargetState(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     rows = moments(marginals(reference["state_in"]), reference["state_in"].shape[1:])
     assert float(rows[2, 0]) < 100 < float(rows[1, 0])
-    for row, centre, size in zip(rows, reference["state_pos"], reference["state_sz"], strict=True):
+    for row, center, size in zip(rows, reference["state_pos"], reference["state_sz"], strict=True):
         state = updated_state(row, before, min_area=100.0)
         # Recorded from single-precision sums over 25 680 pixels.
-        assert difference(state.centre, centre) <= 1e-3
+        assert difference(state.center, center) <= 1e-3
         assert difference(state.size, size) <= 1e-3
 
 

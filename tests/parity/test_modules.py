@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from jointvos.model import MaskEncodings
-from jointvos.model.induction import normalise_features
+from jointvos.model.induction import normalize_features
 
 CROP = (480, 832)
 COLUMNS = slice(11, 843)
@@ -155,7 +155,7 @@ def test_agrees_with_the_official_code(computed, reference, name):
     assert difference(computed[name], reference, name) <= TOLERANCES[name]
 
 
-def test_the_order_of_the_colours_matters(official_net, reference, query):
+def test_the_order_of_the_colors_matters(official_net, reference, query):
     with torch.inference_mode():
         stages = official_net.backbone(query.flip(1))
     for i, stage in enumerate(stages, start=1):
@@ -176,11 +176,11 @@ def test_the_place_of_the_stride_matters(official_net, reference, query, monkeyp
         assert difference(stages[i - 1], reference, name) > 1000 * TOLERANCES[name]
 
 
-def test_the_normalisation_of_the_induction_head_matters(official_net, computed, reference):
+def test_the_normalization_of_the_induction_head_matters(official_net, computed, reference):
     with torch.inference_mode():
         raw = official_net.heads(computed["bb_query_layer3"])[:, 512:]
         tolerance = TOLERANCES["tmfeat_query"]
-        assert difference(normalise_features(raw, 3), reference, "tmfeat_query") <= tolerance
+        assert difference(normalize_features(raw, 3), reference, "tmfeat_query") <= tolerance
         assert difference(raw, reference, "tmfeat_query") > 1000 * tolerance
 
 

@@ -57,7 +57,7 @@ def check_state(tracker: ObjectTracker, theirs: dict[str, Tensor]) -> None:
     stored = len(tracker.bank)
     assert stored == int(theirs["num"])
     assert difference(tracker.bank.weights, theirs["sw"][:stored]) <= 1e-6
-    assert difference(tracker.state.centre, theirs["pos"]) <= 2e-3  # pixels; we reach 1.2e-4
+    assert difference(tracker.state.center, theirs["pos"]) <= 2e-3  # pixels; we reach 1.2e-4
     assert abs(float(tracker.scale / theirs["scale"]) - 1) <= 1e-5  # we reach 6e-7
     kernel = tracker.target_model.kernel[0, :, ::64, 1, 1]
     assert difference(kernel, theirs["filt"]) <= 3e-6  # of 0.1; we reach 3e-7

@@ -34,7 +34,7 @@ def difference(a: Tensor, b: Tensor) -> float:
     return float((a - b).abs().max())
 
 
-# Crops; recordings are of 8-bit pictures and must be equal
+# Crops; recordings are of 8-bit images and must be equal
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def reference(recorded) -> dict[str, Tensor]:
 
 
 def sequences() -> tuple[Tensor, Tensor]:
-    """Pictures [2,4,3,240,416] and masks [2,4,1,240,416] of object 1 of two clips."""
+    """Images [2,4,3,240,416] and masks [2,4,1,240,416] of object 1 of two clips."""
     images, masks = [], []
     for seed in (7, 123):
         frames, labels = synth.clip(seed=seed, n=4)
@@ -250,8 +250,8 @@ def test_gradient_of_the_self_attention(B, N):
     keys = F.normalize(double.phi(tokens), dim=-1)
     tokens = tokens + torch.softmax(30 * keys @ keys.transpose(1, 2), dim=-1) @ tokens
     maps = tokens.view(B * N, 48, 512)
-    centred = maps - maps.mean(1, keepdim=True)
-    maps = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    centerd = maps - maps.mean(1, keepdim=True)
+    maps = centerd / (centerd.square().mean(1, keepdim=True) + 1e-5).sqrt()
     (maps.view(B, N * 48, 512) * weights).sum().backward()
 
     pairs = [(ours.grad, exact.grad), (single.phi.weight.grad, double.phi.weight.grad)]

@@ -1,4 +1,4 @@
-"""Results with probabilities: two soft discs, ids 3 and 7, over the pictures of `clips.scene`."""
+"""Results with probabilities: two soft discs, IDs 3 and 7, over the images of `clips.scene`."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -28,8 +28,8 @@ def state_of(labels: np.ndarray, object_id: int, soft: np.ndarray) -> ObjectStat
         return ObjectState(object_id, 0, None, None, None)
     left, top = int(xs.min()), int(ys.min())
     box = (left, top, int(xs.max()) - left + 1, int(ys.max()) - top + 1)
-    centre = (float(xs.mean()), float(ys.mean()))
-    return ObjectState(object_id, len(ys), box, centre, float(soft[ys, xs].mean()))
+    center = (float(xs.mean()), float(ys.mean()))
+    return ObjectState(object_id, len(ys), box, center, float(soft[ys, xs].mean()))
 
 
 def result_of(soft: np.ndarray, index: int = 0, ids: tuple[int, ...] = IDS) -> FrameResult:

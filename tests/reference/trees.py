@@ -1,4 +1,4 @@
-"""Small data sets whose pictures show their own masks, and a session that reads them off."""
+"""Small data sets whose images show their own masks, and a session that reads them off."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from jointvos.types import FrameResult
 
 HEIGHT, WIDTH = 36, 48
 SCALE = 20
-"""Green of a pixel, divided by its id."""
+"""Green of a pixel, divided by its ID."""
 
 
 def labels_of(index, ids):
@@ -126,7 +126,7 @@ def write_lvos(root, *, split="val", truth=True, folder=None, meta=None):
 
 
 class Reader:
-    """Finds what it was given, as the picture shows it, a column too wide."""
+    """Finds what it was given, as the image shows it, a column too wide."""
 
     def __init__(self):
         self.known = set()

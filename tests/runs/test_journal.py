@@ -178,7 +178,7 @@ def test_codes_of_16_bit_wait_on_disk_and_linear_light_in_its_files(tmp_path):
     assert [f.deep() is linear for f in cache] == [True] * 3
 
 
-def test_large_frames_make_short_films(tmp_path):
+def test_large_frames_make_short_videos(tmp_path):
     cache = FrameCache(tmp_path, chunk_bytes=2 * 48 * 64 * 3)
     for i in range(7):
         cache.append(frame(i, (48, 64)))

@@ -1,4 +1,4 @@
-"""The pictures of a training run: what is drawn where, and that files are whole or absent."""
+"""The images of a training run: what is drawn where, and that files are whole or absent."""
 
 import math
 import os
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from jointvos.errors import OutputError
-from jointvos.training.pictures.charts import draw_curves
-from jointvos.training.pictures.contact_sheet import (
+from jointvos.training.images.charts import draw_curves
+from jointvos.training.images.contact_sheet import (
     PREDICTED,
     TRUE,
     Strip,
@@ -27,13 +27,13 @@ Pixels = NDArray[np.uint8]
 
 
 def read(path: Path) -> Pixels:
-    with PillowImage.open(path) as picture:
-        assert picture.format == "PNG"
-        return np.asarray(picture.convert("RGB"))
+    with PillowImage.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
 
 
-def near(pixels: Pixels, colour: tuple[int, int, int], tolerance: int = 24) -> NDArray[np.bool_]:
-    difference = np.abs(pixels.astype(int) - colour).max(axis=-1)
+def near(pixels: Pixels, color: tuple[int, int, int], tolerance: int = 24) -> NDArray[np.bool_]:
+    difference = np.abs(pixels.astype(int) - color).max(axis=-1)
     return np.asarray(difference <= tolerance)
 
 
@@ -108,8 +108,8 @@ def test_outline_lies_on_the_border_only() -> None:
 
 
 def test_tint_stays_inside() -> None:
-    grey = np.full((120, 120, 3), 90, np.uint8)
-    changed = (tint(grey, square().astype(np.uint8), PREDICTED) != grey).any(axis=-1)
+    gray = np.full((120, 120, 3), 90, np.uint8)
+    changed = (tint(gray, square().astype(np.uint8), PREDICTED) != gray).any(axis=-1)
     assert np.array_equal(changed, square())
 
 
@@ -121,10 +121,10 @@ def test_strip_shows_prediction_and_truth_apart(tmp_path: Path) -> None:
     strip = Strip("cow", images, [left] * 9, [right] * 9, [math.nan] + [0.0] * 8)
     draw_strip([strip, strip], tmp_path / "samples.png")
     pixels = read(tmp_path / "samples.png")
-    first = pixels[108:320, 28 : 28 + 300]  # the first picture, below heading and title
+    first = pixels[108:320, 28 : 28 + 300]  # the first image, below heading and title
     assert not near(pixels[80:108, 28:328], PREDICTED, SOFT).any()
-    for colour, begin, end in [(PREDICTED, 0.1, 0.4), (TRUE, 0.6, 0.9)]:
-        _, columns = np.nonzero(near(first, colour, SOFT))
+    for color, begin, end in [(PREDICTED, 0.1, 0.4), (TRUE, 0.6, 0.9)]:
+        _, columns = np.nonzero(near(first, color, SOFT))
         assert len(columns) > 200
         assert columns.min() > first.shape[1] * begin
         assert columns.max() < first.shape[1] * end
@@ -147,7 +147,7 @@ def test_batch_marks_the_given_frame(tmp_path: Path) -> None:
     assert light.max() < pixels.shape[1] / 2
 
 
-def test_tall_and_single_pictures(tmp_path: Path) -> None:
+def test_tall_and_single_images(tmp_path: Path) -> None:
     draw_batch(
         np.zeros((1, 1, 3, 900, 30), np.uint8), np.ones((1, 1, 1, 900, 30)), tmp_path / "b.png"
     )
@@ -178,7 +178,7 @@ def test_nothing_half_written(tmp_path: Path, draw: Callable[[Path], None]) -> N
     (tmp_path / "file").write_bytes(b"kept")
     (tmp_path / "folder.png" / "full").mkdir(parents=True)
     before = sorted(tmp_path.rglob("*"))
-    # The last one fails only when the finished picture is to be put in place.
+    # The last one fails only when the finished image is to be put in place.
     for place in ("missing/x.png", "file/x.png", "folder.png"):
         with pytest.raises(OutputError, match=r"cannot be written: \w"):
             draw(tmp_path / place)

@@ -26,8 +26,8 @@ def _still(index: int, source: str, height: int = 150, width: int = 200) -> Stil
     """A red disc on green, the disc being the only object."""
     rng = np.random.default_rng(index)
     labels = np.zeros((height, width), np.uint8)
-    centre = (int(rng.integers(60, width - 60)), int(rng.integers(50, height - 50)))
-    cv2.ellipse(labels, centre, (32, 22), 30, 0, 360, 7, -1)
+    center = (int(rng.integers(60, width - 60)), int(rng.integers(50, height - 50)))
+    cv2.ellipse(labels, center, (32, 22), 30, 0, 360, 7, -1)
     image = np.full((height, width, 3), GREEN, np.uint8)
     image[labels > 0] = RED
     return Still(f"{source}/{index}", source, image, labels)
@@ -156,11 +156,11 @@ def test_what_comes_late_is_missing_in_the_first_frame() -> None:
         scene = video_scene([_clip()], [_still(1, "x")], 4, rng, chances)
         assert scene is not None
         counts = [len(frame.layers) for frame in scene]
-        assert counts[0] <= 2  # the picture, and its target once more where somebody will come
+        assert counts[0] <= 2  # the image, and its target once more where somebody will come
         assert counts == sorted(counts)
 
 
-def test_disguise_has_the_colours_of_the_other() -> None:
+def test_disguise_has_the_colors_of_the_other() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(90, 150, (60, 80, 3), np.uint8)
     like = (np.array([200, 60, 120]) + rng.normal(0, 9, (50, 70, 3))).astype(np.uint8)
@@ -172,7 +172,7 @@ def test_disguise_has_the_colours_of_the_other() -> None:
     np.testing.assert_allclose(inside.std(0), like.reshape(-1, 3).std(0), rtol=0.1)
 
 
-def test_a_camouflaged_target_is_before_its_own_colours() -> None:
+def test_a_camouflaged_target_is_before_its_own_colors() -> None:
     still = _still(0, "bsds500")
     distances = {}
     for share in (0.0, 1.0):
@@ -214,14 +214,14 @@ ALONE = Chances(camouflaged=0.0, twins=0.0)
     ],
 )
 def test_mask_lies_on_the_target(draw: Scene) -> None:
-    # Nothing is red but the target, and what spoils colours and edges is left out: the red pixels
+    # Nothing is red but the target, and what spoils colors and edges is left out: the red pixels
     # must be the mask.
     drawn: list[tuple[Image, Mask]] = []
     rng = np.random.default_rng(1)
     while len(drawn) < 48:
         scene = draw(rng)
         for shot in (scene and shoot(scene, CROP, rng)) or ():
-            drawn.append(develop(replace(shot, colours=PLAIN, fault=None), CROP))
+            drawn.append(develop(replace(shot, colors=PLAIN, fault=None), CROP))
     images = torch.from_numpy(np.stack([image for image, _ in drawn])).float()
     masks = torch.from_numpy(np.stack([mask for _, mask in drawn])) > 127
     looks_red = images[..., 0] > 1.15 * images[..., 1]
@@ -252,7 +252,7 @@ def test_training_region_contains_the_first_target_and_at_least_one_side_fits() 
 @pytest.mark.parametrize(
     ("mix", "error"),
     [
-        pytest.param({"films": 1.0}, ConfigError, id="unknown"),
+        pytest.param({"videos": 1.0}, ConfigError, id="unknown"),
         pytest.param({"video": 0.0}, ConfigError, id="nothing"),
         pytest.param({"video": -1.0, "stills": 2.0}, ConfigError, id="negative"),
         pytest.param({"stills": 1.0}, DatasetError, id="no stills"),
@@ -348,7 +348,7 @@ def test_loads_davis_folders_and_adds_packs_up(tmp_path: Path) -> None:
     [
         pytest.param({"stills_x/ccp/b.png": None}, SequenceIncomplete, "no label map", id="lone"),
         pytest.param({"stills_x/ccp/b.webp": b"no"}, DatasetError, "damaged", id="picture"),
-        pytest.param({"stills_x/ccp/b.webp": b""}, DatasetError, "damaged", id="empty picture"),
+        pytest.param({"stills_x/ccp/b.webp": b""}, DatasetError, "damaged", id="empty image"),
         pytest.param({"stills_x/ccp/b.png": b"no"}, DatasetError, "damaged", id="labels"),
         pytest.param(
             {"stills_x/ccp/b.png": _encoded(np.zeros((4, 5), np.uint8), "PNG")},
@@ -360,7 +360,7 @@ def test_loads_davis_folders_and_adds_packs_up(tmp_path: Path) -> None:
             {"stills_x/ccp/b.png": _encoded(np.zeros((150, 200, 3), np.uint8), "PNG")},
             DatasetError,
             "mode RGB",
-            id="colours",
+            id="colors",
         ),
     ],
 )
@@ -380,5 +380,5 @@ def test_refuses_what_is_no_pack(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"text\.tar: not a readable tar"):
         load_pack(tmp_path / "text.tar")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="no training pictures"):
+    with pytest.raises(DatasetError, match="no training images"):
         load_pack(tmp_path / "empty")

@@ -1,4 +1,4 @@
-"""A run on a handful of generated pictures: resuming, stopping, sharing, what it leaves behind."""
+"""A run on a handful of generated images: resuming, stopping, sharing, what it leaves behind."""
 
 import shutil
 from dataclasses import dataclass, replace

@@ -345,20 +345,20 @@ def lose_masks(root: Path) -> None:
 
 
 def damage_mask(root: Path) -> None:
-    (root / "Annotations/bear/00003.png").write_bytes(b"no picture")
+    (root / "Annotations/bear/00003.png").write_bytes(b"no image")
 
 
-def colour_mask(root: Path) -> None:
+def color_mask(root: Path) -> None:
     PILImage.new("RGB", SIZE[::-1]).save(root / "Annotations/bear/00003.png")
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        pytest.param(lose_picture, SequenceIncomplete, "no picture for 00003", id="lost picture"),
+        pytest.param(lose_picture, SequenceIncomplete, "no image for 00003", id="lost image"),
         pytest.param(lose_masks, SequenceIncomplete, "holds no masks", id="lost masks"),
         pytest.param(damage_mask, DatasetError, r"00003\.png cannot be read", id="damaged"),
-        pytest.param(colour_mask, DatasetError, "kind RGB", id="colours"),
+        pytest.param(color_mask, DatasetError, "kind RGB", id="colors"),
     ],
 )
 def test_refuses_damaged_videos(tmp_path: Path, change, error, message) -> None:

@@ -114,7 +114,7 @@ def _entry(
 
 
 def _sides(shape: tuple[int, ...], info: VideoInfo) -> tuple[int, int]:
-    """Height and width: two neighbouring sides that have the shape of the video."""
+    """Height and width: two neighboring sides that have the shape of the video."""
     wanted = (info.width, info.height)
     long = [side for side in shape if side != 1] if len(shape) > 2 else list(shape)
     if len(long) == 3 and same_shape((long[1], long[0]), wanted):

@@ -5,7 +5,7 @@ from av import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-# Without these, swscale rounds down, so that films come out darker by one grey level.
+# Without these, swscale rounds down, so that videos come out darker by one gray level.
 EXACTLY = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 

@@ -16,7 +16,7 @@ _CHUNK = 1 << 16
 
 
 class Completeness:
-    """Follows the bytes of a film from the first on, without decoding anything."""
+    """Follows the bytes of a video from the first on, without decoding anything."""
 
     def __init__(self) -> None:
         self._rest, self._at = b"", 0
@@ -31,7 +31,7 @@ class Completeness:
 
     @property
     def cut_short(self) -> bool:
-        """Whether the film would end in the middle of something, if it ended here."""
+        """Whether the video would end in the middle of something, if it ended here."""
         if self._steps is None and self._want == _HEAD:  # shorter than what tells the format
             self._begin()
         return not self._may_end
@@ -46,7 +46,7 @@ class Completeness:
                 self._advance()
 
     def feed(self, data: bytes) -> None:
-        """The next bytes of the film."""
+        """The next bytes of the video."""
         if self._want == 0 and self._steps is None:
             return
         self._rest += data
@@ -102,7 +102,7 @@ class Completeness:
 
 
 def file_cut_short(path: Path) -> bool:
-    """Whether a film file ends in the middle of something.
+    """Whether a video file ends in the middle of something.
 
     Raises:
         OSError: It cannot be read.

@@ -1,11 +1,11 @@
-"""What films of different formats consist of, as far as it can be seen without decoding."""
+"""What videos of different formats consist of, as far as it can be seen without decoding."""
 
 from collections.abc import Generator
 from typing import TypeAlias
 
 Steps: TypeAlias = Generator[int, bytes, None]
 """What a format consists of: n > 0 asks for n bytes, n < 0 passes over -n bytes, and 0 says that
-the film may end here."""
+the video may end here."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SEGMENT, _CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
@@ -16,7 +16,7 @@ _CHROMA = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1), "440": (1
 
 
 def parts_of(head: bytes) -> Steps | None:
-    """The parts of the film that begins with these bytes, None if its format is not known."""
+    """The parts of the video that begins with these bytes, None if its format is not known."""
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return _matroska()
     if head.startswith(b"YUV4MPEG2 "):
@@ -52,7 +52,7 @@ def _mp4() -> Steps:
 
 
 def _matroska() -> Steps:
-    """Elements: a key, a size, content; of live films neither segment nor clusters know theirs."""
+    """Elements: a key, a size, content; of live videos neither segment nor clusters know theirs."""
     while True:
         yield 0
         first = yield 1
@@ -121,7 +121,7 @@ def _gif() -> Steps:
 
 
 def _after_table(flags: int) -> Steps:
-    """Pass over a table of colours, if there is one."""
+    """Pass over a table of colors, if there is one."""
     if flags & 0x80:
         yield -3 * (2 << (flags & 7))
 

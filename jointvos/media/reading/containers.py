@@ -1,4 +1,4 @@
-"""Opening films safely; the one place that knows what the codec library raises."""
+"""Opening videos safely; the one place that knows what the codec library raises."""
 
 import os
 import re
@@ -25,7 +25,7 @@ AV_ERRORS = (av.FFmpegError, OSError, ValueError, IndexError, EOFError, MemoryEr
 """Whatever PyAV raises for input that is damaged or strange."""
 
 MAX_PIXELS = 100_000_000
-"""Larger pictures are taken for a decompression bomb."""
+"""Larger images are taken for a decompression bomb."""
 
 # Playlists and scripts (HLS, DASH, ffconcat, SDP) can name other files and hosts; they are left
 # out, whatever the suffix of the file that holds them.
@@ -47,7 +47,7 @@ def open_input(path: Path) -> av.container.InputContainer:
     """Open a file and nothing but that file.
 
     Raises:
-        MediaOpenError: It is missing, a folder, unreadable, or no film.
+        MediaOpenError: It is missing, a folder, unreadable, or no video.
         UnsupportedMediaError: No decoder for it is built in.
     """
     try:
@@ -68,10 +68,10 @@ def open_input(path: Path) -> av.container.InputContainer:
 
 
 def _kind_of(path: Path) -> str | None:
-    """What a file is that is no film, if it is something that people take for one."""
+    """What a file is that is no video, if it is something that people take for one."""
     image = path.suffix.lower() in SUFFIXES
     with suppress(*IMAGE_ERRORS), open_image(path) as picture:
-        image = picture.format != "GIF"  # that would be a film, so it is damaged
+        image = picture.format != "GIF"  # that would be a video, so it is damaged
     if image:
         return _said_of_image(path)
     with suppress(OSError), path.open("rb") as file:
@@ -94,15 +94,15 @@ def _is_still(path: Path) -> bool:
 def _said_of_image(path: Path) -> str:
     folder, pattern = path.parent, pattern_of(path)
     like = f" or a pattern, '{pattern}'" if pattern is not None else ""
-    return f"is a picture, no video; for a sequence give its folder, {folder}{like}"
+    return f"is an image, no video; for a sequence give its folder, {folder}{like}"
 
 
 def open_stream(stream: ByteStream) -> av.container.InputContainer:
-    """Open a film that arrives byte by byte, and nothing else.
+    """Open a video that arrives byte by byte, and nothing else.
 
     Raises:
         MediaError: The stream failed.
-        MediaOpenError: It is no film, or one that can only be read from a file.
+        MediaOpenError: It is no video, or one that can only be read from a file.
         UnsupportedMediaError: No decoder for it is built in.
     """
     try:
@@ -114,7 +114,7 @@ def open_stream(stream: ByteStream) -> av.container.InputContainer:
 
 
 def open_error(path: Path | str, error: BaseException) -> MediaError:
-    """The error for a film that could not be opened."""
+    """The error for a video that could not be opened."""
     if isinstance(error, av.error.DecoderNotFoundError | av.error.PatchWelcomeError):
         return UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
     if isinstance(error, av.error.InvalidDataError):
@@ -125,44 +125,44 @@ def open_error(path: Path | str, error: BaseException) -> MediaError:
 
 
 def choose_stream(container: av.container.InputContainer, path: Path) -> VideoStream:
-    """The video stream to read: no cover picture; the default one, then the largest.
+    """The video stream to read: no cover image; the default one, then the largest.
 
     Raises:
-        UnsupportedMediaError: There is none, or its pictures are too large.
+        UnsupportedMediaError: There is none, or its images are too large.
     """
-    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not films:
+    videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not videos:
         kinds = sorted({stream.type for stream in container.streams})
         raise UnsupportedMediaError(
             f"{path} has no video stream; it holds {', '.join(kinds) or 'no stream at all'}"
         )
     # The codec context is None when the library knows no decoder or the index is damaged.
-    films = [stream for stream in films if stream.codec_context is not None]
-    if not films:
+    videos = [stream for stream in videos if stream.codec_context is not None]
+    if not videos:
         raise UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
-    film = max(films, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
-    if film.width * film.height > MAX_PIXELS:
+    video = max(videos, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+    if video.width * video.height > MAX_PIXELS:
         raise UnsupportedMediaError(
-            f"{path} claims to be {film.width}x{film.height}, expected at most {MAX_PIXELS} pixels"
+            f"{path} claims to be {video.width}x{video.height}, expected at most {MAX_PIXELS} pixels"
         )
-    return film
+    return video
 
 
-def doubts_about(container: av.container.InputContainer, film: VideoStream) -> list[str]:
+def doubts_about(container: av.container.InputContainer, video: VideoStream) -> list[str]:
     """What may not be meant so in the stream that was chosen, in words for the name of the file."""
     doubts = []
     others = [
         f"{other.width}x{other.height}"
         for other in container.streams.video
-        if other.index != film.index and not other.disposition & Disposition.attached_pic
+        if other.index != video.index and not other.disposition & Disposition.attached_pic
     ]
     if others:
         doubts.append(
-            f"has more than one video stream; the one of {film.width}x{film.height} is read, "
+            f"has more than one video stream; the one of {video.width}x{video.height} is read, "
             f"not {', '.join(others)}"
         )
     # In MP4 these names say that there is no base layer in usual colors (profile 5, AV1: 10.0).
-    if film.codec_context.codec_tag in ("dvh1", "dvhe", "dva1", "dvav", "dav1"):
+    if video.codec_context.codec_tag in ("dvh1", "dvhe", "dva1", "dvav", "dav1"):
         doubts.append(
             "is Dolby Vision in colors of its own, which are shown wrong; convert it to HDR10 or "
             "SDR first"
@@ -171,9 +171,9 @@ def doubts_about(container: av.container.InputContainer, film: VideoStream) -> l
 
 
 def stream_duration(
-    container: av.container.InputContainer, film: VideoStream, first_s: float
+    container: av.container.InputContainer, video: VideoStream, first_s: float
 ) -> float | None:
-    """Seconds that the film should last by its container's index, None when that says nothing.
+    """Seconds that the video should last by its container's index, None when that says nothing.
 
     The container's own duration is no help when there is sound, which may be longer.
     """
@@ -183,10 +183,10 @@ def stream_duration(
     if container.format.name in ("mpegts", "mpeg"):  # guessed from the end of the file
         return None
     if "matroska" in container.format.name:  # says when streams end, not how long they are
-        end = _seconds(film.metadata.get("DURATION", "")) or alone
+        end = _seconds(video.metadata.get("DURATION", "")) or alone
         return None if end is None else end - first_s
-    if film.duration and film.time_base:
-        return float(film.duration * film.time_base)
+    if video.duration and video.time_base:
+        return float(video.duration * video.time_base)
     return alone
 
 
@@ -199,9 +199,9 @@ def _seconds(text: str) -> float | None:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def frame_rate(film: VideoStream) -> Fraction:
+def frame_rate(video: VideoStream) -> Fraction:
     """Nominal frames per second: the container's guess unless the mean contradicts it."""
-    mean, guess = film.average_rate, film.guessed_rate
+    mean, guess = video.average_rate, video.guessed_rate
     rates = [rate for rate in (guess, mean) if rate is not None and 0 < rate <= 1000]
     if len(rates) == 2 and abs(rates[0] - rates[1]) > rates[1] / 10:
         return Fraction(rates[1])

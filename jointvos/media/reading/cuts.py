@@ -1,4 +1,4 @@
-"""Where one shot of a film ends and another begins."""
+"""Where one shot of a video ends and another begins."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,43 +14,43 @@ from jointvos.types import Frame, Image
 
 _SIZE = (96, 56)  # columns, rows: enough to tell scenes apart, and about a millisecond of work
 _BINS = 16
-_BLANK = 4.0  # standard deviation of grey values below which there is nothing to compare
-_LEAST = 0.12  # between the most that motion gives and the least that a cut gives, in real films
+_BLANK = 4.0  # standard deviation of gray values below which there is nothing to compare
+_LEAST = 0.12  # between the most that motion gives and the least that a cut gives, in real videos
 _OUTSTANDING = 2.5  # how far a cut stands out of the frames before it
 _BEFORE = 12  # frames
 _FLASH_FRAMES = 2
-_FLASH_RISE = 25.0  # grey values
+_FLASH_RISE = 25.0  # gray values
 
 
 @dataclass(frozen=True)
 class _Look:
     """What is compared of a frame."""
 
-    grey: NDArray[np.uint8]
+    gray: NDArray[np.uint8]
     structure: NDArray[np.float32]
     histograms: NDArray[np.float32]
 
     @classmethod
     def of(cls, image: Image) -> "_Look":
         small = cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         histograms = [
-            cv2.calcHist([small], [channel], None, [_BINS], [0, 256]).ravel() / grey.size
+            cv2.calcHist([small], [channel], None, [_BINS], [0, 256]).ravel() / gray.size
             for channel in range(3)
         ]
         return cls.of_parts(
-            np.asarray(grey, dtype=np.uint8), np.asarray(histograms, dtype=np.float32)
+            np.asarray(gray, dtype=np.uint8), np.asarray(histograms, dtype=np.float32)
         )
 
     @classmethod
-    def of_parts(cls, grey: NDArray[np.uint8], histograms: NDArray[np.float32]) -> "_Look":
+    def of_parts(cls, gray: NDArray[np.uint8], histograms: NDArray[np.float32]) -> "_Look":
         # Without mean and contrast, so that light that changes changes nothing.
-        structure = (grey - grey.mean(dtype=np.float32)) / (grey.std(dtype=np.float32) + 2)
-        return cls(grey, structure.astype(np.float32), histograms)
+        structure = (gray - gray.mean(dtype=np.float32)) / (gray.std(dtype=np.float32) + 2)
+        return cls(gray, structure.astype(np.float32), histograms)
 
     @property
     def blank(self) -> bool:
-        return bool(self.grey.std() < _BLANK)
+        return bool(self.gray.std() < _BLANK)
 
 
 def with_cuts(
@@ -65,8 +65,8 @@ class CutDetector:
     """Finds hard cuts, frame by frame.
 
     A frame begins a new shot if, even after the motion is taken out, neither its structure nor its
-    colours are those of the frame before, far more so than in the frames before that. Fast motion
-    keeps the colours, a light the structure; a flash of up to two frames and frames without
+    colors are those of the frame before, far more so than in the frames before that. Fast motion
+    keeps the colors, a light the structure; a flash of up to two frames and frames without
     content (black, white) are passed over, and what follows is compared with what was before.
     Fades and dissolves have no first frame and are no cuts; a new shot behind black is one.
     """
@@ -107,7 +107,7 @@ class CutDetector:
         """What has been seen so far as plain numbers and lists, to go on from."""
         look = self._last
         return {
-            "look": None if look is None else (look.grey.tolist(), look.histograms.tolist()),
+            "look": None if look is None else (look.gray.tolist(), look.histograms.tolist()),
             "scores": list(self._scores),
             "flashed": self._flashed,
         }
@@ -116,15 +116,15 @@ class CutDetector:
         """Go on where the detector was that `state` comes from."""
         self._last = None
         if state["look"] is not None:
-            grey, histograms = state["look"]
+            gray, histograms = state["look"]
             self._last = _Look.of_parts(
-                np.array(grey, dtype=np.uint8), np.array(histograms, dtype=np.float32)
+                np.array(gray, dtype=np.uint8), np.array(histograms, dtype=np.float32)
             )
         self._scores = deque(state["scores"], maxlen=_BEFORE)
         self._flashed = state["flashed"]
 
     def _difference(self, last: _Look, look: _Look) -> float:
-        """Of structure after motion, times that of colours; about 0 to 1."""
+        """Of structure after motion, times that of colors; about 0 to 1."""
         now, before = _visible(look.structure), _visible(last.structure)
         flow = self._flow.calc(now, before, None)  # type: ignore[call-overload]
         rows, columns = np.indices(look.structure.shape, dtype=np.float32)
@@ -134,17 +134,17 @@ class CutDetector:
             borderMode=cv2.BORDER_REPLICATE,
         )
         structure = float(np.abs(moved - look.structure).mean())
-        colours = float(np.abs(last.histograms - look.histograms).sum()) / (2 * 3)
-        return structure * colours
+        colors = float(np.abs(last.histograms - look.histograms).sum()) / (2 * 3)
+        return structure * colors
 
 
 def _visible(structure: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """As grey values, which optical flow works on."""
-    grey: NDArray[np.uint8] = np.clip(structure * 40 + 128, 0, 255).astype(np.uint8)
-    return grey
+    """As gray values, which optical flow works on."""
+    gray: NDArray[np.uint8] = np.clip(structure * 40 + 128, 0, 255).astype(np.uint8)
+    return gray
 
 
 def _is_brighter(last: _Look, look: _Look) -> bool:
     """Whether light was added, all over the frame."""
-    rise = look.grey.astype(np.int16) - last.grey
+    rise = look.gray.astype(np.int16) - last.gray
     return bool(rise.mean() > _FLASH_RISE and (rise >= -8).mean() > 0.97)

@@ -1,4 +1,4 @@
-"""From the decoded pictures of a video to upright RGB."""
+"""From the decoded images of a video to upright RGB."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ _SDR = (1, 1, 1)  # what HDR is shown in: Rec. 709
 
 
 class FramePixels:
-    """All pictures of a video in the size, orientation and dynamic range of the first one.
+    """All images of a video in the size, orientation and dynamic range of the first one.
 
     Attributes:
         orientation: How they are turned to stand upright.
@@ -25,7 +25,7 @@ class FramePixels:
     """
 
     def __init__(self, first: VideoFrame) -> None:
-        """See what the first picture tells."""
+        """See what the first image tells."""
         self._size = (first.width, first.height)
         self._tags = (int(first.colorspace), int(first.color_primaries), int(first.color_trc))
         self._reformatter = VideoReformatter()
@@ -33,12 +33,12 @@ class FramePixels:
         self.hdr = _HDR.get(first.color_trc)
 
     @property
-    def colour_tags(self) -> tuple[int, int, int]:
+    def color_tags(self) -> tuple[int, int, int]:
         """Those of what `image` gives; see `VideoInfo`."""
         return self._tags if self.hdr is None else _SDR
 
     def image(self, picture: VideoFrame) -> Image:
-        """RGB, uint8 [Hv,Wv,3]; colors by the matrix and range that the picture is tagged with.
+        """RGB, uint8 [Hv,Wv,3]; colors by the matrix and range that the image is tagged with.
 
         Raises:
             AV_ERRORS: It cannot be converted.
@@ -52,7 +52,7 @@ class FramePixels:
         return self.orientation.upright(np.asarray(rgb.to_ndarray(), dtype=np.uint8))
 
     def deep(self, picture: VideoFrame) -> Callable[[], DeepImage] | None:
-        """What makes the codes of a picture, where they have more than 8 bits."""
+        """What makes the codes of an image, where they have more than 8 bits."""
         if self.hdr is None and bits_of(picture) <= 8:
             return None
         resized = self._resized(picture)

@@ -41,7 +41,7 @@ _PLUGINS = {".jxl": ("pillow_jxl", "JPEG XL", "pillow-jxl-plugin")} | dict.fromk
 )
 _HALF_MAX = 65504.0  # instead of infinity
 _LARGEST = 1 << 30  # bytes; 100 million pixels of half floats are less
-_DPX_HEADER, _DPX_TIMECODE, _DPX_RATES = 1944, 1920, (1940, 1724)  # of video, of film
+_DPX_HEADER, _DPX_TIMECODE, _DPX_RATES = 1944, 1920, (1940, 1724)  # of video, of video
 _FASTEST = 1000
 _DPX_TRANSFER, _LOGARITHMIC = 801, {1: "printing density", 3: "logarithmic"}
 
@@ -164,10 +164,10 @@ def _through_pillow(path: Path) -> Decoded:
 def _to_rgb(picture: PillowImage.Image) -> Image:
     """RGB, uint8 [H,W,3]; alpha is dropped as in videos, 16 bits are scaled to 8."""
     if picture.mode.startswith("I"):
-        grey = np.clip(np.rint(np.asarray(picture) / 257), 0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        gray = np.clip(np.rint(np.asarray(picture) / 257), 0, 255).astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
     if picture.mode == "F":
-        raise ValueError("pictures of floating-point values have no agreed white; use 8 or 16 bit")
+        raise ValueError("images of floating-point values have no agreed white; use 8 or 16 bit")
     return np.array(picture.convert("RGB"))
 
 

@@ -14,12 +14,12 @@ DEFAULT_RATE = Fraction(24)
 
 
 class ImageFolderReader:
-    """The pictures of a folder in natural order of their names (2.jpg before 10.jpg).
+    """The images of a folder in natural order of their names (2.jpg before 10.jpg).
 
     OpenEXR and DPX may tell their rate and timecode.
 
     Attributes:
-        info: What is known before the pictures are decoded; the first one gives the size.
+        info: What is known before the images are decoded; the first one gives the size.
     """
 
     def __init__(
@@ -33,9 +33,9 @@ class ImageFolderReader:
 
         Raises:
             MediaOpenError: The folder is missing, or there are no images.
-            UnsupportedMediaError: Two pictures differ only in their suffixes.
-            MediaDecodeError: The first picture is damaged.
-            ConfigError: No picture lies in the range.
+            UnsupportedMediaError: Two images differ only in their suffixes.
+            MediaDecodeError: The first image is damaged.
+            ConfigError: No image lies in the range.
         """
         self._range = frames or FrameRange()
         self._paths = images_of(folder, start_number)
@@ -58,10 +58,10 @@ class ImageFolderReader:
         )
 
     def stop(self) -> None:
-        """Pictures are never waited for."""
+        """Images are never waited for."""
 
     def at(self, index: int) -> Frame:
-        """Decode one picture, counted from the first one of the folder.
+        """Decode one image, counted from the first one of the folder.
 
         Raises:
             MediaDecodeError: It is damaged, or of another size than the first.
@@ -72,7 +72,7 @@ class ImageFolderReader:
         if (width, height) != (self.info.width, self.info.height):
             raise MediaDecodeError(
                 f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
-                f"like {self._paths[0].name}; all pictures of a folder need one size"
+                f"like {self._paths[0].name}; all images of a folder need one size"
             )
         return Frame(
             index=index,
@@ -91,10 +91,10 @@ class ImageFolderReader:
         """Nothing is kept open."""
 
     def __iter__(self) -> Iterator[Frame]:
-        """Decode one picture after the other.
+        """Decode one image after the other.
 
         Raises:
-            MediaDecodeError: A picture is damaged, or of another size than the first.
+            MediaDecodeError: An image is damaged, or of another size than the first.
         """
         for index in range(len(self._paths)):
             elapsed = index * self.info.time_base

@@ -18,7 +18,7 @@ _WEB = re.compile(r"(https?):/+(?=[^/])", re.IGNORECASE)
 
 
 def web_address(path: Path | str) -> str | None:
-    """The address of a film on a web server, also if a path was made of it; None for files."""
+    """The address of a video on a web server, also if a path was made of it; None for files."""
     text = str(path)
     if _WEB.match(text) and not _is_there(Path(text)):
         return _WEB.sub(lambda found: f"{found[1].lower()}://", text, count=1)
@@ -46,13 +46,13 @@ def open_source(
     """Open a video file or an image sequence.
 
     Args:
-        path: A video, or a folder of pictures, or a pattern of their names ("shot_%04d.exr",
+        path: A video, or a folder of images, or a pattern of their names ("shot_%04d.exr",
             "shot_####.exr", "shot_*.exr"), or "-" for a video on standard input, or the address
             of a video on a web server.
         start: First frame: a number ("120"), seconds ("4.5s") or a timecode ("00:00:04.500"),
             both counted from the first frame. Frames keep their index and their time.
         end: The frame after the last, in the same forms.
-        frame_rate: Pictures per second of a folder, 24 if not given; not for videos.
+        frame_rate: Images per second of a folder, 24 if not given; not for videos.
         raw: "WIDTHxHEIGHT@RATE" of frames that are nothing but RGB pixels of 8 bit.
         allow_network: Whether addresses are opened.
         start_number: Images of a sequence with lower numbers in their names are left out.
@@ -78,9 +78,9 @@ def open_source(
     if start_number is not None:
         raise ConfigError(f"`start_number` is only for image sequences; {path} is none")
     if frame_rate is not None:
-        raise ConfigError(f"frame_rate is only for folders of pictures; {path} has its own")
+        raise ConfigError(f"frame_rate is only for folders of images; {path} has its own")
     if folder:
-        raise ConfigError(f"{path} is a folder of pictures; raw frames are one file or a pipe")
+        raise ConfigError(f"{path} is a folder of images; raw frames are one file or a pipe")
     if address is not None and not allow_network:
         raise ConfigError(
             f"{address} is on the network", hint="allow that with `allow_network=True`"

@@ -1,4 +1,4 @@
-"""Films that arrive byte by byte: from a pipe, or from a web server."""
+"""Videos that arrive byte by byte: from a pipe, or from a web server."""
 
 import os
 import select

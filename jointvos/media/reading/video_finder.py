@@ -182,11 +182,11 @@ class _Missed(Exception):
 def _from(path: Path, times: FrameMap, start: int | None) -> Iterator[tuple[int, VideoFrame]]:
     """Frames with their numbers from a keyframe on, -1 for those without."""
     with open_input(path) as container:
-        film = choose_stream(container, path)
-        film.thread_type = ThreadType.AUTO
+        video = choose_stream(container, path)
+        video.thread_type = ThreadType.AUTO
         if start is not None:
-            container.seek(start, stream=film, backward=True)
-        for picture in container.decode(film):
+            container.seek(start, stream=video, backward=True)
+        for picture in container.decode(video):
             number = times.number(picture.pts)
             yield -1 if number is None else number, picture
 
@@ -194,6 +194,6 @@ def _from(path: Path, times: FrameMap, start: int | None) -> Iterator[tuple[int,
 def _from_start(path: Path) -> Iterator[tuple[int, VideoFrame]]:
     """Frames counted from the first."""
     with open_input(path) as container:
-        film = choose_stream(container, path)
-        film.thread_type = ThreadType.AUTO
-        yield from enumerate(container.decode(film))
+        video = choose_stream(container, path)
+        video.thread_type = ThreadType.AUTO
+        yield from enumerate(container.decode(video))

@@ -78,7 +78,7 @@ class VideoReader:
             raise
         self.info = self._describe()
         self._refuse_late_start()
-        for doubt in doubts_about(self._container, self._film):
+        for doubt in doubts_about(self._container, self._video):
             _log.warning("%s %s", self._name, doubt)
         if self._pixels.hdr is not None and not deep:
             _log.warning(
@@ -89,12 +89,12 @@ class VideoReader:
 
     @property
     def first(self) -> VideoFrame:
-        """The first picture as it is stored, which tells how all are shown."""
+        """The first image as it is stored, which tells how all are shown."""
         return self._first
 
     @property
     def orientation(self) -> Orientation:
-        """How the pictures of the file are turned to stand upright."""
+        """How the images of the file are turned to stand upright."""
         return self._pixels.orientation
 
     def __enter__(self) -> "VideoReader":
@@ -170,11 +170,11 @@ class VideoReader:
             self._container = open_input(self._path)
         else:
             self._container = open_stream(self._stream)
-        self._film = choose_stream(self._container, self._path)
+        self._video = choose_stream(self._container, self._path)
         # With threads per slice, PyAV's default, is_corrupt would never be set.
-        self._film.thread_type = ThreadType.AUTO
-        self._rate = frame_rate(self._film)
-        self._time_base = self._film.time_base or 1 / self._rate
+        self._video.thread_type = ThreadType.AUTO
+        self._rate = frame_rate(self._video)
+        self._time_base = self._video.time_base or 1 / self._rate
         self._first_s = 0.0
         self._cut_short = False
         self._pictures = self._decode()
@@ -183,7 +183,7 @@ class VideoReader:
         self._pixels = FramePixels(self._first)
 
     def _decode(self) -> Iterator[VideoFrame]:
-        """Pictures as long as they are good; raises behind them if there should be more."""
+        """Images as long as they are good; raises behind them if there should be more."""
         clock = Clock(self._time_base, self._rate)
         pictures = self._raw_pictures()
         count = 0
@@ -212,7 +212,7 @@ class VideoReader:
     def _raw_pictures(self) -> Iterator[VideoFrame]:
         """What the decoder makes of the packets, but for a last one that is not complete."""
         waiting: Packet[VideoStream] | None = None
-        for packet in self._container.demux(self._film):
+        for packet in self._container.demux(self._video):
             last = not packet.size  # empty, it tells the decoder to give what it holds back
             if last and waiting is not None and waiting.is_corrupt:
                 self._cut_short, waiting = True, None
@@ -234,10 +234,10 @@ class VideoReader:
         """Whether there should be more behind the last frame."""
         if self._cut_short or self._bytes_end_early():
             return True
-        expected = stream_duration(self._container, self._film, self._first_s)
+        expected = stream_duration(self._container, self._video, self._first_s)
         if expected is None:
             return False
-        frame_s = 1 / float(self._film.average_rate or self._rate)
+        frame_s = 1 / float(self._video.average_rate or self._rate)
         return float(clock.elapsed) + frame_s < expected - max(2 * frame_s, 0.1)
 
     def _damaged(self, count: int, why: str) -> MediaDecodeError:
@@ -251,9 +251,9 @@ class VideoReader:
 
     def _expected_count(self) -> int | None:
         """The container's own count, unless an edit list hides frames from view."""
-        duration = stream_duration(self._container, self._film, self._first_s)
-        rate = self._film.average_rate or self._rate
-        counts = [self._film.frames, round(duration * float(rate)) if duration else 0]
+        duration = stream_duration(self._container, self._video, self._first_s)
+        rate = self._video.average_rate or self._rate
+        counts = [self._video.frames, round(duration * float(rate)) if duration else 0]
         return min((count for count in counts if count > 0), default=None)
 
     def _refuse_late_start(self) -> None:
@@ -267,7 +267,7 @@ class VideoReader:
 
     def _describe(self) -> VideoInfo:
         width, height = self._first.width, self._first.height
-        aspect = self._film.sample_aspect_ratio or Fraction(1)
+        aspect = self._video.sample_aspect_ratio or Fraction(1)
         if self._pixels.orientation.swaps_sides:
             width, height, aspect = height, width, 1 / aspect
         return VideoInfo(
@@ -280,7 +280,7 @@ class VideoReader:
             sample_aspect_ratio=aspect,
             # Sound is copied by reading the file once more, which a pipe does not allow.
             has_audio=bool(self._container.streams.audio) and self._path.is_file(),
-            colour_tags=self._pixels.colour_tags,
+            color_tags=self._pixels.color_tags,
             first_pts=self._first.pts or 0,
             hdr=self._pixels.hdr if self._deep else None,
         )

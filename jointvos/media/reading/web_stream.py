@@ -1,4 +1,4 @@
-"""A film on a web server: nothing but what is asked for, and never for ever.
+"""A video on a web server: nothing but what is asked for, and never for ever.
 
 The codec library has protocols of its own; they check no certificates and know no proxies.
 """
@@ -15,7 +15,7 @@ PATIENCE = Patience(stall_s=20.0)
 
 
 class WebStream(ByteStream):
-    """The answer to a request for a film, read from front to back."""
+    """The answer to a request for a video, read from front to back."""
 
     def __init__(self, address: str, answer: Answer) -> None:
         """Take over an answer; see `open_web`."""
@@ -53,7 +53,7 @@ class WebStream(ByteStream):
         try:
             with with_reasons():
                 if self._answer is None:
-                    self._answer = _film(self.name, self._at)
+                    self._answer = _video(self.name, self._at)
                 data = self._answer.read1(size, decode_content=False)
         except WebError as error:
             if self._stopped.is_set():
@@ -67,7 +67,7 @@ class WebStream(ByteStream):
 
 
 class SeekableWebStream(WebStream):
-    """A film of which the server gives any part; it is asked anew to go back or ahead."""
+    """A video of which the server gives any part; it is asked anew to go back or ahead."""
 
     def __init__(self, address: str, answer: Answer, size: int) -> None:
         super().__init__(address, answer)
@@ -92,13 +92,13 @@ class SeekableWebStream(WebStream):
 
 
 def open_web(address: str) -> WebStream:
-    """Ask for a film.
+    """Ask for a video.
 
     Raises:
-        MediaOpenError: There is no such server or film, or it does not answer in time.
+        MediaOpenError: There is no such server or video, or it does not answer in time.
     """
     try:
-        answer = _film(address, 0)
+        answer = _video(address, 0)
     except WebError as error:
         raise MediaOpenError(f"{address}: {error}") from error
     size = length_of(answer)
@@ -107,8 +107,8 @@ def open_web(address: str) -> WebStream:
     return WebStream(address, answer)
 
 
-def _film(address: str, start: int) -> Answer:
-    """The film from a byte on.
+def _video(address: str, start: int) -> Answer:
+    """The video from a byte on.
 
     Raises:
         WebError: There is none.

@@ -1,4 +1,4 @@
-"""The objects alone: films and pictures with transparency."""
+"""The objects alone: videos and images with transparency."""
 
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def _check_images(format: str) -> None:
 
 
 class AlphaVideoSink(VideoSink):
-    """A film with straight alpha: ProRes 4444 in .mov, VP9 in .webm.
+    """A video with straight alpha: ProRes 4444 in .mov, VP9 in .webm.
 
     When it is complete it is read back; without the alpha that was written it does not appear.
     """
@@ -114,10 +114,10 @@ class AlphaVideoSink(VideoSink):
     def __init__(
         self, path: Path, info: VideoInfo, *, overwrite: bool = False, sound: bool = True
     ) -> None:
-        """Check that the film can be written; see `StagedSink`.
+        """Check that the video can be written; see `StagedSink`.
 
         Args:
-            path: Where the film will stand; the suffix decides on the format.
+            path: Where the video will stand; the suffix decides on the format.
             info: The source.
             overwrite: Whether it may replace what is there.
             sound: Whether the source's sound is copied.
@@ -140,7 +140,7 @@ class AlphaVideoSink(VideoSink):
         _format(path)
         super().check(path, overwrite=overwrite, source=source)
 
-    def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
+    def _image(self, frame: Frame, result: FrameResult) -> Pixels:
         soft = foreground(result)
         if self._first is None:
             self._first = soft
@@ -163,7 +163,7 @@ class AlphaVideoSink(VideoSink):
 def _format(path: Path) -> VideoFormat:
     suffix = path.suffix.lower()
     if suffix not in ALPHA_FORMATS:
-        why = _WHY_NOT.get(suffix, f"{suffix or 'no suffix'} is no film with transparency")
+        why = _WHY_NOT.get(suffix, f"{suffix or 'no suffix'} is no video with transparency")
         raise ConfigError(
             f"{path}: {why}; use .mov (ProRes 4444), .webm (VP9) or a folder of PNG files"
         )
@@ -173,18 +173,18 @@ def _format(path: Path) -> VideoFormat:
 def _read_back(path: Path) -> tuple[Soft | None, int]:
     """Alpha of the first frame, None if there is none, and the number of frames."""
     alpha: Soft | None = None
-    with av.open("file:" + str(path)) as film:
-        stream = film.streams.video[0]
+    with av.open("file:" + str(path)) as video:
+        stream = video.streams.video[0]
         decoder = stream.codec_context
         if decoder.name == "vp9":  # whose usual decoder drops the alpha
             decoder = av.CodecContext.create("libvpx-vp9", "r")
         assert isinstance(decoder, VideoCodecContext)
-        count, pictures = 0, list[VideoFrame]()
-        for packet in film.demux(stream):
-            if not pictures:
-                pictures = decoder.decode(packet if packet.size else None)
+        count, images = 0, list[VideoFrame]()
+        for packet in video.demux(stream):
+            if not images:
+                images = decoder.decode(packet if packet.size else None)
             count += bool(packet.size)
-        if pictures and any(plane.is_alpha for plane in pictures[0].format.components):
-            back = pictures[0].to_ndarray(format="rgba64le")
+        if images and any(plane.is_alpha for plane in images[0].format.components):
+            back = images[0].to_ndarray(format="rgba64le")
             alpha = back[..., 3].astype(np.float32) / np.float32(65535)
     return alpha, count

@@ -1,4 +1,4 @@
-"""Coding pictures into a GIF or an animated WebP: previews for web pages and messages."""
+"""Coding images into a GIF or an animated WebP: previews for web pages and messages."""
 
 import tempfile
 from collections.abc import Iterator
@@ -49,20 +49,20 @@ class AnimationEncoder:
         self._first = self._last = Fraction(0)
         self._written = False
 
-    def write(self, picture: Pixels | VideoFrame, frame: Frame) -> None:
-        """Add a picture, RGB uint8 [H,W,3], at the time of a frame.
+    def write(self, image: Pixels | VideoFrame, frame: Frame) -> None:
+        """Add an image, RGB uint8 [H,W,3], at the time of a frame.
 
         Raises:
             EncodeError: The encoder or the disk refuses.
         """
-        assert isinstance(picture, np.ndarray)
+        assert isinstance(image, np.ndarray)
         time = frame.pts * self._info.time_base
         if not self._written:
             self._first = time
         elif time - self._last < _SHORTEST:
             return
         self._written, self._last = True, time
-        values: NDArray[Any] = np.require(picture, requirements="C")
+        values: NDArray[Any] = np.require(image, requirements="C")
         coded = VideoFrame.from_ndarray(values, format="rgb24")
         coded.pts, coded.time_base = round((time - self._first) / _TICK), _TICK
         try:
@@ -139,26 +139,26 @@ class _Spool:
         maker.link_to(self._graph.add("buffersink"))
         self._graph.configure()
 
-    def write(self, picture: VideoFrame) -> None:
-        """Let a picture wait."""
-        exact = self._reformatter.reformat(picture, format=_EXACT)
+    def write(self, image: VideoFrame) -> None:
+        """Let an image wait."""
+        exact = self._reformatter.reformat(image, format=_EXACT)
         self._graph.push(exact)
         assert not list(_results(self._graph))  # asking is what makes it work, frame by frame
         for packet in self._stream.encode(exact):
             self._container.mux(packet)
 
     def with_palette(self) -> Iterator[VideoFrame]:
-        """All pictures in the colors of their palette."""
+        """All images in the colors of their palette."""
         for packet in self._stream.encode(None):
             self._container.mux(packet)
         self._container.close()
         self._graph.push(None)
         (palette,) = _results(self._graph)
         graph = Graph()
-        pictures = _source(graph, self._info.width, self._info.height, _EXACT)
+        images = _source(graph, self._info.width, self._info.height, _EXACT)
         colors = _source(graph, palette.width, palette.height, palette.format.name)
         painter = graph.add("paletteuse", "diff_mode=rectangle")  # what rests is left as it is
-        pictures.link_to(painter, 0, 0)
+        images.link_to(painter, 0, 0)
         colors.link_to(painter, 0, 1)
         painter.link_to(graph.add("buffersink"))
         graph.configure()
@@ -166,10 +166,10 @@ class _Spool:
         colors.push(None)
         self._file.seek(0)
         with av.open(self._place, format=_SPOOL.container) as waiting:
-            for picture in waiting.decode(video=0):
-                pictures.push(picture)
+            for image in waiting.decode(video=0):
+                images.push(image)
                 yield from _results(graph)
-        pictures.push(None)
+        images.push(None)
         yield from _results(graph)
 
     def close(self) -> None:

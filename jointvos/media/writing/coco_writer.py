@@ -127,7 +127,7 @@ class CocoSink(_JsonSink):
     """Every frame is an image and every object seen in it an annotation; one video.
 
     Keys beyond those of COCO are those of COCO-VID (`videos`, `video_id`, `frame_id`), `track_id`,
-    which is the id of the object, `time` in seconds, and `score`, the mean probability.
+    which is the ID of the object, `time` in seconds, and `score`, the mean probability.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class YtvisSink(_JsonSink):
     """An annotation per object, with a list of masks over all frames, as in YouTube-VIS.
 
     `segmentations`, `bboxes` and `areas` have an entry per frame, null where the object is not
-    seen. Keys beyond those of YouTube-VIS are `track_id`, which is the id of the object, and in
+    seen. Keys beyond those of YouTube-VIS are `track_id`, which is the ID of the object, and in
     the video `frame_ids` and `times` in seconds.
     """
 

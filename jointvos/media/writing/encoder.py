@@ -1,4 +1,4 @@
-"""Coding pictures into a film with the times, shape, sound and tags of its source."""
+"""Coding images into a video with the times, shape, sound and tags of its source."""
 
 import logging
 from contextlib import suppress
@@ -42,7 +42,7 @@ _USUAL_TRANSFER = {_BT2020: 14}  # else the same number
 _UNKNOWN = (0, 2, 3)
 _TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
 _NOT_YUV = ("gray", "gray16le", "rgb24", "rgba", "bgr0", "bgra")
-_PICTURES = {
+_IMAGES = {
     (np.uint8, 1): "gray",
     (np.uint16, 1): "gray16le",
     (np.uint8, 3): "rgb24",
@@ -51,15 +51,15 @@ _PICTURES = {
     (np.uint16, 4): "rgba64le",
 }
 
-# Microseconds that the muxer waits for a subtitle before it writes the pictures it holds.
+# Microseconds that the muxer waits for a subtitle before it writes the images it holds.
 _SOON = {"max_interleave_delta": "1000000"}
 
 Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
-"""What is coded: RGB, RGBA or grey of 8 or 16 bit, [Hv,Wv,3], [Hv,Wv,4] or [Hv,Wv]."""
+"""What is coded: RGB, RGBA or gray of 8 or 16 bit, [Hv,Wv,3], [Hv,Wv,4] or [Hv,Wv]."""
 
 
 @dataclass(frozen=True)
-class _Colours:
+class _Colors:
     """What the numbers of pixels mean, in those of H.273; without it players guess."""
 
     matrix: int
@@ -68,13 +68,13 @@ class _Colours:
     range: ColorRange
 
     def tag(self, what: VideoCodecContext | VideoFrame) -> None:
-        """Say so of a film or of a frame."""
+        """Say so of a video or of a frame."""
         what.colorspace, what.color_primaries = self.matrix, self.primaries
         what.color_trc, what.color_range = self.transfer, self.range
 
 
 class VideoEncoder:
-    """One film being written; the file is made with the first picture."""
+    """One video being written; the file is made with the first image."""
 
     def __init__(
         self,
@@ -107,21 +107,21 @@ class VideoEncoder:
         self._last = 0
         self._given = self._coded = 0
 
-    def write(self, picture: Pixels | VideoFrame, frame: Frame) -> None:
-        """Encode a picture, or what it is in the format's own pixels, at the time of a frame.
+    def write(self, image: Pixels | VideoFrame, frame: Frame) -> None:
+        """Encode an image, or what it is in the format's own pixels, at the time of a frame.
 
-        If the first frame is not the source's first, or before 0, the film starts at 0.
+        If the first frame is not the source's first, or before 0, the video starts at 0.
 
         Raises:
             EncodeError: The encoder or the disk refuses.
-            BrokenPipeError: The film goes to stdout, and nobody reads it any more.
+            BrokenPipeError: The video goes to stdout, and nobody reads it any more.
         """
         try:
             if self._container is None:
                 self._open(frame)
                 with scheduling_kept():
                     self._stream.codec_context.open(strict=False)
-            coded = self._convert(picture)
+            coded = self._convert(image)
             coded.pts, coded.time_base = frame.pts - self._shift, self._info.time_base
             coded.duration = self._step
             if not self._format.keeps_times:
@@ -140,7 +140,7 @@ class VideoEncoder:
 
         Raises:
             EncodeError: The encoder or the disk refuses, or a frame was lost.
-            BrokenPipeError: The film goes to stdout, and nobody reads it any more.
+            BrokenPipeError: The video goes to stdout, and nobody reads it any more.
         """
         if self._container is None:
             return
@@ -190,20 +190,20 @@ class VideoEncoder:
         context.time_base = stream.time_base = time_base
         if info.sample_aspect_ratio != 1:
             context.sample_aspect_ratio = info.sample_aspect_ratio
-            if format.codec not in _TELL_SHAPE:  # only the picture's own header can say it
+            if format.codec not in _TELL_SHAPE:  # only the image's own header can say it
                 _log.warning(
                     "%s: the pixels of the source are %s times as wide as high, which this format "
-                    "does not keep; players will show the film too narrow or too wide",
+                    "does not keep; players will show the video too narrow or too wide",
                     *(self._name, info.sample_aspect_ratio),
                 )
-        self._colours = self._chosen_colours(context.pix_fmt)
-        self._colours.tag(context)
+        self._colors = self._chosen_colors(context.pix_fmt)
+        self._colors.tag(context)
         self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
         if info.timecode is not None and (
             timecode := Timecode.parse(info.timecode, info.frame_rate)
         ):
             stream.metadata["timecode"] = str(timecode + first.index)
-        # They are copied by reading the film once more, which a pipe does not allow.
+        # They are copied by reading the video once more, which a pipe does not allow.
         if info.is_video and info.path.is_file() and format.keeps_times:
             start = first.pts * info.time_base
             end = None
@@ -222,52 +222,52 @@ class VideoEncoder:
                 subtitles=self._with_subtitles,
             )
 
-    def _chosen_colours(self, pixels: str) -> "_Colours":
+    def _chosen_colors(self, pixels: str) -> "_Colors":
         """How `_convert` turns RGB into what is coded; as in the source if it can."""
-        matrix, primaries, transfer = self._info.colour_tags
+        matrix, primaries, transfer = self._info.color_tags
         if self._format.deep and self._info.hdr is not None:
             curve = _PQ if self._info.hdr == "pq" else _HLG
-            return _Colours(_BT2020, _BT2020, curve, ColorRange.MPEG)
-        if pixels.startswith("gray"):  # ids and probabilities have no colour
-            return _Colours(_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, ColorRange.JPEG)
+            return _Colors(_BT2020, _BT2020, curve, ColorRange.MPEG)
+        if pixels.startswith("gray"):  # IDs and probabilities have no color
+            return _Colors(_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, ColorRange.JPEG)
         if pixels in _NOT_YUV:
             known = matrix in _MATRICES and transfer not in (_PQ, _HLG)  # it is HDR no longer
             rest = (primaries, transfer) if known else (_UNSPECIFIED, _UNSPECIFIED)
-            return _Colours(_RGB, *rest, ColorRange.JPEG)
-        if matrix not in _MATRICES or transfer in (_PQ, _HLG):  # pictures are never HDR here
+            return _Colors(_RGB, *rest, ColorRange.JPEG)
+        if matrix not in _MATRICES or transfer in (_PQ, _HLG):  # images are never HDR here
             matrix = primaries = transfer = _BT709 if self._info.height >= 720 else _SMPTE170M
-        return _Colours(
+        return _Colors(
             matrix,
             matrix if primaries in _UNKNOWN else primaries,
             _USUAL_TRANSFER.get(matrix, matrix) if transfer in _UNKNOWN else transfer,
             ColorRange.JPEG if self._format.full_range else ColorRange.MPEG,
         )
 
-    def _convert(self, picture: Pixels | VideoFrame) -> VideoFrame:
-        if isinstance(picture, VideoFrame):
-            self._colours.tag(picture)
-            return picture
-        known = _PICTURES[picture.dtype.type, picture.shape[2] if picture.ndim == 3 else 1]
-        values: NDArray[Any] = np.require(picture, requirements="C")
+    def _convert(self, image: Pixels | VideoFrame) -> VideoFrame:
+        if isinstance(image, VideoFrame):
+            self._colors.tag(image)
+            return image
+        known = _IMAGES[image.dtype.type, image.shape[2] if image.ndim == 3 else 1]
+        values: NDArray[Any] = np.require(image, requirements="C")
         frame = VideoFrame.from_ndarray(values, format=known)
         pixels = self._stream.codec_context.pix_fmt
         if pixels not in _NOT_YUV:
             frame = self._reformatter.reformat(
                 frame,
                 format=pixels,
-                dst_colorspace=_MATRICES[self._colours.matrix],
-                dst_color_range=self._colours.range,
+                dst_colorspace=_MATRICES[self._colors.matrix],
+                dst_color_range=self._colors.range,
                 threads=1,
             )
         elif pixels != known:
             frame = self._reformatter.reformat(frame, format=pixels, threads=1)
-        # Some encoders, as that of ProRes, write into every picture what its frame says.
-        self._colours.tag(frame)
+        # Some encoders, as that of ProRes, write into every image what its frame says.
+        self._colors.tag(frame)
         return frame
 
-    def _mux(self, picture: VideoFrame | None) -> None:
+    def _mux(self, image: VideoFrame | None) -> None:
         assert self._container is not None
-        for packet in self._stream.encode(picture):
+        for packet in self._stream.encode(image):
             self._container.mux(packet)
             self._coded += 1
 
@@ -276,4 +276,4 @@ class VideoEncoder:
             return error
         if isinstance(error, BrokenPipeError) and self._path == STDOUT:
             return BrokenPipeError(*error.args[:2])
-        return EncodeError(f"{self._name}: writing the film failed: {reason(error)}")
+        return EncodeError(f"{self._name}: writing the video failed: {reason(error)}")

@@ -76,8 +76,8 @@ VIDEO_FORMATS: Mapping[str, VideoFormat] = {
 ANIMATIONS = (".gif", ".webp")
 """Those for a short preview on a web page: silent, small, and repeated without end."""
 
-LOSSLESS_GREY = VideoFormat("matroska", "ffv1", {"level": "3"}, pixels="gray")
-"""Grey values that come back exactly."""
+LOSSLESS_GRAY = VideoFormat("matroska", "ffv1", {"level": "3"}, pixels="gray")
+"""Gray values that come back exactly."""
 
 ALPHA_FORMATS: Mapping[str, VideoFormat] = {
     ".mov": VideoFormat(
@@ -92,7 +92,7 @@ ALPHA_FORMATS: Mapping[str, VideoFormat] = {
         "webm", "libvpx-vp9", {**_VP9, "crf": "20", "auto-alt-ref": "0"}, {}, "yuva420p"
     ),
 }
-"""Films with transparency, by suffix."""
+"""Videos with transparency, by suffix."""
 
 MATTE_FORMATS: Mapping[str, VideoFormat] = {
     # Edges in black and white ring at the usual quality; finer costs 1 kB per frame of 1280x720.
@@ -103,7 +103,7 @@ MATTE_FORMATS: Mapping[str, VideoFormat] = {
 }
 """Black-and-white videos, by suffix; with 10 bits where the codec has them."""
 
-# A reader at the other end of a pipe gets every picture as soon as it is there.
+# A reader at the other end of a pipe gets every image as soon as it is there.
 _AT_ONCE = {"flush_packets": "1"}
 
 STREAM_FORMATS: Mapping[str, VideoFormat] = {
@@ -133,7 +133,7 @@ ENCODERS: Mapping[str, _Encoder] = {
     "h264": _Encoder("libx264", _H264, _MP4S),
     "h265": _Encoder(
         "libx265",
-        # With B frames, x265 gives films of one or two frames random decoding times.
+        # With B frames, x265 gives videos of one or two frames random decoding times.
         {"crf": "20", "preset": "fast", "x265-params": "log-level=none:bframes=0"},
         _MP4S,
         hdr="yuv420p10le",
@@ -174,10 +174,10 @@ def choose_format(
     size: tuple[int, int] = TRIAL_SIZE,
     hdr: bool = False,
 ) -> VideoFormat:
-    """The format of a film for looking at; whether its encoder can be had is tried at once.
+    """The format of a video for looking at; whether its encoder can be had is tried at once.
 
     Args:
-        path: Where the film will stand; its suffix decides on the container.
+        path: Where the video will stand; its suffix decides on the container.
         encoder: One of `ENCODERS`; the container's usual one by default.
         crf: Quality, lower is better; the encoder's usual value by default.
         size: Columns and rows that an encoder asked for is tried with.
@@ -189,7 +189,7 @@ def choose_format(
     usual = VIDEO_FORMATS.get(path.suffix.lower())
     if usual is None:
         raise ConfigError(
-            f"{path}: films can be written to files ending in {', '.join(VIDEO_FORMATS)}"
+            f"{path}: videos can be written to files ending in {', '.join(VIDEO_FORMATS)}"
         )
     if encoder is None and crf is None:
         return usual

@@ -75,7 +75,7 @@ class MatteVideoSink(VideoSink):
         _format(path, luma_range)
         super().check(path, overwrite=overwrite, source=source)
 
-    def _picture(self, frame: Frame, result: FrameResult) -> VideoFrame:
+    def _image(self, frame: Frame, result: FrameResult) -> VideoFrame:
         return _coded(matte(result, self._object_id, hard=self._hard), self._format)
 
 

@@ -1,4 +1,4 @@
-"""What a film brings along besides its pictures: sound, subtitles, timecode, tags, chapters."""
+"""What a video brings along besides its images: sound, subtitles, timecode, tags, chapters."""
 
 import logging
 from fractions import Fraction
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("jointvos.media")
 
-# Said by every container of itself, or carried over with its film.
+# Said by every container of itself, or carried over with its video.
 _OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-_OF_THE_FILM = {"timecode", "reel_name"}
+_OF_THE_VIDEO = {"timecode", "reel_name"}
 _WITH_FONTS = "matroska"
 
 
 class Companions:
-    """All of that on its way from a film into an output, picture by picture."""
+    """All of that on its way from a video into an output, image by image."""
 
     def __init__(
         self,
         source: Path,
         output: av.container.OutputContainer,
-        film: VideoStream,
+        video: VideoStream,
         *,
         start: Fraction,
         end: Fraction | None,
@@ -45,23 +45,23 @@ class Companions:
         """Add the streams and the metadata to the output.
 
         Args:
-            source: The film.
+            source: The video.
             output: Not yet begun.
-            film: Its stream of pictures.
-            start: Seconds in the film where the output begins.
-            end: Seconds in the film where the output is likely to end.
-            shift: Seconds by which the output is earlier than the film.
-            skipped: Seconds of the film before the output begins.
+            video: Its stream of images.
+            start: Seconds in the video where the output begins.
+            end: Seconds in the video where the output is likely to end.
+            shift: Seconds by which the output is earlier than the video.
+            skipped: Seconds of the video before the output begins.
             sound: Whether sound is copied.
             subtitles: Whether subtitles and fonts are copied.
         """
         self._tracks: list[TrackCopy] = []
         with open_input(source) as container:
             chosen = choose_stream(container, source)
-            film.metadata.update(stream_tags(chosen))
-            _carry_timecode(container, chosen, film, source, skipped)
+            video.metadata.update(stream_tags(chosen))
+            _carry_timecode(container, chosen, video, source, skipped)
             tags = container.metadata.items()
-            own = _OF_THE_FILE | _OF_THE_FILM
+            own = _OF_THE_FILE | _OF_THE_VIDEO
             output.metadata.update({k: v for k, v in tags if k.lower() not in own})
             chapters = [
                 moved
@@ -82,25 +82,25 @@ class Companions:
                 raise
 
     def copy_until(self, time_s: Fraction | float) -> None:
-        """Write what begins before a time of the film."""
+        """Write what begins before a time of the video."""
         for track in self._tracks:
             track.copy_until(time_s)
 
     def finish(self, end_s: Fraction) -> None:
-        """Write the rest: up to where the pictures end or, if that is the film's end, all."""
+        """Write the rest: up to where the images end or, if that is the video's end, all."""
         for track in self._tracks:
             track.finish(end_s)
 
     def close(self) -> None:
-        """Let go of the film."""
+        """Let go of the video."""
         for track in self._tracks:
             track.close()
 
 
 def _carry_timecode(
     container: av.container.InputContainer,
-    source_film: VideoStream,
-    film: VideoStream,
+    source_video: VideoStream,
+    video: VideoStream,
     source: Path,
     skipped: Fraction,
 ) -> None:
@@ -108,8 +108,8 @@ def _carry_timecode(
 
     The muxers of .mov and .mp4 make a track of it, that of .mkv a tag.
     """
-    text = tag_of(container, source_film, "timecode")
-    rate = frame_rate(source_film)
+    text = tag_of(container, source_video, "timecode")
+    rate = frame_rate(source_video)
     timecode = sony_timecode(source, rate) if text is None else Timecode.parse(text, rate)
     if timecode is None and text is None:
         return
@@ -119,9 +119,9 @@ def _carry_timecode(
             *(source, text, float(rate)),
         )
         return
-    film.metadata["timecode"] = str(timecode + round(skipped * rate))
-    if (reel := tag_of(container, source_film, "reel_name")) is not None:
-        film.metadata["reel_name"] = reel
+    video.metadata["timecode"] = str(timecode + round(skipped * rate))
+    if (reel := tag_of(container, source_video, "reel_name")) is not None:
+        video.metadata["reel_name"] = reel
 
 
 def _moved(

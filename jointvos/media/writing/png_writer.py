@@ -1,4 +1,4 @@
-"""One PNG of ids per frame."""
+"""One PNG of IDs per frame."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from jointvos.types import Frame, FrameResult
 
 
 class PngSequenceSink(StagedFolder):
-    """A folder with `<frame.name>.png` per frame: ids as indices, in DAVIS colours.
+    """A folder with `<frame.name>.png` per frame: IDs as indices, in DAVIS colors.
 
-    Label maps of uint16 become 16 bit grey instead, for a palette ends at 255.
+    Label maps of uint16 become 16 bit gray instead, for a palette ends at 255.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class PngSequenceSink(StagedFolder):
             directory: Where the folder will stand.
             overwrite: Whether it may replace what is there.
             source: The input, which is never overwritten.
-            wide: Whether all are written with 16 bit, as an id above 254 is to come.
+            wide: Whether all are written with 16 bit, as an ID above 254 is to come.
 
         Raises:
             OutputError: It cannot be written there.

@@ -16,12 +16,12 @@ from jointvos.files.staged import StagedFile
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import cut_out, object_probabilities, to_8_bit, to_16_bit
 from jointvos.media.reading.containers import AV_ERRORS, reason
-from jointvos.media.writing.formats import LOSSLESS_GREY, MATTE_FORMATS
+from jointvos.media.writing.formats import LOSSLESS_GRAY, MATTE_FORMATS
 from jointvos.types import Frame, FrameResult, VideoInfo
 
 
 class ProbabilityFolderSink(StagedFolder):
-    """A folder per object with `<frame.name>.png` per frame: its probability as grey values."""
+    """A folder per object with `<frame.name>.png` per frame: its probability as gray values."""
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class ProbabilityFolderSink(StagedFolder):
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
         for state, soft in zip(result.objects, object_probabilities(result), strict=True):
-            grey = to_8_bit(soft) if self._bits == 8 else to_16_bit(soft)
-            write_png(self._object_folder(state.id) / f"{frame.name}.png", grey)
+            gray = to_8_bit(soft) if self._bits == 8 else to_16_bit(soft)
+            write_png(self._object_folder(state.id) / f"{frame.name}.png", gray)
 
 
 class ProbabilityVideoSink(StagedFile):
-    """A lossless film (.mkv, FFV1) with a grey stream per object: its probability.
+    """A lossless video (.mkv, FFV1) with a gray stream per object: its probability.
 
-    The streams have the titles "object 1", "object 2" and so on, by id.
+    The streams have the titles "object 1", "object 2" and so on, by ID.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class ProbabilityVideoSink(StagedFile):
         bits: int = 8,
         ids: Sequence[int] = (),
     ) -> None:
-        """Check that the film can be written; see `ProbabilityFolderSink`.
+        """Check that the video can be written; see `ProbabilityFolderSink`.
 
         Args:
-            path: Where the film will stand.
+            path: Where the video will stand.
             info: The source.
             overwrite: Whether it may replace what is there.
             bits: 8 or 16.
@@ -104,7 +104,7 @@ class ProbabilityVideoSink(StagedFile):
         if suffix != ".mkv":
             wanted = f"for a black-and-white video use `matte={str(path)!r}`"
             raise ConfigError(
-                f"{path}: probabilities go to a folder of PNG files or a film ending in .mkv",
+                f"{path}: probabilities go to a folder of PNG files or a video ending in .mkv",
                 hint=wanted if suffix in MATTE_FORMATS else "",
             )
         super().check(path, overwrite=overwrite, source=source)
@@ -128,17 +128,17 @@ class ProbabilityVideoSink(StagedFile):
             if unexpected := sorted(soft.keys() - self._streams.keys()):
                 raise EncodeError(
                     f"{self.path}: object {unexpected[0]} appears later than the first frame, "
-                    "where all streams of a film begin; write the probabilities to a folder"
+                    "where all streams of a video begin; write the probabilities to a folder"
                 )
             for object_id in self._streams:
                 values = soft.get(object_id, nothing)
-                picture = (
+                image = (
                     VideoFrame.from_ndarray(to_8_bit(values), format="gray")
                     if self._bits == 8
                     else VideoFrame.from_ndarray(to_16_bit(values), format="gray16le")
                 )
-                picture.pts, picture.time_base = frame.pts - self._shift, self._info.time_base
-                self._mux(self._streams[object_id], picture)
+                image.pts, image.time_base = frame.pts - self._shift, self._info.time_base
+                self._mux(self._streams[object_id], image)
         except AV_ERRORS as error:
             raise self._failure(error) from error
 
@@ -160,12 +160,12 @@ class ProbabilityVideoSink(StagedFile):
 
     def _open(self, first: Frame, ids: tuple[int, ...]) -> None:
         self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
-        self._container = av.open("file:" + str(self._staging), "w", format=LOSSLESS_GREY.container)
+        self._container = av.open("file:" + str(self._staging), "w", format=LOSSLESS_GRAY.container)
         for object_id in ids:
             stream = self._container.add_stream(
-                LOSSLESS_GREY.codec,
+                LOSSLESS_GRAY.codec,
                 rate=self._info.frame_rate,
-                options=dict(LOSSLESS_GREY.options),
+                options=dict(LOSSLESS_GRAY.options),
             )
             assert isinstance(stream, VideoStream)
             context = stream.codec_context
@@ -175,22 +175,22 @@ class ProbabilityVideoSink(StagedFile):
             stream.metadata["title"] = f"object {object_id}"
             self._streams[object_id] = stream
 
-    def _mux(self, stream: VideoStream, picture: VideoFrame | None) -> None:
+    def _mux(self, stream: VideoStream, image: VideoFrame | None) -> None:
         assert self._container is not None
-        for packet in stream.encode(picture):
+        for packet in stream.encode(image):
             self._container.mux(packet)
 
     def _failure(self, error: BaseException) -> EncodeError:
         if isinstance(error, EncodeError):
             return error
-        return EncodeError(f"{self.path}: writing the film failed: {reason(error)}")
+        return EncodeError(f"{self.path}: writing the video failed: {reason(error)}")
 
 
 class CropSink(StagedFolder):
     """A folder per object with `<frame.name>.png` where it is seen: cut out, straight alpha.
 
     A crop is the object's box and a margin for its soft edge; its place in the frame is noted in
-    the file as an offset (oFFs), which picture editors read.
+    the file as an offset (oFFs), which image editors read.
     """
 
     margin = 8

@@ -18,7 +18,7 @@ _DROP = 0x40
 
 
 def sony_timecode(path: Path, rate: Fraction) -> Timecode | None:
-    """The timecode of a film's first frame, None if the file has no such note.
+    """The timecode of a video's first frame, None if the file has no such note.
 
     At 50 and 60 frames a second Sony counts pairs of frames.
     """

@@ -1,4 +1,4 @@
-"""A film on stdout, for the next program in a pipe."""
+"""A video on stdout, for the next program in a pipe."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,28 +10,28 @@ from jointvos.media.writing.encoder import STDOUT, Pixels, VideoEncoder
 from jointvos.media.writing.formats import STREAM_FORMATS
 from jointvos.types import Frame, FrameResult, VideoInfo
 
-Kind: TypeAlias = Literal["rgb", "grey", "grey16", "rgba"]
+Kind: TypeAlias = Literal["rgb", "gray", "gray16", "rgba"]
 
 _PIXELS: dict[tuple[str, Kind], str | None] = {
     ("y4m", "rgb"): None,
-    ("y4m", "grey"): "gray",
+    ("y4m", "gray"): "gray",
     ("nut", "rgb"): "rgb24",
-    ("nut", "grey"): "gray",
-    ("nut", "grey16"): "gray16le",
+    ("nut", "gray"): "gray",
+    ("nut", "gray16"): "gray16le",
     ("nut", "rgba"): "rgba",
     ("mkv", "rgb"): "bgr0",
-    ("mkv", "grey"): "gray",
-    ("mkv", "grey16"): "gray16le",
+    ("mkv", "gray"): "gray",
+    ("mkv", "gray16"): "gray16le",
     ("mkv", "rgba"): "bgra",
     ("raw", "rgb"): "rgb24",
-    ("raw", "grey"): "gray",
-    ("raw", "grey16"): "gray16le",
+    ("raw", "gray"): "gray",
+    ("raw", "gray16"): "gray16le",
     ("raw", "rgba"): "rgba",
 }
 
 
 class StreamSink:
-    """Pictures that leave by stdout as soon as they are made.
+    """Images that leave by stdout as soon as they are made.
 
     Attributes:
         path: "-", what stands for stdout.
@@ -42,7 +42,7 @@ class StreamSink:
     def __init__(
         self,
         info: VideoInfo,
-        picture: Callable[[Frame, FrameResult], Pixels],
+        image: Callable[[Frame, FrameResult], Pixels],
         *,
         kind: Kind,
         format: str = "nut",
@@ -52,20 +52,20 @@ class StreamSink:
 
         Args:
             info: The source.
-            picture: What is shown of a frame.
-            kind: What `picture` returns: RGB, grey or RGBA, uint8, or grey of uint16.
+            image: What is shown of a frame.
+            kind: What `image` returns: RGB, gray or RGBA, uint8, or gray of uint16.
             format: "y4m" (YUV, coded with a little loss), "nut" or "mkv" (exact, with times), or
                 "raw" (exact, the bytes of the pixels and nothing else).
             sound: Whether the source's sound is copied, in nut and mkv.
 
         Raises:
-            ConfigError: The format is unknown or holds no such pictures.
+            ConfigError: The format is unknown or holds no such images.
         """
         self.check(kind, format)
         chosen = replace(STREAM_FORMATS[format], pixels=_PIXELS[format, kind])
         with_sound = sound and format in ("nut", "mkv")
         self._encoder = VideoEncoder(STDOUT, Path("stdout"), info, chosen, sound=with_sound)
-        self._picture = picture
+        self._image = image
         self._wrote = False
 
     @staticmethod
@@ -73,12 +73,12 @@ class StreamSink:
         """Refuse a format as making the sink would.
 
         Raises:
-            ConfigError: The format is unknown or holds no such pictures.
+            ConfigError: The format is unknown or holds no such images.
         """
         if format not in STREAM_FORMATS:
             raise ConfigError(f"no format {format!r}; expected {', '.join(STREAM_FORMATS)}")
         if (format, kind) not in _PIXELS:
-            what = "transparency" if kind == "rgba" else "ids above 254"
+            what = "transparency" if kind == "rgba" else "IDs above 254"
             raise ConfigError(f"{format} holds no {what}; use nut, mkv or raw")
 
     def write(self, frame: Frame, result: FrameResult) -> None:
@@ -89,7 +89,7 @@ class StreamSink:
             BrokenPipeError: Nobody reads stdout any more.
         """
         self._wrote = True
-        self._encoder.write(self._picture(frame, result), frame)
+        self._encoder.write(self._image(frame, result), frame)
 
     def close(self) -> None:
         """Send the rest.

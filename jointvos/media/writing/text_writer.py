@@ -73,7 +73,7 @@ class TextSink(StagedFile):
 
 
 class StatsSink(TextSink):
-    """A line per frame and object: area, box, centre, mean probability, lost or not, and name.
+    """A line per frame and object: area, box, center, mean probability, lost or not, and name.
 
     A table in .csv, where nothing stands in the fields of a lost object, or JSON Lines in .jsonl.
     """
@@ -123,18 +123,18 @@ class StatsSink(TextSink):
 
 _COLUMNS = (
     *("frame", "time", "object", "area", "x", "y", "width", "height"),
-    *("centre_x", "centre_y", "mean_probability", "lost", "paused", "cut"),
+    *("center_x", "center_y", "mean_probability", "lost", "paused", "cut"),
     "name",
 )
 
 
 def _row(record: Record) -> list[object]:
-    box, centre = record["box"] or [None] * 4, record["centre"] or [None] * 2
+    box, center = record["box"] or [None] * 4, record["center"] or [None] * 2
     assert isinstance(box, list)
-    assert isinstance(centre, list)
+    assert isinstance(center, list)
     numbers = [record[key] for key in ("frame", "time", "object", "area")]
     flags = [int(bool(record[key])) for key in ("lost", "paused", "cut")]
-    return [*numbers, *box, *centre, record["mean_probability"], *flags, record["name"]]
+    return [*numbers, *box, *center, record["mean_probability"], *flags, record["name"]]
 
 
 def object_record(state: ObjectState, names: Mapping[int, str]) -> Record:
@@ -148,7 +148,7 @@ def object_record(state: ObjectState, names: Mapping[int, str]) -> Record:
         "name": names.get(state.id),
         "area": state.area,
         "box": None if state.box is None else list(state.box),
-        "centre": None if state.centre is None else [round(c, 2) for c in state.centre],
+        "center": None if state.center is None else [round(c, 2) for c in state.center],
         "mean_probability": None if p is None else round(p, 4),
         "lost": state.area == 0,
         "paused": state.paused,

@@ -1,4 +1,4 @@
-"""Timecode: the number that a camera gave a film's first frame, by which editors find it again."""
+"""Timecode: the number that a camera gave a video's first frame, by which editors find it again."""
 
 import re
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class Timecode:
 
     @classmethod
     def parse(cls, text: str, rate: Fraction) -> "Timecode | None":
-        """Read hh:mm:ss:ff or hh:mm:ss;ff of a film of that rate; None if there is no such one."""
+        """Read hh:mm:ss:ff or hh:mm:ss;ff of a video of that rate; None if there is no such one."""
         match = _FORM.fullmatch(text.strip())
         if match is None:
             return None
@@ -66,10 +66,10 @@ class Timecode:
         return f"{hours:02}:{minutes:02}:{seconds:02}{';' if self.drop else ':'}{frames:02}"
 
 
-def tag_of(container: av.container.InputContainer, film: VideoStream, name: str) -> str | None:
-    """A tag of a film, of a data track (such as that of QuickTime's timecode), or of the file."""
+def tag_of(container: av.container.InputContainer, video: VideoStream, name: str) -> str | None:
+    """A tag of a video, of a data track (such as that of QuickTime's timecode), or of the file."""
     every: Iterable[dict[str, str]] = (
-        film.metadata,
+        video.metadata,
         *(stream.metadata for stream in container.streams.data),
         container.metadata,
     )

@@ -1,4 +1,4 @@
-"""Copying the sound or the subtitles of a film, as they are coded, into another one."""
+"""Copying the sound or the subtitles of a video, as they are coded, into another one."""
 
 import logging
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _log = logging.getLogger("jointvos.media")
 
 
 class TrackCopy:
-    """All streams of a kind on their way from a film into an output, picture by picture."""
+    """All streams of a kind on their way from a video into an output, image by image."""
 
     def __init__(
         self,
@@ -34,19 +34,19 @@ class TrackCopy:
         start: Fraction,
         shift: Fraction,
     ) -> None:
-        """Open the film and add its streams of that kind to the output.
+        """Open the video and add its streams of that kind to the output.
 
         Args:
-            source: The film.
+            source: The video.
             output: Not yet begun.
             kind: Which streams.
-            start: Seconds in the film from which they are wanted.
-            shift: Seconds by which the output is earlier than the film.
+            start: Seconds in the video from which they are wanted.
+            shift: Seconds by which the output is earlier than the video.
         """
         self._source, self._kind = source, kind
         self._output = output
         self._start, self._shift = start, shift
-        # Matroska can tell times before 0 only for Opus; else it would delay the pictures.
+        # Matroska can tell times before 0 only for Opus; else it would delay the images.
         self._from_zero = output.format.name in ("matroska", "webm")
         self._container = open_input(source)
         self._streams: dict[int, Stream] = {}
@@ -70,7 +70,7 @@ class TrackCopy:
         self._next = next(self._packets, None)
 
     def copy_until(self, time_s: Fraction | float) -> None:
-        """Write what begins before a time of the film."""
+        """Write what begins before a time of the video."""
         while self._next is not None and _time(self._next) < time_s:
             packet = self._next
             self._clip(packet)
@@ -82,8 +82,8 @@ class TrackCopy:
             self._next = next(self._packets, None)
 
     def finish(self, end_s: Fraction) -> None:
-        """Write the rest: up to where the pictures end or, if that is the film's end, all."""
-        self.copy_until(inf if end_s >= self._film_end() else end_s)
+        """Write the rest: up to where the images end or, if that is the video's end, all."""
+        self.copy_until(inf if end_s >= self._video_end() else end_s)
 
     def close(self) -> None:
         self._container.close()
@@ -96,14 +96,14 @@ class TrackCopy:
         packet.duration = (packet.duration or 0) - (first - packet.pts)
         packet.pts = packet.dts = first
 
-    def _film_end(self) -> float:
-        """Seconds at which the film's pictures are as good as over."""
+    def _video_end(self) -> float:
+        """Seconds at which the video's images are as good as over."""
         try:
-            film = choose_stream(self._container, self._source)
+            video = choose_stream(self._container, self._source)
         except MediaError:
             return inf
-        first = float((film.start_time or 0) * film.time_base) if film.time_base else 0.0
-        duration = stream_duration(self._container, film, first)
+        first = float((video.start_time or 0) * video.time_base) if video.time_base else 0.0
+        duration = stream_duration(self._container, video, first)
         return inf if duration is None else first + duration - 0.1
 
     def _read(self) -> "Iterator[Packet[Stream]]":

@@ -1,4 +1,4 @@
-"""Films of the result: masks drawn over the pictures, new backgrounds, or the masks alone."""
+"""Videos of the result: masks drawn over the images, new backgrounds, or the masks alone."""
 
 from abc import abstractmethod
 from dataclasses import replace
@@ -12,13 +12,13 @@ from av import VideoFrame
 from jointvos.errors import ConfigError
 from jointvos.files.staged import StagedFile
 from jointvos.masks.alpha import Background, composite, foreground
-from jointvos.masks.mask_file import as_grey
-from jointvos.masks.overlay import colour_labels, draw_overlay
-from jointvos.masks.palette import davis_colours, table_size
+from jointvos.masks.mask_file import as_gray
+from jointvos.masks.overlay import color_labels, draw_overlay
+from jointvos.masks.palette import davis_colors, table_size
 from jointvos.media.writing.animation import AnimationEncoder
 from jointvos.media.writing.depth import codes_16
 from jointvos.media.writing.encoder import Pixels, VideoEncoder
-from jointvos.media.writing.formats import ANIMATIONS, LOSSLESS_GREY, VideoFormat, choose_format
+from jointvos.media.writing.formats import ANIMATIONS, LOSSLESS_GRAY, VideoFormat, choose_format
 from jointvos.types import Frame, FrameResult, VideoInfo
 
 PREVIEW_WIDTH = 480
@@ -27,7 +27,7 @@ NARROWEST = 16
 
 
 class VideoSink(StagedFile):
-    """A film whose pictures come from `_picture`."""
+    """A video whose images come from `_image`."""
 
     def __init__(
         self,
@@ -40,16 +40,16 @@ class VideoSink(StagedFile):
         subtitles: bool = False,
         hdr: bool = False,
     ) -> None:
-        """Check that the film can be written; see `StagedSink`.
+        """Check that the video can be written; see `StagedSink`.
 
         Args:
-            path: Where the film will stand.
-            info: The source; of another size if pictures are to be scaled, see `scaled`.
+            path: Where the video will stand.
+            info: The source; of another size if images are to be scaled, see `scaled`.
             format: Container and codec.
             overwrite: Whether it may replace what is there.
             sound: Whether the source's sound is copied.
             subtitles: Whether its subtitles are copied.
-            hdr: Whether pictures are HDR if the source is and the format can hold it.
+            hdr: Whether images are HDR if the source is and the format can hold it.
 
         Raises:
             OutputError: It cannot be written there.
@@ -72,12 +72,12 @@ class VideoSink(StagedFile):
             EncodeError: The encoder or the disk refuses.
         """
         self._wrote = True
-        picture = self._picture(frame, result)
-        if isinstance(picture, np.ndarray) and picture.shape[1::-1] != self._size:
-            picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA).astype(
-                picture.dtype
+        image = self._image(frame, result)
+        if isinstance(image, np.ndarray) and image.shape[1::-1] != self._size:
+            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA).astype(
+                image.dtype
             )
-        self._encoder.write(picture, frame)
+        self._encoder.write(image, frame)
 
     def abort(self) -> None:
         """Leave nothing behind; does nothing after `commit`."""
@@ -88,17 +88,17 @@ class VideoSink(StagedFile):
         self._encoder.close()
 
     @abstractmethod
-    def _picture(self, frame: Frame, result: FrameResult) -> Pixels | VideoFrame: ...
+    def _image(self, frame: Frame, result: FrameResult) -> Pixels | VideoFrame: ...
 
 
 class OverlaySink(VideoSink):
-    """The film with its objects tinted and outlined, with its sound and subtitles.
+    """The video with its objects tinted and outlined, with its sound and subtitles.
 
     H.264 in .mp4, .m4v, .mov and .mkv, VP9 in .webm; .gif and animated .webp are silent previews of
     at most 480 columns and 50 frames per second. HDR stays HDR with the encoders h265, av1 and
     prores, if frames carry it, and is SDR with others. Else size, times and shape of pixels are the
     source's, but WebM keeps no shape; an odd size is kept by coding full chroma. If frames at
-    the start were left out, the film starts at 0.
+    the start were left out, the video starts at 0.
     """
 
     def __init__(
@@ -113,10 +113,10 @@ class OverlaySink(VideoSink):
         crf: int | None = None,
         max_width: int | None = None,
     ) -> None:
-        """Check that the film can be written; see `StagedSink`.
+        """Check that the video can be written; see `StagedSink`.
 
         Args:
-            path: Where the film will stand; the suffix decides on the format.
+            path: Where the video will stand; the suffix decides on the format.
             info: The source.
             overwrite: Whether it may replace what is there.
             alpha: Strength of the tint, 0 to 1.
@@ -156,14 +156,14 @@ class OverlaySink(VideoSink):
         choose_format(path, encoder, crf)
         super().check(path, overwrite=overwrite, source=source)
 
-    def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
+    def _image(self, frame: Frame, result: FrameResult) -> Pixels:
         if not self._deep or frame.deep is None:
             return draw_overlay(frame.image, result.labels, self._alpha)
         return draw_overlay(codes_16(frame), result.labels, self._alpha, self._hdr)
 
 
 class CompositeSink(VideoSink):
-    """The film with its objects before another background, with its sound and subtitles."""
+    """The video with its objects before another background, with its sound and subtitles."""
 
     def __init__(
         self,
@@ -177,21 +177,21 @@ class CompositeSink(VideoSink):
         crf: int | None = None,
         max_width: int | None = None,
     ) -> None:
-        """Check that the film can be written; see `OverlaySink`."""
+        """Check that the video can be written; see `OverlaySink`."""
         info = scaled(info, path, max_width)
         format = choose_format(path, encoder, crf, size=(info.width, info.height))
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._background = background
 
-    def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
+    def _image(self, frame: Frame, result: FrameResult) -> Pixels:
         return draw_composite(frame, result, self._background)
 
 
 class MaskVideoSink(VideoSink):
-    """The masks as a film without sound.
+    """The masks as a video without sound.
 
-    In .mkv it is lossless: FFV1, grey of 8 bit or, if wide, 16 bit; the grey value of a pixel is
-    its id. In .mp4, .m4v, .mov, .webm, .gif and .webp it is a view in DAVIS colours, coded with
+    In .mkv it is lossless: FFV1, gray of 8 bit or, if wide, 16 bit; the gray value of a pixel is
+    its ID. In .mp4, .m4v, .mov, .webm, .gif and .webp it is a view in DAVIS colors, coded with
     loss.
     """
 
@@ -204,14 +204,14 @@ class MaskVideoSink(VideoSink):
         wide: bool = False,
         max_width: int | None = None,
     ) -> None:
-        """Check that the film can be written; see `OverlaySink`.
+        """Check that the video can be written; see `OverlaySink`.
 
         Args:
-            path: Where the film will stand; the suffix decides on the format.
+            path: Where the video will stand; the suffix decides on the format.
             info: The source.
             overwrite: Whether it may replace what is there.
-            wide: Whether ids above 254 are to come; without it they are refused in .mkv.
-            max_width: Most columns of a view in colours; wider videos are scaled down.
+            wide: Whether IDs above 254 are to come; without it they are refused in .mkv.
+            max_width: Most columns of a view in colors; wider videos are scaled down.
 
         Raises:
             ConfigError: The suffix is unknown.
@@ -219,7 +219,7 @@ class MaskVideoSink(VideoSink):
         """
         self._lossless, self._wide = path.suffix.lower() == ".mkv", wide
         if self._lossless:
-            format = replace(LOSSLESS_GREY, pixels="gray16le") if wide else LOSSLESS_GREY
+            format = replace(LOSSLESS_GRAY, pixels="gray16le") if wide else LOSSLESS_GRAY
         else:
             info, format = scaled(info, path, max_width), choose_format(path)
         super().__init__(path, info, format, overwrite=overwrite)
@@ -230,10 +230,10 @@ class MaskVideoSink(VideoSink):
         choose_format(path)
         super().check(path, overwrite=overwrite, source=source)
 
-    def _picture(self, frame: Frame, result: FrameResult) -> Pixels:
+    def _image(self, frame: Frame, result: FrameResult) -> Pixels:
         if self._lossless:
-            return as_grey(result.labels, self._wide, self.path)
-        return colour_labels(result.labels, davis_colours(table_size(result.labels)))
+            return as_gray(result.labels, self._wide, self.path)
+        return color_labels(result.labels, davis_colors(table_size(result.labels)))
 
 
 def scaled(info: VideoInfo, path: Path, max_width: int | None) -> VideoInfo:

@@ -1,1 +1,1 @@
-"""What networks are trained on: pictures in motion of our own making, and real videos."""
+"""What networks are trained on: images in motion of our own making, and real videos."""

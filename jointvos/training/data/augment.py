@@ -1,6 +1,6 @@
-"""How a training scene is filmed: jittered search regions, turns, flips, colours, faults.
+"""How a training scene is filmed: jittered search regions, turns, flips, colors, faults.
 
-`film` decides everything about the shots, `develop` draws one of them on the CPU.
+`video` decides everything about the shots, `develop` draws one of them on the CPU.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ SMALLEST = 12.0  # pixels; the side of a target of which hardly anything is visi
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a picture.
+    """What is wrong with an image.
 
     Attributes:
         kind: What it is; "drag" smears the target alone, as where it moves faster than the shutter.
@@ -48,18 +48,18 @@ class Fault:
 
 @dataclass(frozen=True)
 class Shot:
-    """All that decides one picture of a mini-sequence.
+    """All that decides one image of a mini-sequence.
 
     Attributes:
         layers: Of one frame of a scene, bottom up.
         to_scene: Crop to scene pixels, [3,3].
-        colours: The change of colours, [3,4].
-        fault: What is wrong with the picture.
+        colors: The change of colors, [3,4].
+        fault: What is wrong with the image.
     """
 
     layers: tuple[Layer, ...]
     to_scene: Floats
-    colours: Floats
+    colors: Floats
     fault: Fault | None = None
 
 
@@ -81,7 +81,7 @@ def shoot(scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator) ->
     flip = np.diag([-1.0, 1.0, 1.0])
     flip[0, 2] = width - 1
     mirror = flip if rng.random() < 0.5 else np.eye(3)
-    colours = colour_change(rng)
+    colors = color_change(rng)
     shots: list[Shot] = []
     for t, frame in enumerate(scene):
         to_scene = training_region(frame.box, frame.size, crop_size, rng, first=t == 0)
@@ -96,7 +96,7 @@ def shoot(scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator) ->
             mask = visible_target(frame.layers, to_scene, crop_size)
             if not 0.003 < np.count_nonzero(mask) / mask.size < 0.75:
                 return None
-        light = rng.uniform(0.8, 1.2) * colours
+        light = rng.uniform(0.8, 1.2) * colors
         fault = None if t == 0 else draw_fault(crop_size, rng)
         shots.append(Shot(frame.layers, to_scene, light, fault))
     return shots
@@ -107,7 +107,7 @@ def training_region(
 ) -> Floats:
     """A search region of `SCALE` times the side of the jittered target box, as wide as the crop is.
 
-    As in inference at least one side fits into the picture, and the region is moved inside as far
+    As in inference at least one side fits into the image, and the region is moved inside as far
     as it fits. The first region keeps the target inside; later ones may lose some of it.
 
     Args:
@@ -141,20 +141,20 @@ def training_region(
     return to_scene
 
 
-def colour_change(rng: np.random.Generator) -> Floats:
+def color_change(rng: np.random.Generator) -> Floats:
     """One for a whole mini-sequence, [3,4]: gains, contrast, saturation; seldom gray."""
     gray = np.full((3, 3), 1.0) * [0.299, 0.587, 0.114]
     saturation = 0.0 if rng.random() < 0.05 else rng.uniform(0.6, 1.4)
     mixing = saturation * np.eye(3) + (1 - saturation) * gray
     contrast = rng.uniform(0.8, 1.2)
     gains = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
-    colours = np.full((3, 4), 128 * (1 - contrast))
-    colours[:, :3] = contrast * gains[:, None] * mixing
-    return colours
+    colors = np.full((3, 4), 128 * (1 - contrast))
+    colors[:, :3] = contrast * gains[:, None] * mixing
+    return colors
 
 
 def draw_fault(crop_size: Size, rng: np.random.Generator) -> Fault | None:
-    """Two of five pictures of H, W pixels: moved, out of focus, compressed, noisy, target moved."""
+    """Two of five images of H, W pixels: moved, out of focus, compressed, noisy, target moved."""
     fault = rng.random()
     if fault < 0.1:  # along a line of 1 to 6 % of the height
         length = max(3, round(crop_size[0] * rng.uniform(0.01, 0.06)))
@@ -176,9 +176,9 @@ def draw_fault(crop_size: Size, rng: np.random.Generator) -> Fault | None:
 
 
 def develop(shot: Shot, crop_size: Size) -> tuple[Image, Mask]:
-    """The picture [H,W,3] of a shot and the visible part of the target [H,W], 0 or 255."""
+    """The image [H,W,3] of a shot and the visible part of the target [H,W], 0 or 255."""
     image, mask = render(shot.layers, shot.to_scene, crop_size)
-    image = np.asarray(cv2.transform(image, shot.colours), np.uint8)
+    image = np.asarray(cv2.transform(image, shot.colors), np.uint8)
     if shot.fault is None:
         return image, mask
     if shot.fault.kind == "drag":
@@ -187,7 +187,7 @@ def develop(shot: Shot, crop_size: Size) -> tuple[Image, Mask]:
 
 
 def drag(image: Image, mask: Mask, fault: Fault) -> tuple[Image, Mask]:
-    """The picture [H,W,3] and its target [H,W], smeared over what is around it."""
+    """The image [H,W,3] and its target [H,W], smeared over what is around it."""
     kernel = smear_kernel(fault)
     alpha = np.asarray(cv2.filter2D((mask > 127).astype(np.float32), -1, kernel))
     target = np.asarray(
@@ -198,7 +198,7 @@ def drag(image: Image, mask: Mask, fault: Fault) -> tuple[Image, Mask]:
 
 
 def spoil(image: Image, fault: Fault) -> Image:
-    """The picture [H,W,3] with a fault that does not ask where the target is."""
+    """The image [H,W,3] with a fault that does not ask where the target is."""
     if fault.kind == "smear":
         return np.asarray(cv2.filter2D(image, -1, smear_kernel(fault)), np.uint8)
     if fault.kind == "blur":

@@ -1,8 +1,8 @@
 """Batches made ahead of the steps that need them, in a thread or in processes of their own.
 
-On a GPU a step is mostly the launching of kernels from Python, and a thread that draws pictures in
+On a GPU a step is mostly the launching of kernels from Python, and a thread that draws images in
 the same process takes turns with it. Processes do not; what they draw comes back through shared
-memory, and all of them read the same copy of the pictures.
+memory, and all of them read the same copy of the images.
 """
 
 import pickle

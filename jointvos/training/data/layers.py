@@ -1,4 +1,4 @@
-"""What a training scene is made of: pictures in layers, each bent and moved, and their drawing.
+"""What a training scene is made of: images in layers, each bent and moved, and their drawing.
 
 Search region, motion and bending of a layer are composed into one sampling grid, so every pixel is
 interpolated once.
@@ -51,14 +51,14 @@ class Waves:
 
 @dataclass(frozen=True)
 class Layer:
-    """One picture in one frame of a scene.
+    """One image in one frame of a scene.
 
     Attributes:
         image: RGB source, uint8 [H,W,3].
-        mask: Its object [H,W]; None where only the picture matters.
+        mask: Its object [H,W]; None where only the image matters.
         to_source: Scene to source pixels, [3,3].
         waves: Bending added in source pixels.
-        cut: Whether only the object is drawn, else the whole picture is.
+        cut: Whether only the object is drawn, else the whole image is.
         is_target: Whether the object is the target.
     """
 
@@ -91,7 +91,7 @@ def render(layers: Sequence[Layer], to_scene: Floats, crop_size: Size) -> tuple[
         crop_size: H, W of the crop.
 
     Returns:
-        The picture [H,W,3] and the visible part of the target [H,W], 0 or 255.
+        The image [H,W,3] and the visible part of the target [H,W], 0 or 255.
     """
     height, width = crop_size
     picture: Image = np.zeros((height, width, 3), np.uint8)
@@ -125,7 +125,7 @@ def render(layers: Sequence[Layer], to_scene: Floats, crop_size: Size) -> tuple[
 
 
 def visible_target(layers: Sequence[Layer], to_scene: Floats, crop_size: Size) -> Mask:
-    """The mask that `render` draws, [H,W], without the picture."""
+    """The mask that `render` draws, [H,W], without the image."""
     target: Mask = np.zeros(crop_size, np.uint8)
     start = next((i for i, layer in enumerate(layers) if layer.is_target), len(layers))
     for layer in layers[start:]:
@@ -180,7 +180,7 @@ def _grid(matrix: Floats, waves: Waves, size: Size) -> NDArray[np.float32]:
 
 
 def blend(over: Image, under: Image, alpha: Mask) -> Image:
-    """Mix two pictures [H,W,3]: `over` where alpha [H,W] is 255, `under` where it is 0."""
+    """Mix two images [H,W,3]: `over` where alpha [H,W] is 255, `under` where it is 0."""
     weight = alpha.astype(np.float32) / np.float32(255)
     return np.asarray(cv2.blendLinear(over, under, weight, 1 - weight), np.uint8)
 
@@ -223,8 +223,8 @@ def scene_box(mask: Mask, layer: Layer, size: Size) -> Floats:
     return np.concatenate([low, high])
 
 
-def centre_of(box: Floats) -> Floats:
-    """Centre [2] of a box [4] as a pixel index."""
+def center_of(box: Floats) -> Floats:
+    """Center [2] of a box [4] as a pixel index."""
     middle: Floats = (box[:2] + box[2:] - 1) / 2
     return middle
 

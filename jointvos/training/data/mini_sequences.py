@@ -27,7 +27,7 @@ class MiniSequences:
 def stacked(
     crops: Callable[[int], Sequence[tuple[Image, NDArray[np.uint8]]]], size: int
 ) -> MiniSequences:
-    """A batch of B mini-sequences, each given by its T pictures [H,W,3] and masks [H,W] above 0."""
+    """A batch of B mini-sequences, each given by its T images [H,W,3] and masks [H,W] above 0."""
     images, masks = [], []
     for index in range(size):
         pictures, targets = zip(*crops(index), strict=True)

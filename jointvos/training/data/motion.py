@@ -12,7 +12,7 @@ from jointvos.training.data.layers import (
     Size,
     Waves,
     box_of,
-    centre_of,
+    center_of,
     extent_of,
     inverse,
     soften,
@@ -25,7 +25,7 @@ class Pose:
     """Where an object stands in the scene and how it is changed against its source.
 
     Attributes:
-        centre: [2], scene pixels.
+        center: [2], scene pixels.
         scale: Scene pixels per source pixel.
         angle: Turn, radians.
         stretch: Logarithm of the factor on x, and of its inverse on y.
@@ -33,7 +33,7 @@ class Pose:
         tilt: [2], perspective: by how much of itself depth changes per source pixel.
     """
 
-    centre: Floats
+    center: Floats
     scale: float
     angle: float = 0.0
     stretch: float = 0.0
@@ -41,13 +41,13 @@ class Pose:
     tilt: tuple[float, float] = (0.0, 0.0)
 
     def to_source(self, pivot: Floats) -> Floats:
-        """Scene to source [3,3], where `pivot` [2] is the object's centre in its source."""
+        """Scene to source [3,3], where `pivot` [2] is the object's center in its source."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         shape = np.array([[np.exp(self.stretch), self.shear], [0.0, np.exp(-self.stretch)]])
         forward = np.eye(3)
         forward[:2, :2] = self.scale * np.array([[cos, -sin], [sin, cos]]) @ shape
         forward[2, :2] = self.tilt
-        return inverse(_shift(self.centre) @ forward @ _shift(-pivot))
+        return inverse(_shift(self.center) @ forward @ _shift(-pivot))
 
 
 def _shift(offset: Floats) -> Floats:
@@ -60,8 +60,8 @@ def place(extent: float, size: Size, rng: np.random.Generator, scale: float | No
     """A first pose anywhere in a scene, for an object `extent` pixels wide in its source."""
     height, width = size
     wanted = np.exp(rng.uniform(np.log(0.12), np.log(0.45))) * np.sqrt(height * width)
-    centre = rng.uniform(0.2, 0.8, 2) * (width, height)
-    return Pose(centre, min(wanted / extent, 1.6) if scale is None else scale)
+    center = rng.uniform(0.2, 0.8, 2) * (width, height)
+    return Pose(center, min(wanted / extent, 1.6) if scale is None else scale)
 
 
 def wandering_cut(
@@ -70,23 +70,23 @@ def wandering_cut(
     start: Pose,
     size: Size,
     count: int,
-    vigour: float,
+    vigor: float,
     rng: np.random.Generator,
 ) -> list[Layer]:
-    """An object cut out of its picture that wanders and bends: its layer in each of T frames.
+    """An object cut out of its image that wanders and bends: its layer in each of T frames.
 
     Args:
-        image: Its picture, [H,W,3].
+        image: Its image, [H,W,3].
         mask: The object in it, [H,W].
         start: Its pose in the first frame.
         size: Of the scene.
         count: T.
-        vigour: How far it goes, 1 being much.
+        vigor: How far it goes, 1 being much.
         rng: Decides everything else.
     """
     box = box_of(mask)
-    pivot, alpha = centre_of(box), soften(mask, 3)
-    poses = _wander(start, extent_of(box), size, count, vigour, rng)
+    pivot, alpha = center_of(box), soften(mask, 3)
+    poses = _wander(start, extent_of(box), size, count, vigor, rng)
     return [
         Layer(image, alpha, pose.to_source(pivot), waves, cut=True)
         for pose, waves in zip(poses, bending(extent_of(box), count, rng), strict=True)
@@ -98,7 +98,7 @@ def passing_cut(
 ) -> list[Layer | None]:
     """An object that passes before the target's T boxes [4], never in the first frame."""
     own = box_of(mask)
-    pivot, alpha = centre_of(own), soften(mask, 3)
+    pivot, alpha = center_of(own), soften(mask, 3)
     heading = rng.uniform(0, 2 * np.pi)
     way = np.array([np.cos(heading), np.sin(heading)])
     speed, meeting = rng.uniform(0.6, 1.5), rng.uniform(0.5, len(boxes))
@@ -106,8 +106,8 @@ def passing_cut(
     layers: list[Layer | None] = [None]
     for t, box in enumerate(boxes[1:], start=1):
         reach = extent_of(box)
-        centre = centre_of(box) + way * (t - meeting) * speed * reach
-        pose = Pose(centre, relative * reach / extent_of(own))
+        center = center_of(box) + way * (t - meeting) * speed * reach
+        pose = Pose(center, relative * reach / extent_of(own))
         layers.append(Layer(image, alpha, pose.to_source(pivot), cut=True))
     return layers
 
@@ -125,19 +125,19 @@ def bending(extent: float, count: int, rng: np.random.Generator) -> list[Waves |
 
 
 def camera_path(
-    size: Size, count: int, vigour: float, rng: np.random.Generator, spare: float = 0.08
+    size: Size, count: int, vigor: float, rng: np.random.Generator, spare: float = 0.08
 ) -> list[Floats]:
     """Scene to backdrop, T times [3,3]: a drift mostly within the backdrop's borders.
 
     `spare` is the share of the backdrop that the camera may leave on each side.
     """
     height, width = size
-    zoom = np.exp(rng.uniform(0, 2 * spare) + np.cumsum(rng.normal(0, 0.04 * vigour, count)))
-    turn = np.cumsum(rng.normal(0, 0.05 * vigour, count))
-    drift = np.cumsum(rng.normal(0, 0.4 * spare * vigour, (count, 2)), axis=0)
+    zoom = np.exp(rng.uniform(0, 2 * spare) + np.cumsum(rng.normal(0, 0.04 * vigor, count)))
+    turn = np.cumsum(rng.normal(0, 0.05 * vigor, count))
+    drift = np.cumsum(rng.normal(0, 0.4 * spare * vigor, (count, 2)), axis=0)
     drift = np.clip(drift, -spare, spare) * (width, height)
     middle = np.array([width, height]) / 2
-    tilt = np.cumsum(rng.normal(0, 0.03 * vigour, (count, 2)), axis=0) / (width, height)
+    tilt = np.cumsum(rng.normal(0, 0.03 * vigor, (count, 2)), axis=0) / (width, height)
     shake = rng.normal(0, 0.015, (count, 2)) * (width, height) * (rng.random() < 0.3)
     return [
         Pose(
@@ -151,23 +151,23 @@ def camera_path(
 
 
 def _wander(
-    start: Pose, extent: float, size: Size, count: int, vigour: float, rng: np.random.Generator
+    start: Pose, extent: float, size: Size, count: int, vigor: float, rng: np.random.Generator
 ) -> list[Pose]:
     """A random walk from `start`; one in eight may leave the scene and come back."""
     height, width = size
-    steps = rng.normal(size=(count, 6)) * vigour * [0.35, 0.35, 0.12, 0.2, 0.08, 0.06]
+    steps = rng.normal(size=(count, 6)) * vigor * [0.35, 0.35, 0.12, 0.2, 0.08, 0.06]
     steps[0] = 0
     x, y, grow, turn, stretch, shear = np.cumsum(steps, axis=0).T
     reach = extent * start.scale
     margin = -0.2 if rng.random() < 0.125 else 0.1
-    centres = np.clip(
-        start.centre + reach * np.stack([x, y], axis=1),
-        np.minimum(start.centre, (margin * width, margin * height)),
-        np.maximum(start.centre, ((1 - margin) * width, (1 - margin) * height)),
+    centers = np.clip(
+        start.center + reach * np.stack([x, y], axis=1),
+        np.minimum(start.center, (margin * width, margin * height)),
+        np.maximum(start.center, ((1 - margin) * width, (1 - margin) * height)),
     )
     scales = start.scale * np.exp(np.clip(grow, -0.6, 0.6))
-    tilt = np.cumsum(rng.normal(0, 0.12 * vigour, (count, 2)), axis=0).clip(-0.4, 0.4) / extent
+    tilt = np.cumsum(rng.normal(0, 0.12 * vigor, (count, 2)), axis=0).clip(-0.4, 0.4) / extent
     return [
-        Pose(centres[t], scales[t], turn[t], stretch[t], shear[t], (tilt[t, 0], tilt[t, 1]))
+        Pose(centers[t], scales[t], turn[t], stretch[t], shear[t], (tilt[t, 0], tilt[t, 1]))
         for t in range(count)
     ]

@@ -1,4 +1,4 @@
-"""Training pictures, read once from tars or folders and kept in memory.
+"""Training images, read once from tars or folders and kept in memory.
 
 Layouts, each as a `.tar` or as the same folder unpacked:
 
@@ -29,7 +29,7 @@ Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 """Ids per pixel, [H,W], exactly as stored; 0 is background or void."""
 
 VIDEO_SETS = frozenset({"pumavos_chair"})
-PICTURES = frozenset({".webp", ".jpg", ".jpeg"})
+IMAGES = frozenset({".webp", ".jpg", ".jpeg"})
 LABEL_MODES = frozenset({"1", "L", "P", "I;16"})
 
 
@@ -62,7 +62,7 @@ class Pack:
 
 @dataclass(frozen=True)
 class _Pair:
-    """A picture and its label map, still encoded; a path is read when it is decoded."""
+    """An image and its label map, still encoded; a path is read when it is decoded."""
 
     name: str
     picture: bytes | Path
@@ -84,12 +84,12 @@ def load_packs(paths: Iterable[Path | str]) -> Pack:
 
 
 def load_pack(path: Path | str) -> Pack:
-    """Decode all pictures of a tar or a folder.
+    """Decode all images of a tar or a folder.
 
     Raises:
         DatasetNotFound: There is no such file or folder.
-        DatasetError: It is no tar, holds no pairs or a damaged picture.
-        SequenceIncomplete: A picture has no label map.
+        DatasetError: It is no tar, holds no pairs or a damaged image.
+        SequenceIncomplete: An image has no label map.
     """
     path = Path(path)
     if path.is_dir():
@@ -136,7 +136,7 @@ def _pairs(
     """The pairs of every set, by (root, set)."""
     groups: dict[tuple[str, str], list[_Pair]] = defaultdict(list)
     for member, picture in sorted(files.items()):
-        if member.suffix.lower() not in PICTURES or len(member.parts) < 3:
+        if member.suffix.lower() not in IMAGES or len(member.parts) < 3:
             continue
         root, group = member.parts[-3:-1]
         mate = member.with_suffix(".png")
@@ -148,12 +148,12 @@ def _pairs(
             )
         if mate not in files:
             raise SequenceIncomplete(
-                f"{path}: {member} has no label map; expected {mate}, add it or remove the picture"
+                f"{path}: {member} has no label map; expected {mate}, add it or remove the image"
             )
         groups[root, group].append(_Pair(str(member.with_suffix("")), picture, files[mate]))
     if not groups:
         raise DatasetError(
-            f"{path}: no training pictures; expected SET/NAME.webp with SET/NAME.png,"
+            f"{path}: no training images; expected SET/NAME.webp with SET/NAME.png,"
             " or JPEGImages/480p and Annotations/480p"
         )
     return groups
@@ -166,7 +166,7 @@ def _decode(pair: _Pair) -> tuple[Image, Labels]:
     )
     bgr = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR) if picture else None
     if bgr is None:
-        raise DatasetError(f"{pair.name}: the picture is damaged; get the pack again")
+        raise DatasetError(f"{pair.name}: the image is damaged; get the pack again")
     try:
         with PILImage.open(io.BytesIO(labels)) as opened:
             mode = opened.mode
@@ -175,14 +175,14 @@ def _decode(pair: _Pair) -> tuple[Image, Labels]:
         raise DatasetError(f"{pair.name}: the label map is damaged ({error})") from error
     if mode not in LABEL_MODES:
         raise DatasetError(
-            f"{pair.name}: the label map is of mode {mode}; expected ids per pixel"
+            f"{pair.name}: the label map is of mode {mode}; expected IDs per pixel"
             f" ({', '.join(sorted(LABEL_MODES))})"
         )
     ids: Labels = stored.astype(np.uint16) if mode == "I;16" else stored.astype(np.uint8)
     image = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
     if image.shape[:2] != ids.shape:
         raise DatasetError(
-            f"{pair.name}: the picture is {image.shape[1]}x{image.shape[0]}"
+            f"{pair.name}: the image is {image.shape[1]}x{image.shape[0]}"
             f" but its label map {ids.shape[1]}x{ids.shape[0]}"
         )
     return image, ids

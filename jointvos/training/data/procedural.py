@@ -1,4 +1,4 @@
-"""Stills drawn from numbers alone: textured shapes on textured ground, several per picture."""
+"""Stills drawn from numbers alone: textured shapes on textured ground, several per image."""
 
 import cv2
 import numpy as np
@@ -8,12 +8,12 @@ from jointvos.training.data.layers import Mask, Size
 from jointvos.training.data.packs import Still
 from jointvos.types import Image
 
-SIZE = (240, 360)  # height and width of a picture
+SIZE = (240, 360)  # height and width of an image
 SOURCE = "procedural"
 
 
 def draw_stills(count: int, rng: np.random.Generator) -> tuple[Still, ...]:
-    """Pictures [240,360,3] with one to four labelled shapes each, ids from 1."""
+    """Images [240,360,3] with one to four labeled shapes each, IDs from 1."""
     return tuple(_draw_still(f"{SOURCE}/{index}", rng) for index in range(count))
 
 
@@ -21,7 +21,7 @@ def _draw_still(name: str, rng: np.random.Generator) -> Still:
     image, labels = texture(SIZE, rng), np.zeros(SIZE, np.uint8)
     for label in range(1, int(rng.integers(2, 6))):
         inside = shape(SIZE, rng) > 0
-        for patch in range(int(rng.integers(1, 4))):  # of several colours, as things are
+        for patch in range(int(rng.integers(1, 4))):  # of several colors, as things are
             part = inside if patch == 0 else inside & (shape(SIZE, rng) > 0)
             image[part] = texture(SIZE, rng)[part]
         labels[inside] = label
@@ -29,7 +29,7 @@ def _draw_still(name: str, rng: np.random.Generator) -> Still:
 
 
 def texture(size: Size, rng: np.random.Generator) -> Image:
-    """A picture [H,W,3]: noise of one to three grain sizes between two colours, often striped."""
+    """An image [H,W,3]: noise of one to three grain sizes between two colors, often striped."""
     height, width = size
     field = np.zeros(size, np.float32)
     for _ in range(int(rng.integers(1, 4))):

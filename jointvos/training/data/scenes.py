@@ -19,7 +19,7 @@ from jointvos.training.data.layers import (
     Size,
     blend,
     box_of,
-    centre_of,
+    center_of,
     extent_of,
     inverse,
     scene_box,
@@ -54,8 +54,8 @@ class Chances:
     Attributes:
         company: Share of clips into whose background other objects are put.
         twins: Share of moving cut-outs that meet their look-alike.
-        camouflaged: Share of moving cut-outs whose backdrop wears the target's colours.
-        disguised: Share of other objects that wear the target's colours.
+        camouflaged: Share of moving cut-outs whose backdrop wears the target's colors.
+        disguised: Share of other objects that wear the target's colors.
         late: Share of other objects that the first frame does not show.
         occluded: Share of moving cut-outs before which another object passes.
     """
@@ -102,8 +102,8 @@ def video_scene(
     company: list[list[Layer | None]] = []
     if others and rng.random() < chances.company:
         like = (clip.images[chosen[0]], masks[0])
-        vigour = rng.uniform(0.2, 1.0)
-        company = _distractors(others, like, size_of(masks[0]), count, vigour, rng, chances)
+        vigor = rng.uniform(0.2, 1.0)
+        company = _distractors(others, like, size_of(masks[0]), count, vigor, rng, chances)
     frames: list[SceneFrame] = []
     for t, (index, mask) in enumerate(zip(chosen, masks, strict=True)):
         box = box_of(mask) if mask.any() else frames[-1].box
@@ -120,7 +120,7 @@ def video_scene(
 def static_scene(
     videos: Sequence[VideoClip], stills: Sequence[Still], count: int, rng: np.random.Generator
 ) -> list[SceneFrame] | None:
-    """One picture, `count` times."""
+    """One image, `count` times."""
     if videos and (not stills or rng.random() < 0.5):
         scene = video_scene(videos, (), 1, rng)
         return scene and scene * count
@@ -156,36 +156,36 @@ def moving_still(
     still = _any(stills, rng)
     if (mask := _pick_target(still, rng)) is None:
         return None
-    box, style, vigour = box_of(mask), rng.random(), rng.uniform(0.2, 1.0)
+    box, style, vigor = box_of(mask), rng.random(), rng.uniform(0.2, 1.0)
     extent = extent_of(box)
     if _upright(mask):  # a wide crop would be mostly stretched borders
         style = style**0.4
     if style < 0.25:
-        return _bent_whole(still.image, mask, count, vigour, rng)
+        return _bent_whole(still.image, mask, count, vigor, rng)
     if style < 0.6:
         backdrop, size = paint_over(still.image, mask), size_of(mask)
-        camera = camera_path(size, count, 0.5 * vigour, rng)
+        camera = camera_path(size, count, 0.5 * vigor, rng)
         zoom = float(np.sqrt(np.linalg.det(camera[0][:2, :2])))
-        pose = Pose(transform(inverse(camera[0]), centre_of(box)), 1 / zoom)
+        pose = Pose(transform(inverse(camera[0]), center_of(box)), 1 / zoom)
     else:
-        backdrop = wide_picture(others, rng)
+        backdrop = wide_image(others, rng)
         size = (backdrop.shape[0], backdrop.shape[1])
-        camera = camera_path(size, count, 0.5 * vigour, rng)
+        camera = camera_path(size, count, 0.5 * vigor, rng)
         pose = place(extent, size, rng)
     if rng.random() < chances.camouflaged:
         backdrop = disguise(backdrop, np.ones(size, np.uint8), still.image, mask)
-    target = wandering_cut(still.image, mask, pose, size, count, vigour, rng)
+    target = wandering_cut(still.image, mask, pose, size, count, vigor, rng)
     target = [replace(layer, is_target=True) for layer in target]
     boxes = [scene_box(mask, layer, size) for layer in target]
 
     below: list[list[Layer | None]] = []
     if rng.random() < chances.twins * min(1.0, step / 1000):  # not early
         twin = place(extent, size, rng, scale=pose.scale * rng.uniform(0.8, 1.25))
-        if np.abs(twin.centre - pose.centre).max() > 0.8 * extent * pose.scale:
-            image = recolour(still.image, rng)
-            cuts = wandering_cut(image, mask, twin, size, count, vigour, rng)
+        if np.abs(twin.center - pose.center).max() > 0.8 * extent * pose.scale:
+            image = recolor(still.image, rng)
+            cuts = wandering_cut(image, mask, twin, size, count, vigor, rng)
             below.append(_entering(cuts, rng, chances.late))
-    below += _distractors(others, (still.image, mask), size, count, vigour, rng, chances)
+    below += _distractors(others, (still.image, mask), size, count, vigor, rng, chances)
     above = _occluder(others, boxes, rng, chances.occluded)
     frames = []
     for t in range(count):
@@ -197,10 +197,10 @@ def moving_still(
 
 
 def _bent_whole(
-    image: Image, mask: Mask, count: int, vigour: float, rng: np.random.Generator
+    image: Image, mask: Mask, count: int, vigor: float, rng: np.random.Generator
 ) -> list[SceneFrame]:
     size = size_of(mask)
-    camera = camera_path(size, count, vigour, rng, spare=0.15)
+    camera = camera_path(size, count, vigor, rng, spare=0.15)
     layers = [
         Layer(image, mask, to_source, waves, is_target=True)
         for to_source, waves in zip(
@@ -215,7 +215,7 @@ def _distractors(
     like: tuple[Image, Mask],
     size: Size,
     count: int,
-    vigour: float,
+    vigor: float,
     rng: np.random.Generator,
     chances: Chances,
 ) -> list[list[Layer | None]]:
@@ -228,7 +228,7 @@ def _distractors(
             image = other.image
             if rng.random() < chances.disguised:
                 image = disguise(image, mask, *like)
-            cut = wandering_cut(image, mask, spot, size, count, vigour, rng)
+            cut = wandering_cut(image, mask, spot, size, count, vigor, rng)
             cuts.append(_entering(cut, rng, chances.late))
     return cuts
 
@@ -256,7 +256,7 @@ def _occluder(
 
 
 def _areas(labels: Labels) -> NDArray[np.float32]:
-    """Pixels of each id that the type of a label map [H,W] allows."""
+    """Pixels of each ID that the type of a label map [H,W] allows."""
     bins = int(np.iinfo(labels.dtype).max) + 1
     counts = cv2.calcHist([labels], [0], None, [bins], [0, bins])
     return np.asarray(counts, np.float32).ravel()
@@ -285,7 +285,7 @@ def _pick_target(still: Still, rng: np.random.Generator) -> Mask | None:
     else:
         mask = to_mask(labels == int(rng.choice(ids)))
         if still.source != CATS:
-            mask = _with_neighbours(mask, labels, rng)
+            mask = _with_neighbors(mask, labels, rng)
         if still.source not in PEOPLE:
             _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
             mask = to_mask(parts == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
@@ -295,8 +295,8 @@ def _pick_target(still: Still, rng: np.random.Generator) -> Mask | None:
     return mask if 0.004 < share < 0.6 and not (cut_off and still.source not in PEOPLE) else None
 
 
-def _with_neighbours(mask: Mask, labels: Labels, rng: np.random.Generator) -> Mask:
-    """Up to two adjoining regions more: real things have more than one colour."""
+def _with_neighbors(mask: Mask, labels: Labels, rng: np.random.Generator) -> Mask:
+    """Up to two adjoining regions more: real things have more than one color."""
     for _ in range(rng.integers(3)):
         around = np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8))) > mask
         if len(near := labels[around & (labels > 0)]):
@@ -304,15 +304,15 @@ def _with_neighbours(mask: Mask, labels: Labels, rng: np.random.Generator) -> Ma
     return mask
 
 
-def recolour(image: Image, rng: np.random.Generator) -> Image:
-    """The picture [H,W,3] in slightly other colours: what makes a look-alike."""
+def recolor(image: Image, rng: np.random.Generator) -> Image:
+    """The image [H,W,3] in slightly other colors: what makes a look-alike."""
     mixing = np.eye(3) * rng.uniform(0.8, 1.2, 3) + rng.normal(0, 0.06, (3, 3))
     shift = rng.uniform(-20, 20, (3, 1))
     return np.asarray(cv2.transform(image, np.hstack([mixing, shift])), np.uint8)
 
 
 def disguise(image: Image, mask: Mask, like: Image, like_mask: Mask) -> Image:
-    """The picture [H,W,3] with the colours of another's object: mean and spread per channel."""
+    """The image [H,W,3] with the colors of another's object: mean and spread per channel."""
     mean, spread = cv2.meanStdDev(image, mask=mask)
     wanted, wanted_spread = cv2.meanStdDev(like, mask=like_mask)
     gain = np.clip(wanted_spread / np.maximum(spread, 1.0), 0.3, 2.0)
@@ -320,8 +320,8 @@ def disguise(image: Image, mask: Mask, like: Image, like_mask: Mask) -> Image:
     return np.asarray(cv2.transform(image, mixing), np.uint8)
 
 
-def wide_picture(stills: Sequence[Still], rng: np.random.Generator) -> Image:
-    """A picture [H,W,3] to serve as backdrop, upright only by bad luck."""
+def wide_image(stills: Sequence[Still], rng: np.random.Generator) -> Image:
+    """An image [H,W,3] to serve as backdrop, upright only by bad luck."""
     image = _any(stills, rng).image
     for _ in range(3):
         if image.shape[1] > image.shape[0]:
@@ -331,7 +331,7 @@ def wide_picture(stills: Sequence[Still], rng: np.random.Generator) -> Image:
 
 
 def paint_over(image: Image, mask: Mask) -> Image:
-    """The picture [H,W,3] with its target filled from around, at a quarter of the resolution."""
+    """The image [H,W,3] with its target filled from around, at a quarter of the resolution."""
     height, width = size_of(mask)
     small = (max(1, width // 4), max(1, height // 4))
     hole = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8)

@@ -168,7 +168,7 @@ def any_frames(
 
 
 def roll(rng: np.random.Generator) -> Callable[[Image, Mask], tuple[Image, Mask]]:
-    """Draws whether pictures turn gray and whether they are mirrored.
+    """Draws whether images turn gray and whether they are mirrored.
 
     Returns:
         What is to be done to every image [H,W,3] and mask [H,W] alike.

@@ -33,7 +33,7 @@ def open_data(
 
     Args:
         config: The recipe; `data` says which kind.
-        paths: Tars and folders of pictures, or the folders of video data sets.
+        paths: Tars and folders of images, or the folders of video data sets.
         train_list: Names of YouTube-VOS videos to train on.
         val_list: Names of YouTube-VOS videos never to train on.
 
@@ -45,7 +45,7 @@ def open_data(
         if train_list is not None or val_list is not None:
             raise ConfigError(
                 f"`train_list` and `val_list` are for video data sets; {config.model} is trained "
-                "with motion made from pictures",
+                "with motion made from images",
                 hint="leave them out",
             )
         pack = load_packs(paths)

@@ -26,7 +26,7 @@ ATTEMPTS = 30
 
 
 class MiniSequenceSynthesizer:
-    """Draws mini-sequences from pictures in memory.
+    """Draws mini-sequences from images in memory.
 
     Args:
         videos: Annotated sequences.
@@ -136,5 +136,5 @@ class MiniSequenceSynthesizer:
                 return shots
         raise DatasetError(
             f"mix: no usable target for '{kind}' in {len(self.videos)} videos and"
-            f" {len(self.stills)} stills; add pictures or set its weight to 0"
+            f" {len(self.stills)} stills; add images or set its weight to 0"
         )

@@ -1,6 +1,6 @@
 """Search regions for training as the paper's code cuts them, from true boxes and with jitter.
 
-Boxes and regions are (x, y, width, height) in frame pixels, pictures uint8 [H,W,3] RGB, masks uint8
+Boxes and regions are (x, y, width, height) in frame pixels, images uint8 [H,W,3] RGB, masks uint8
 [H,W] in {0, 1}. `jointvos.ops.crop` is what inference uses; two things differ from it here. A
 region that reaches the frame's last row or column loses it and gets a copy of the one before
 (masks: zeros), since the paper's code pads one pixel too many. And brightness is rounded to whole
@@ -31,7 +31,7 @@ SEARCH_SCALE = 5.0
 SPREAD = (0.25, 0.5)
 """Standard deviation of the logarithm of the box's sides, in the first and in later frames."""
 REACH = ((3.0, 3.0), (5.5, 4.5))
-"""How far the centre moves along x and y, in mean sides, in the first and in later frames."""
+"""How far the center moves along x and y, in mean sides, in the first and in later frames."""
 
 
 def box_of(mask: Mask) -> Box:
@@ -45,16 +45,16 @@ def jittered(box: Box, rng: np.random.Generator, *, first: bool) -> Box:
     spread, reach = SPREAD[not first], np.array(REACH[not first])
     x, y, width, height = box
     sides = np.array([width, height]) * np.exp(rng.normal(0, spread, 2))
-    centre = np.array([x + width / 2, y + height / 2])
-    centre += reach * np.sqrt(sides.prod()) * (rng.random(2) - 0.5)
-    left, top = centre - sides / 2
+    center = np.array([x + width / 2, y + height / 2])
+    center += reach * np.sqrt(sides.prod()) * (rng.random(2) - 0.5)
+    left, top = center - sides / 2
     return float(left), float(top), float(sides[0]), float(sides[1])
 
 
 def training_region(box: Box, crop_size: Size, frame_size: Size) -> Region:
     """The region of 25 times the box's area that is cut for a crop.
 
-    It is shrunk until one axis fits into the frame, moved inside, and centred where it overflows.
+    It is shrunk until one axis fits into the frame, moved inside, and centerd where it overflows.
     """
     x, y, width, height = box
     scale = SEARCH_SCALE * np.sqrt(width * height / np.prod(crop_size))
@@ -90,7 +90,7 @@ def cut(image: Image, mask: Mask, region: Region, crop_size: Size) -> tuple[Imag
 
 
 def _nearest(mask: Mask, size: Size) -> Mask:
-    """Nearest neighbours at positions in single precision, as torch has them; OpenCV differs."""
+    """Nearest neighbors at positions in single precision, as torch has them; OpenCV differs."""
     rows, columns = (
         (np.arange(new, dtype=np.float32) * np.float32(old / new)).astype(np.intp).clip(max=old - 1)
         for new, old in zip(size, mask.shape, strict=True)
@@ -99,7 +99,7 @@ def _nearest(mask: Mask, size: Size) -> Mask:
 
 
 def turned(image: Image, mask: Mask, degrees: float, scale: float) -> tuple[Image, Mask]:
-    """A crop [H,W,3] and its mask [H,W] turned and scaled about the centre, black outside."""
+    """A crop [H,W,3] and its mask [H,W] turned and scaled about the center, black outside."""
     height, width = mask.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale)
     picture = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)

@@ -7,7 +7,7 @@
     ROOT[/train]/Annotations/<video>/*.png               of every fifth frame or so; others are
                                                          left out
 
-Pictures are read when they are asked for. Masks are all read once at the start, to know which
+Images are read when they are asked for. Masks are all read once at the start, to know which
 object is visible in which frame.
 """
 
@@ -39,7 +39,7 @@ class SegmentVideo:
 
     Attributes:
         sequence: Its files.
-        areas: By object id, the object's pixels in every frame [T].
+        areas: By object ID, the object's pixels in every frame [T].
     """
 
     sequence: VOSSequence
@@ -55,7 +55,7 @@ class SegmentVideo:
         return self.areas[object_id] > VISIBLE
 
     def read(self, index: int, object_id: int) -> tuple[Image, NDArray[np.uint8]]:
-        """The picture [Hv,Wv,3] of a frame and the mask [Hv,Wv] in {0, 1} of an object in it.
+        """The image [Hv,Wv,3] of a frame and the mask [Hv,Wv] in {0, 1} of an object in it.
 
         Raises:
             DatasetError: A file is missing or damaged, or the two are not of one size.
@@ -159,13 +159,13 @@ def _youtube_vos(folder: Path) -> list[VOSSequence]:
         frames = {path.stem: path for path in (folder / "JPEGImages" / video.name).glob("*.jpg")}
         if lost := [mask.stem for mask in masks if mask.stem not in frames]:
             raise SequenceIncomplete(
-                f"video {video.name} has a mask but no picture for {lost[0]}: expected "
+                f"video {video.name} has a mask but no image for {lost[0]}: expected "
                 f"{folder / 'JPEGImages' / video.name / lost[0]}.jpg; restore it"
             )
         if not masks:
             raise SequenceIncomplete(f"{video} holds no masks: restore them or remove the folder")
-        pictures = tuple(frames[mask.stem] for mask in masks)
-        sequences.append(VOSSequence(video.name, pictures, tuple(masks)))
+        images = tuple(frames[mask.stem] for mask in masks)
+        sequences.append(VOSSequence(video.name, images, tuple(masks)))
     if not sequences:
         raise DatasetError(f"{folder / 'Annotations'} is empty: expected a folder per video")
     return sequences

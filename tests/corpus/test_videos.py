@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import index_of
-from films import BROKEN, CUT_STREAMS, FILMS, STREAMS, Film, pieces
+from videos import BROKEN, CUT_STREAMS, VIDEOS, STREAMS, Video, pieces
 
 from jointvos.errors import MediaDecodeError, MediaError, MediaOpenError
 from jointvos.media.reading import open_source
 from jointvos.types import Frame
 
 
-def colour_error(frame: Frame) -> float:
+def color_error(frame: Frame) -> float:
     """How far the two areas of a scene are off, in their middles."""
     height, width = frame.image.shape[:2]
     rows = slice(height * 5 // 8, height * 7 // 8)
@@ -24,31 +24,31 @@ def colour_error(frame: Frame) -> float:
     return float(max(abs(left - (200, 40, 40)).max(), abs(right - (40, 40, 200)).max()))
 
 
-def check(film: Film, frames: list[Frame]) -> None:
-    assert [index_of(frame.image) for frame in frames] == list(film.numbers)
-    assert {frame.image.shape for frame in frames} == {(film.size[1], film.size[0], 3)}
+def check(video: Video, frames: list[Frame]) -> None:
+    assert [index_of(frame.image) for frame in frames] == list(video.numbers)
+    assert {frame.image.shape for frame in frames} == {(video.size[1], video.size[0], 3)}
     assert [frame.index for frame in frames] == list(range(len(frames)))
     assert np.all(np.diff([frame.time_s for frame in frames]) > 0)
-    if film.times is not None:
-        assert [frame.time_s for frame in frames] == pytest.approx(list(film.times), abs=0.0011)
-    if film.error is not None:
-        assert max(colour_error(frame) for frame in frames) <= film.error
+    if video.times is not None:
+        assert [frame.time_s for frame in frames] == pytest.approx(list(video.times), abs=0.0011)
+    if video.error is not None:
+        assert max(color_error(frame) for frame in frames) <= video.error
 
 
-@pytest.mark.parametrize("name", FILMS)
-def test_every_frame_once_in_order_upright_in_its_colours(tmp_path, caplog, name):
-    film = FILMS[name]
+@pytest.mark.parametrize("name", VIDEOS)
+def test_every_frame_once_in_order_upright_in_its_colors(tmp_path, caplog, name):
+    video = VIDEOS[name]
     with (
         caplog.at_level(logging.WARNING, "jointvos.media"),
-        open_source(film.make(tmp_path)) as source,
+        open_source(video.make(tmp_path)) as source,
     ):
-        check(film, list(source))
-    assert (source.info.width, source.info.height) == film.size
-    for fact, value in film.facts:
+        check(video, list(source))
+    assert (source.info.width, source.info.height) == video.size
+    for fact, value in video.facts:
         assert getattr(source.info, fact) == value
     said = [record.message for record in caplog.records if record.name == "jointvos.media"]
-    assert len(said) == (film.warning is not None)
-    assert film.warning is None or film.warning in said[0]
+    assert len(said) == (video.warning is not None)
+    assert video.warning is None or video.warning in said[0]
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -91,10 +91,10 @@ def as_stdin(data: bytes) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_films_come_through_a_pipe(tmp_path, name):
-    data = FILMS[name].make(tmp_path).read_bytes()
+def test_videos_come_through_a_pipe(tmp_path, name):
+    data = VIDEOS[name].make(tmp_path).read_bytes()
     with as_stdin(data), open_source(Path("-")) as source:
-        check(FILMS[name], list(source))
+        check(VIDEOS[name], list(source))
         with pytest.raises(MediaOpenError, match="read only once"):
             list(source)
 
@@ -102,7 +102,7 @@ def test_films_come_through_a_pipe(tmp_path, name):
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.8])
 @pytest.mark.parametrize("name", CUT_STREAMS)
 def test_a_pipe_that_closes_early_is_damage(tmp_path, name, share):
-    data = FILMS[name].make(tmp_path).read_bytes()
+    data = VIDEOS[name].make(tmp_path).read_bytes()
     data = data[: int(len(data) * share) + 1]
     with (
         as_stdin(data),
@@ -114,8 +114,8 @@ def test_a_pipe_that_closes_early_is_damage(tmp_path, name, share):
 
 
 def test_an_index_at_the_end_needs_a_file(tmp_path):
-    data = FILMS["h264_mp4"].make(tmp_path).read_bytes()
-    # Too much for the buffer of the codec library, which would hold a small film.
+    data = VIDEOS["h264_mp4"].make(tmp_path).read_bytes()
+    # Too much for the buffer of the codec library, which would hold a small video.
     place = data.index(b"mdat") - 4
     data = data[:place] + (1 << 20).to_bytes(4) + b"free" + bytes((1 << 20) - 8) + data[place:]
     with (
@@ -128,7 +128,7 @@ def test_an_index_at_the_end_needs_a_file(tmp_path):
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.6, 3)])
 def test_a_named_pipe(tmp_path, share, count):
-    data = FILMS["y4m"].make(tmp_path).read_bytes()
+    data = VIDEOS["y4m"].make(tmp_path).read_bytes()
     os.mkfifo(tmp_path / "pipe")
     part = data[: int(len(data) * share)]
     writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(part,))
@@ -141,14 +141,14 @@ def test_a_named_pipe(tmp_path, share, count):
 
 
 def test_a_file_as_stdin_is_read_like_a_file(tmp_path):
-    path = FILMS["h264_mp4"].make(tmp_path)
+    path = VIDEOS["h264_mp4"].make(tmp_path)
     saved = os.dup(0)
     file = os.open(path, os.O_RDONLY)
     os.dup2(file, 0)
     try:
         with open_source("-") as source:
-            check(FILMS["h264_mp4"], list(source))
-            check(FILMS["h264_mp4"], list(source))
+            check(VIDEOS["h264_mp4"], list(source))
+            check(VIDEOS["h264_mp4"], list(source))
     finally:
         os.dup2(saved, 0)
         os.close(saved)

@@ -1,6 +1,6 @@
-"""Films of every kind that people bring, sound and broken; each is made when it is asked for.
+"""Videos of every kind that people bring, sound and broken; each is made when it is asked for.
 
-Every frame tells its number by its picture (`clips.scene`), so that a test sees which frames come
+Every frame tells its number by its image (`clips.scene`), so that a test sees which frames come
 out, in which order and which way up.
 """
 
@@ -22,10 +22,10 @@ Maker = Callable[[Path], Path]
 
 
 @dataclass(frozen=True)
-class Film:
-    """A film and what must be read from it.
+class Video:
+    """A video and what must be read from it.
 
-    `error` is how far a colour may be off, None where nothing is promised.
+    `error` is how far a color may be off, None where nothing is promised.
     """
 
     make: Maker
@@ -45,17 +45,17 @@ def film(
     facts: dict[str, object] | None = None,
     warning: str | None = None,
     **changes: Any,
-) -> Film:
-    """A film that `clips.make` can make."""
+) -> Video:
+    """A video that `clips.make` can make."""
     changes.setdefault("frames", 6)
     clip = Clip(**changes)
     if numbers is None:
         numbers = range(clip.first, clip.first + clip.frames)
     about = tuple((facts or {}).items())
-    return Film(lambda folder: make(folder, clip), numbers, clip.size, error, times, about, warning)
+    return Video(lambda folder: make(folder, clip), numbers, clip.size, error, times, about, warning)
 
 
-# ---- films that take more than one step
+# ---- videos that take more than one step
 
 
 def elementary(folder: Path, frames: int = 6, size: tuple[int, int] = (64, 48), first: int = 0):
@@ -65,7 +65,7 @@ def elementary(folder: Path, frames: int = 6, size: tuple[int, int] = (64, 48), 
 
 
 def change_of_size(folder: Path) -> Path:
-    """A transport stream whose pictures become smaller."""
+    """A transport stream whose images become smaller."""
     parts = [elementary(folder, 4), elementary(folder, 4, (32, 24), first=4)]
     whole = folder / "whole.h264"
     whole.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -91,7 +91,7 @@ def copied(
     tag: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """The packets of a film in another container, earlier by `shift` or `step` ticks apart.
+    """The packets of a video in another container, earlier by `shift` or `step` ticks apart.
 
     Or at these `times`, in milliseconds, or under another `tag` of the codec.
     """
@@ -118,7 +118,7 @@ def copied(
 
 
 def two_films(folder: Path, cover: bool = False) -> Path:
-    """A smaller film, or a picture larger than the film, before the one that is the default."""
+    """A smaller video, or an image larger than the video, before the one that is the default."""
     path = folder / "two.mkv"
     with av.open(str(path), "w") as output:
         sizes = [(96, 96), (64, 48)] if cover else [(32, 24), (64, 48)]
@@ -135,8 +135,8 @@ def two_films(folder: Path, cover: bool = False) -> Path:
             for number, stream in enumerate(films):
                 if cover and number == 0 and index:
                     continue
-                picture = scene(index + 32 * (1 - number), stream.width, stream.height)
-                frame = av.VideoFrame.from_ndarray(picture).reformat(format=stream.pix_fmt)
+                image = scene(index + 32 * (1 - number), stream.width, stream.height)
+                frame = av.VideoFrame.from_ndarray(image).reformat(format=stream.pix_fmt)
                 frame.pts, frame.time_base = index, Fraction(1, 24)
                 output.mux(stream.encode(frame))
         for stream in films:
@@ -154,7 +154,7 @@ def same_times(folder: Path) -> Path:
 
 
 def with_depth(folder: Path) -> Path:
-    """A film of a phone with a track of how far away things are; all tracks are enabled."""
+    """A video of a phone with a track of how far away things are; all tracks are enabled."""
     path = folder / "cinematic.mov"
     with av.open(str(path), "w") as output:
         depth, film = (output.add_stream("libx265", rate=30, options=X265) for _ in range(2))
@@ -172,7 +172,7 @@ def with_depth(folder: Path) -> Path:
     return path
 
 
-def own_colours(folder: Path) -> Path:
+def own_colors(folder: Path) -> Path:
     """Dolby Vision of profile 5, by its name; what it holds is ordinary."""
     clip = Clip(frames=6, codec="libx265", pixels="yuv420p10le", options=X265)
     return copied(make(folder, clip), folder / "dolby.mp4", tag="dvh1")
@@ -205,26 +205,26 @@ def without_duration(folder: Path) -> Path:
 
 def animation(folder: Path, name: str, count: int) -> Path:
     """GIF or APNG."""
-    pictures = [Image.fromarray(scene(i)) for i in range(count)]
+    images = [Image.fromarray(scene(i)) for i in range(count)]
     if name.endswith("gif"):
-        pictures = [p.quantize(64, dither=Image.Dither.NONE) for p in pictures]
+        images = [p.quantize(64, dither=Image.Dither.NONE) for p in images]
         more: dict[str, Any] = {"duration": [100, 50, 0, 30, 100, 200], "loop": 0}
     else:
-        pictures = [p.convert("RGBA") for p in pictures]
+        images = [p.convert("RGBA") for p in images]
         more = {"duration": 100}
-    pictures[0].save(folder / name, save_all=True, append_images=pictures[1:], **more)
+    images[0].save(folder / name, save_all=True, append_images=images[1:], **more)
     return folder / name
 
 
-def named(name: str | bytes) -> Film:
-    """A film with a difficult name."""
+def named(name: str | bytes) -> Video:
+    """A video with a difficult name."""
 
     def renamed(folder: Path) -> Path:
         path = folder / os.fsdecode(name)
         path.parent.mkdir(exist_ok=True)
         return make(folder, Clip(frames=2)).rename(path)
 
-    return Film(renamed, range(2))
+    return Video(renamed, range(2))
 
 
 def linked(folder: Path) -> Path:
@@ -255,7 +255,7 @@ FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
 FULL_444 = {"crf": "4", "preset": "ultrafast"}
 
 
-def colour(matrix: str, full: bool, pixels: str = "yuv444p", **more: Any) -> Film:
+def color(matrix: str, full: bool, pixels: str = "yuv444p", **more: Any) -> Video:
     codec = "libx265" if "10" in pixels else "libx264"
     options = X265 if "10" in pixels else FULL_444
     given: dict[str, Any] = {"error": 3, **more}
@@ -270,7 +270,7 @@ def colour(matrix: str, full: bool, pixels: str = "yuv444p", **more: Any) -> Fil
     )
 
 
-FILMS: dict[str, Film] = {
+VIDEOS: dict[str, Video] = {
     # containers and codecs
     "h264_mp4": film(),
     "h264_faststart": film(muxing={"movflags": "faststart"}),
@@ -295,7 +295,7 @@ FILMS: dict[str, Film] = {
     "hevc_mp4": film(codec="libx265", options=X265),
     "ffv1_mkv": film(name="clip.mkv", codec="ffv1", pixels="yuv444p", error=3),
     "y4m": film(name="clip.y4m", codec="wrapped_avframe"),
-    "raw_h264": Film(elementary),
+    "raw_h264": Video(elementary),
     # sizes and lengths
     "odd_vp9": film(name="clip.webm", codec="libvpx-vp9", size=(53, 39), options=VP9, error=12),
     "odd_h264_444": film(size=(53, 39), pixels="yuv444p"),
@@ -349,14 +349,14 @@ FILMS: dict[str, Film] = {
             "x264-params": "open-gop=1:keyint=8:min-keyint=8:bframes=3:b-adapt=0:scenecut=0",
         },
     ),
-    "edit_list": Film(edit_list, range(2, 6)),
-    "edit_list_240": Film(lambda folder: edit_list(folder, 240), range(2, 6)),
-    "same_times": Film(same_times, range(7), times=[0, 0.033, 0.034, 0.066, 0.067, 0.068, 0.4]),
+    "edit_list": Video(edit_list, range(2, 6)),
+    "edit_list_240": Video(lambda folder: edit_list(folder, 240), range(2, 6)),
+    "same_times": Video(same_times, range(7), times=[0, 0.033, 0.034, 0.066, 0.067, 0.068, 0.4]),
     "no_duration_webm": film(
         name="clip.webm", codec="libvpx", options=VP9, pipe=True, format="webm", error=12
     ),
-    "no_duration_mp4": Film(without_duration),
-    "no_duration_avi": Film(camera_that_died, error=12),
+    "no_duration_mp4": Video(without_duration),
+    "no_duration_avi": Video(camera_that_died, error=12),
     "fragments": film(muxing={"movflags": "empty_moov+frag_keyframe+default_base_moof"}),
     # geometry
     "rot90": film(turn=90),
@@ -365,21 +365,21 @@ FILMS: dict[str, Film] = {
     "rot90_mov": film(turn=90, name="clip.mov", size=(48, 64)),
     "hflip": film(mirror=True),
     "sar_4_3": film(aspect=Fraction(4, 3), facts={"sample_aspect_ratio": Fraction(4, 3)}),
-    # depth, chroma, colour
+    # depth, chroma, color
     "hevc10": film(codec="libx265", pixels="yuv420p10le", matrix="709", options=X265),
     "h264_high10": film(pixels="yuv420p10le", matrix="709"),
     "h264_422": film(pixels="yuv422p"),
     "h264_444": film(pixels="yuv444p"),
     "h264_gray": film(pixels="gray", error=None),
     "h264_gbrp": film(codec="libx264rgb", pixels="rgb24", options=FAST, error=4),
-    "col_bt601_limited": colour("601", False),
-    "col_bt601_full": colour("601", True),
-    "col_bt709_limited": colour("709", False),
-    "col_bt709_full": colour("709", True),
-    "col_bt709_420": colour("709", False, "yuv420p"),
-    "col_full10": colour("709", True, "yuv444p10le"),
-    "col_bt2020": colour("2020", False, "yuv444p10le"),
-    "col_pq": colour("hdr", False, "yuv420p10le", error=None, warning="HDR (PQ)"),
+    "col_bt601_limited": color("601", False),
+    "col_bt601_full": color("601", True),
+    "col_bt709_limited": color("709", False),
+    "col_bt709_full": color("709", True),
+    "col_bt709_420": color("709", False, "yuv420p"),
+    "col_full10": color("709", True, "yuv444p10le"),
+    "col_bt2020": color("2020", False, "yuv444p10le"),
+    "col_pq": color("hdr", False, "yuv420p10le", error=None, warning="HDR (PQ)"),
     "col_hlg_rot90": film(
         codec="libx265",
         pixels="yuv420p10le",
@@ -390,9 +390,9 @@ FILMS: dict[str, Film] = {
         error=None,
         warning="HDR (HLG)",
     ),
-    "col_dolby": Film(own_colours, warning="Dolby Vision in colors of its own"),
+    "col_dolby": Video(own_colors, warning="Dolby Vision in colors of its own"),
     "col_untagged_hd": film(size=(1280, 720), frames=1, error=None),
-    "interlaced": Film(interlaced, error=12),
+    "interlaced": Video(interlaced, error=12),
     # alpha
     "alpha_vp9": film(
         name="clip.webm",
@@ -410,16 +410,16 @@ FILMS: dict[str, Film] = {
     ),
     "alpha_qtrle": film(name="clip.mov", codec="qtrle", pixels="argb", alpha=True, error=2),
     "alpha_png_mov": film(name="clip.mov", codec="png", pixels="rgba", alpha=True, error=2),
-    "apng": Film(lambda folder: animation(folder, "clip.png", 6), error=2),
-    "gif": Film(lambda folder: animation(folder, "clip.gif", 6), error=16),
+    "apng": Video(lambda folder: animation(folder, "clip.png", 6), error=2),
+    "gif": Video(lambda folder: animation(folder, "clip.gif", 6), error=16),
     # streams
     "audio_subs": film(name="clip.mkv", sound_s=1.25, texts=True, facts={"has_audio": True}),
-    "cover_first": Film(
+    "cover_first": Video(
         lambda folder: two_films(folder, cover=True), warning="the one of 64x48 is read, not 96x96"
     ),
     "cover_attached": film(cover=True),
-    "two_video": Film(two_films, warning="the one of 64x48 is read, not 32x24"),
-    "depth_track": Film(with_depth, error=12, warning="the one of 64x48 is read, not 32x24"),
+    "two_video": Video(two_films, warning="the one of 64x48 is read, not 32x24"),
+    "depth_track": Video(with_depth, error=12, warning="the one of 64x48 is read, not 32x24"),
     # names
     "name_unicode": named("sp ace 漢字 é 🎬.mp4"),
     "name_dash": named("-dash.mp4"),
@@ -433,13 +433,13 @@ FILMS: dict[str, Film] = {
     "name_wrongext": named("mp4_inside.avi"),
     "name_http": named("http:x.mp4"),
     "name_bytes": named(b"byte_\xff.mp4"),
-    "symlink": Film(linked, range(2)),
-    "readonly_dir": Film(read_only, range(2)),
-    "res_change": Film(change_of_size, range(8), warning="scaled to 64x48"),
+    "symlink": Video(linked, range(2)),
+    "readonly_dir": Video(read_only, range(2)),
+    "res_change": Video(change_of_size, range(8), warning="scaled to 64x48"),
 }
 
 
-# ---- broken films
+# ---- broken videos
 
 
 def _bytes(content: bytes, name: str = "broken.mp4") -> Maker:
@@ -451,7 +451,7 @@ def _bytes(content: bytes, name: str = "broken.mp4") -> Maker:
 
 
 def _cut(share: float, **changes: Any) -> Maker:
-    """A film of which only the first part is there."""
+    """A video of which only the first part is there."""
 
     def cut(folder: Path) -> Path:
         path = make(folder, Clip(frames=24, **changes))
@@ -469,7 +469,7 @@ def _cut_gif(folder: Path) -> Path:
 
 
 def _flipped(start: bytes, end: bytes | None, count: int) -> Maker:
-    """A film with wrong bits behind one mark and before another."""
+    """A video with wrong bits behind one mark and before another."""
 
     def flip(folder: Path) -> Path:
         path = make(folder, Clip(frames=24, muxing={"movflags": "faststart"}))
@@ -513,7 +513,7 @@ def _huge_gif(folder: Path) -> Path:
 
 
 def _script(text: str, name: str = "broken.mp4") -> Maker:
-    """A playlist or script that names a film beside it."""
+    """A playlist or script that names a video beside it."""
 
     def write(folder: Path) -> Path:
         clip = make(folder, Clip(name="clip.ts"))
@@ -529,7 +529,7 @@ def _directory(folder: Path) -> Path:
     return folder / "dir.mp4"
 
 
-def _picture(folder: Path) -> Path:
+def _image(folder: Path) -> Path:
     Image.fromarray(np.zeros((48, 64, 3), dtype=np.uint8)).save(folder / "frame_0001.png")
     return folder / "frame_0001.png"
 
@@ -593,7 +593,7 @@ BROKEN: dict[str, tuple[Maker, type[MediaError], str]] = {
         MediaOpenError,
         "playlists",
     ),
-    "picture": (_picture, UnsupportedMediaError, "for a sequence give its folder"),
+    "image": (_image, UnsupportedMediaError, "for a sequence give its folder"),
     "sound_wav": (
         _bytes(b"RIFF" + (36).to_bytes(4, "little") + b"WAVEfmt " + bytes(28), "a.wav"),
         UnsupportedMediaError,
@@ -601,12 +601,12 @@ BROKEN: dict[str, tuple[Maker, type[MediaError], str]] = {
     ),
     "sound_flac": (_bytes(b"fLaC" + bytes(60), "a.flac"), MediaError, "it holds audio"),
     "missing": (lambda folder: folder / "missing.mp4", MediaOpenError, "No such file"),
-    "directory": (_directory, MediaOpenError, "no pictures"),
+    "directory": (_directory, MediaOpenError, "no images"),
     "dangling": (_link_to("nowhere.mp4"), MediaOpenError, "No such file"),
     "symlink_loop": (_link_to("link.mp4"), MediaOpenError, "symbolic links"),
 }
 
-# ---- films on stdin: which of the films above, and how many bytes of it arrive
+# ---- videos on stdin: which of the videos above, and how many bytes of it arrive
 
 STREAMS = ("live_mkv", "h264_ts", "nut", "y4m", "h264_fragmented", "h264_faststart", "gif")
 CUT_STREAMS = ("live_mkv", "h264_mkv", "h264_ts", "nut", "y4m", "h264_fragmented", "gif")

@@ -11,7 +11,7 @@ from PIL import ImageDraw, ImageFont
 from jointvos.files.whole_file import whole_file
 from jointvos.types import Image
 
-Colour: TypeAlias = tuple[int, int, int]
+Color: TypeAlias = tuple[int, int, int]
 """RGB."""
 
 Box: TypeAlias = tuple[int, int, int, int]
@@ -25,24 +25,24 @@ class Canvas:
         pixels: uint8 [H,W,3], without the text, which is put on top in the end.
     """
 
-    def __init__(self, width: int, height: int, background: Colour) -> None:
+    def __init__(self, width: int, height: int, background: Color) -> None:
         self.pixels: Image = np.full((height, width, 3), background, np.uint8)
-        self._texts: list[tuple[tuple[float, float], str, int, Colour, str]] = []
+        self._texts: list[tuple[tuple[float, float], str, int, Color, str]] = []
 
     def text(
-        self, place: tuple[float, float], text: str, size: int, colour: Colour, anchor: str = "ls"
+        self, place: tuple[float, float], text: str, size: int, color: Color, anchor: str = "ls"
     ) -> float:
         """Write one line and return its width; the anchor is Pillow's, "ls" is left on baseline."""
-        self._texts.append((place, text, size, colour, anchor))
+        self._texts.append((place, text, size, color, anchor))
         return text_width(text, size)
 
-    def fill(self, box: Box, colour: Colour) -> None:
+    def fill(self, box: Box, color: Color) -> None:
         """Paint a rectangle."""
         left, top, right, bottom = box
-        self.pixels[top:bottom, left:right] = colour
+        self.pixels[top:bottom, left:right] = color
 
     def paste(self, image: Image, left: int, top: int) -> None:
-        """Copy a picture, uint8 [H,W,3]."""
+        """Copy an image, uint8 [H,W,3]."""
         self.pixels[top : top + image.shape[0], left : left + image.shape[1]] = image
 
     def save(self, path: Path) -> None:
@@ -53,8 +53,8 @@ class Canvas:
         """
         picture = PillowImage.fromarray(self.pixels)
         pen = ImageDraw.Draw(picture)
-        for place, text, size, colour, anchor in self._texts:
-            pen.text(place, text, colour, font(size), anchor)
+        for place, text, size, color, anchor in self._texts:
+            pen.text(place, text, color, font(size), anchor)
         with whole_file(path) as partial:
             picture.save(partial, "PNG")
 

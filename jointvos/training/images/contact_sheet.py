@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.training.pictures.canvas import Canvas, Colour, text_width
+from jointvos.training.images.canvas import Canvas, Color, text_width
 from jointvos.types import Image
 
-PAPER: Colour = (24, 26, 30)
-INK: Colour = (236, 238, 242)
-FAINT: Colour = (150, 156, 166)
-PREDICTED: Colour = (255, 138, 30)
-TRUE: Colour = (40, 220, 255)
+PAPER: Color = (24, 26, 30)
+INK: Color = (236, 238, 242)
+FAINT: Color = (150, 156, 166)
+PREDICTED: Color = (255, 138, 30)
+TRUE: Color = (40, 220, 255)
 
 FRAMES = 6
 MARGIN, GAP = 28, 8
@@ -103,18 +103,18 @@ def evenly_spread(length: int, count: int) -> list[int]:
     return [int(place) for place in np.linspace(0, length - 1, min(count, length)).round()]
 
 
-def tint(image: Image, mask: NDArray[np.uint8], colour: Colour) -> Image:
-    """Shift the colours inside a mask, uint8 [H,W], 0 outside; makes a new picture."""
-    flat = np.full_like(image, colour)
+def tint(image: Image, mask: NDArray[np.uint8], color: Color) -> Image:
+    """Shift the colors inside a mask, uint8 [H,W], 0 outside; makes a new image."""
+    flat = np.full_like(image, color)
     mixed = cv2.addWeighted(image, 1 - TINT, flat, TINT, 0)
     return np.where(mask[..., None] > 0, mixed, image).astype(np.uint8, copy=False)
 
 
-def outline(image: Image, mask: NDArray[np.uint8], colour: Colour) -> Image:
-    """Draw the border of a mask, uint8 [H,W], 0 outside; makes a new picture."""
+def outline(image: Image, mask: NDArray[np.uint8], color: Color) -> Image:
+    """Draw the border of a mask, uint8 [H,W], 0 outside; makes a new image."""
     drawn = image.copy()
     contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(drawn, contours, -1, colour, 1, cv2.LINE_AA)
+    cv2.drawContours(drawn, contours, -1, color, 1, cv2.LINE_AA)
     return drawn
 
 
@@ -176,12 +176,12 @@ def _grown(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _sheet(
     heading: str,
-    legend: Sequence[tuple[str, Colour]],
+    legend: Sequence[tuple[str, Color]],
     titles: Sequence[str],
     tiles: Sequence[Sequence[_Tile]],
     width: int,
 ) -> Canvas:
-    """A heading, then per row a title, pictures, and captions below them."""
+    """A heading, then per row a title, images, and captions below them."""
     columns = max((len(row) for row in tiles), default=1)
     heights = [max((tile.image.shape[0] for tile in row), default=0) for row in tiles]
     above, below, between = 32, 24, 22
@@ -192,10 +192,10 @@ def _sheet(
     canvas = Canvas(sheet_width, total, PAPER)
     canvas.text((MARGIN, 46), heading, 26, INK)
     right: float = sheet_width - MARGIN
-    for name, colour in reversed(legend):
+    for name, color in reversed(legend):
         right -= text_width(name, 16)
         canvas.text((right, 46), name, 16, INK)
-        canvas.fill((round(right) - 30, 39, round(right) - 8, 42), colour)
+        canvas.fill((round(right) - 30, 39, round(right) - 8, 42), color)
         right -= 30 + 22
     for title, row, height in zip(titles, tiles, heights, strict=True):
         canvas.text((MARGIN, top + 20), title, 18, INK)
