@@ -217,7 +217,7 @@ def preset(table: Mapping[str, Config], name: str, **changes: Any) -> Config:
         ConfigError: The name is not in the table, or a value is out of range.
     """
     if name not in table:
-        raise ConfigError(f"no preset {name!r}; there are {', '.join(sorted(table))}")
+        raise ConfigError(f"unknown preset {name!r}; expected one of {', '.join(sorted(table))}")
     chosen = {field: value for field, value in changes.items() if value is not None}
     return replace(table[name], **chosen)  # type: ignore[type-var]
 

@@ -127,9 +127,9 @@ def _followed(old: str, new: str) -> str:
     """The address that a redirection leads to, if it may be followed."""
     scheme = urlsplit(new).scheme
     if scheme not in SCHEMES:
-        raise Failed(f"it leads to {new}, which is not followed")
+        raise Failed(f"it redirects to {new}, which is not followed")
     if scheme != "https" and urlsplit(old).scheme == "https":
-        raise Failed(f"it leads to {host(new)} without encryption")
+        raise Failed(f"it redirects to {host(new)} without encryption")
     if urlsplit(new).hostname == "accounts.google.com":
         raise Failed("Google Drive wants a login: the file is not public any more")
     return new

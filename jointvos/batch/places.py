@@ -36,7 +36,7 @@ def choose_places(
         there = _names(count())
         return _spread(there, jobs) if there else ["auto"] * (jobs or 1)
     if device not in ("auto", "cuda"):
-        raise ConfigError(f"`gpus` and `device={device!r}` exclude each other; give one of them")
+        raise ConfigError(f"`gpus` and `device={device!r}` cannot be combined; pass only one")
     there = _names(count())
     if gpus != "all":
         if not gpus.isdecimal() or int(gpus) < 1:

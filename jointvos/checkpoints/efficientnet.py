@@ -59,13 +59,15 @@ def fold(
         convolution, norm = published_names(name)
         keys = [f"{convolution}.weight", *(f"{norm}.{entry}" for entry in NORM)]
         if missing := [key for key in keys if key not in found]:
-            raise IncompatibleWeights(f"{source} is no EfficientNet-Lite: it has no {missing[0]}")
+            raise IncompatibleWeights(
+                f"{source} is not an EfficientNet-Lite: it lacks {missing[0]}"
+            )
         kernel, *norms = (found[key].float() for key in keys)
         width = len(expected[name])
         if kernel.shape != expected[name].shape or any(part.shape != (width,) for part in norms):
             raise IncompatibleWeights(
                 f"{source}: {convolution} is {list(kernel.shape)}, expected "
-                f"{list(expected[name].shape)} and a BatchNorm for it; it is of another size"
+                f"{list(expected[name].shape)} and a BatchNorm for it; it is a different size"
             )
         scale, shift, mean, variance = norms
         factor = scale / torch.sqrt(variance + EPSILON)
@@ -76,5 +78,7 @@ def fold(
     for name in found.keys() - used:
         match = LATER.match(name)
         if match is None or (match[1] is not None and int(match[1]) < own):
-            raise IncompatibleWeights(f"{source} is no EfficientNet-Lite: it has {name[:80]!r}")
+            raise IncompatibleWeights(
+                f"{source} is not an EfficientNet-Lite: it contains {name[:80]!r}"
+            )
     return state

@@ -49,7 +49,7 @@ def kind_of(path: Path) -> str:
 def refuse(path: Path, kind: str, expected: str) -> IncompatibleWeights:
     """The error for a file of another kind than the one expected."""
     if kind in (WEB_PAGE, EMPTY):
-        hint = "fetch it again with a browser and look at what was saved"
+        hint = "download it again with a browser and look at what was saved"
     elif kind == CHECKPOINT:
         hint = f"install it with `install(NAME, source={str(path)!r})`"
     elif kind == SAFETENSORS:

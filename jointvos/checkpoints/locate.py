@@ -43,7 +43,7 @@ def place(name: str, folder: Path) -> Path:
     """
     if not NAME.fullmatch(name) or name.endswith(SUFFIX):
         raise ConfigError(
-            f"{name!r} is no name for a model; expected small letters, digits, dots, dashes and "
+            f"{name!r} is not a valid model name; expected small letters, digits, dots, dashes and "
             f"underscores, a letter or digit first, without {SUFFIX}"
         )
     known = KNOWN.get(name)

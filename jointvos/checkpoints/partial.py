@@ -99,7 +99,7 @@ def _read(notes: Path) -> dict[str, object]:
     try:
         values = json.loads(notes.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}  # cut off, or taken by another process: begin anew
+        return {}  # cut off, or taken by another process: start over
     return values if isinstance(values, dict) else {}
 
 
@@ -107,5 +107,5 @@ def storage_error(path: Path, error: OSError) -> WeightsError:
     """One line about a folder that cannot be written."""
     return WeightsError(
         f"{path} cannot be written: {error.strerror or error}",
-        hint="make room, or choose another folder with `folder` or JOINTVOS_CACHE",
+        hint="free some space, or choose another folder with `folder` or JOINTVOS_CACHE",
     )

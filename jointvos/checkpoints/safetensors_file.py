@@ -29,7 +29,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return file.metadata() or {}, file.get_tensors()
     except (SafetensorError, OSError) as error:
         raise IncompatibleWeights(
-            f"{path} is damaged or cut off ({first_line(error)}); fetch or install it again"
+            f"{path} is damaged or cut off ({first_line(error)}); download or install it again"
         ) from error
 
 

@@ -176,7 +176,7 @@ class _Transfer:
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
         ):
             self.partial.restart(None, None)
-            raise Interrupted("what was fetched before does not fit any more")
+            raise Interrupted("the earlier partial download no longer fits")
         said = f"it says {status} {response.reason or ''}".rstrip()
         if self.patience.retry.is_retry("GET", status):
             raise Interrupted(said, response)
@@ -194,7 +194,7 @@ class _Transfer:
         self.url = page.confirmation
 
     def _prepare(self, response: Answer, have: int) -> None:
-        """Make the partial file fit the answer: go on, or begin anew; and see if there is room."""
+        """Make the partial file fit the answer: go on, or start over; and see if there is room."""
         tag, total = tag_of(response), length_of(response)
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             start, total = content_range(response)
@@ -214,7 +214,7 @@ class _Transfer:
         if need > (free := shutil.disk_usage(self.folder).free):
             raise WeightsError(
                 f"{self.folder} has room for {free} bytes, {need} are needed",
-                hint="make room, or choose another folder with `folder` or JOINTVOS_CACHE",
+                hint="free some space, or choose another folder with `folder` or JOINTVOS_CACHE",
             )
 
 

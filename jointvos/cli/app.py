@@ -49,7 +49,7 @@ class _Commands(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is None and (Path(cmd_name).suffix or os.path.lexists(cmd_name)):
             raise ConfigError(
-                f"{cmd_name} is no command; to follow something through a video: "
+                f"{cmd_name} is not a command; to segment a video: "
                 f"{shlex.join(['jointvos', 'segment', cmd_name, '--mask'])} MASK"
             )
         return command

@@ -71,7 +71,9 @@ class CaseOptions(OptionGroup):
         """
         models = self.model.split(",")
         if unknown := [name for name in models if name not in MODELS]:
-            raise ConfigError(f"no model {', '.join(unknown)}; there are {', '.join(MODELS)}")
+            raise ConfigError(
+                f"unknown model {', '.join(unknown)}; expected one of {', '.join(MODELS)}"
+            )
         sizes = [_size("--size", one) for one in self.size.split(",")]
         region = None if self.crop is None else _size("--crop", self.crop)
         counts = (

@@ -97,11 +97,11 @@ def evaluate(
     data.check()
     spec = session_spec(tracking, device)
     if options.resume and options.results is None:
-        raise ConfigError("--resume needs --results, the folder of the run to go on with")
+        raise ConfigError("--resume needs --results, the folder of the run to continue")
     predictions = data.predictions
     if predictions is not None and (spec.model or spec.weights or spec.preset or options.resume):
         raise ConfigError(
-            "--predictions runs no model; drop --model, --weights, --preset, --resume"
+            "--predictions runs no model; remove --model, --weights, --preset, --resume"
         )
     if predictions is not None and not is_first():
         return  # scoring has processes of its own

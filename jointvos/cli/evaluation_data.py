@@ -101,7 +101,7 @@ class DataOptions(OptionGroup):
                 "one folder with another"
             )
         if self.dataset not in SPLITS:
-            raise ConfigError(f"no data set {self.dataset!r}; expected {', '.join(SPLITS)}")
+            raise ConfigError(f"unknown data set {self.dataset!r}; expected {', '.join(SPLITS)}")
         if self.frames not in FRAMES:
             raise ConfigError(f"--frames is {self.frames!r}, expected {', '.join(FRAMES)}")
         if self.frames != "auto" and not self.dataset.startswith("ytvos"):
@@ -187,7 +187,8 @@ def _open_dataset(request: DataOptions, root: Path) -> "VOSDataset":
 def _choose(whole: "VOSDataset", wanted: list[str]) -> "VOSDataset":
     if missing := [name for name in wanted if name not in whole.names]:
         raise ConfigError(
-            f"no sequence {', '.join(missing)}; there are {', '.join(sorted(whole.names))}"
+            f"unknown sequence {', '.join(missing)}; expected one of "
+            f"{', '.join(sorted(whole.names))}"
         )
     return replace(
         whole,

@@ -27,7 +27,7 @@ def with_output(outputs: "Outputs", output: Path | None) -> "Outputs":
         return outputs
     name = "overlay" if output == STDOUT or _is_video(output) else "png"
     if name in outputs.paths():
-        raise ConfigError(f"-o {output} means --{name}, which is given too; drop one of them")
+        raise ConfigError(f"-o {output} means --{name}, which is also given; remove one of them")
     return replace(outputs, overlay=output) if name == "overlay" else replace(outputs, png=output)
 
 

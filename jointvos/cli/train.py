@@ -44,10 +44,10 @@ def train(
             console.data(line)
         return
     if not sources.data:
-        raise ConfigError("there is nothing to train on; give --data PATH")
+        raise ConfigError("no training data; pass --data PATH")
     out = options.out or Path("runs") / config.model
     if not options.resume and not options.show_batch and (out / "last.ckpt").exists():
-        raise OutputExists(f"{out} holds a run already", hint="use --resume or another --out")
+        raise OutputExists(f"{out} already contains a run", hint="use --resume or another --out")
 
     import cv2
 
@@ -94,7 +94,7 @@ def train(
             trainer.resume()
         if options.show_batch is not None:
             if (wanted := run.batch_spec(run.step)) is None:
-                raise ConfigError(f"{out} holds a run that is over; there is no next batch")
+                raise ConfigError(f"{out} contains a finished run; there is no next batch")
             batch = draw(run.data, wanted)
             draw_batch(batch.images.numpy(), batch.masks.numpy(), options.show_batch)
             console.data(str(options.show_batch))

@@ -120,9 +120,9 @@ class RecipeOptions(OptionGroup):
         from jointvos.training.train_config import ABLATIONS, TrainConfig, read_recipe, shortened
 
         if self.steps is not None and self.minutes is not None:
-            raise ConfigError("--steps and --minutes exclude each other; give one of them")
+            raise ConfigError("--steps and --minutes cannot be combined; pass only one")
         if self.config is not None and self.preset is not None:
-            raise ConfigError("--config and --preset exclude each other; give one of them")
+            raise ConfigError("--config and --preset cannot be combined; pass only one")
         if self.config is not None:
             recipe = read_recipe(self.config)
         else:

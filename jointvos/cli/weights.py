@@ -91,7 +91,7 @@ def download_weights(
     elif options.verify:
         _verify(names, folder, options.as_json)
     elif not names:
-        raise ConfigError("name a model, for example joint-davis; --list shows what there is")
+        raise ConfigError("name a model, for example joint-davis; see --list")
     elif options.source is not None and len(names) > 1:
         raise ConfigError(f"--from takes one name, got {', '.join(names)}")
     else:

@@ -48,7 +48,7 @@ def _unpack(path: Path, folder: Path) -> None:
                 )
             archive.extractall(folder)
     except (BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
-        raise DatasetError(f"{path} cannot be unpacked ({error}): fetch it again") from error
+        raise DatasetError(f"{path} cannot be unpacked ({error}): download it again") from error
 
 
 def _check_member(member: ZipInfo, path: Path) -> None:

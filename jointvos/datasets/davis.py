@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from jointvos.datasets.dataset import BrokenSequence, VOSDataset
-from jointvos.datasets.listing import MASKS, IMAGES, check_name, first_of, required_files
+from jointvos.datasets.listing import IMAGES, MASKS, check_name, first_of, required_files
 from jointvos.datasets.sequence import VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from jointvos.datasets.dataset import BrokenSequence, VOSDataset
-from jointvos.datasets.listing import MASKS, IMAGES, check_name, required_files
+from jointvos.datasets.listing import IMAGES, MASKS, check_name, required_files
 from jointvos.datasets.mose import split_folder
 from jointvos.datasets.sequence import VOSObject, VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete

@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 from jointvos.datasets.dataset import BrokenSequence, VOSDataset
 from jointvos.datasets.listing import (
-    MASKS,
     IMAGES,
+    MASKS,
     check_name,
     files_by_stem,
     first_of,

@@ -84,12 +84,12 @@ class ResultsFolder:
         self._manifest = root / MANIFEST
         if not resume and self._manifest.is_dir():
             raise OutputExists(
-                f"{root} holds a run already",
+                f"{root} already contains a run",
                 hint="go on with it (`resume=True`) or choose another folder",
             )
         if self.masks.is_dir() and not self._manifest.is_dir():
             raise OutputExists(
-                f"{self.masks} is there and not of a run", hint="choose another folder"
+                f"{self.masks} already exists and is not from a run", hint="choose another folder"
             )
         with _writing(root):
             self.masks.mkdir(parents=True, exist_ok=True)

@@ -85,4 +85,4 @@ def nothing_evaluated(failures: list[SequenceFailure]) -> JointVOSError:
     """The error of a run without any result: that of the first sequence."""
     if failures:
         return failures[0].error
-    return DatasetError("there are no sequences to evaluate: expected at least one")
+    return DatasetError("no sequences to evaluate: expected at least one")

@@ -75,7 +75,9 @@ def score_dataset(
     with os_errors_as(DatasetError):
         is_folder = predictions.is_dir()
     if not is_folder:
-        raise DatasetNotFound(f"{predictions} is no folder: expected <sequence>/<frame>.png in it")
+        raise DatasetNotFound(
+            f"{predictions} is not a folder: expected <sequence>/<frame>.png in it"
+        )
     plans: list[SequencePlan] = []
     for sequence in dataset.sequences:
         try:

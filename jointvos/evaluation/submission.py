@@ -52,7 +52,7 @@ def write_submission(path: Path, dataset: VOSDataset, predictions: Path) -> int:
         ]
         if _listing(partial) != expected:
             raise OutputError(
-                f"{path} does not hold what was written into it: is the disk sound? Write it again"
+                f"{path} does not contain what was written to it: check the disk and write it again"
             )
     return len(written)
 
@@ -87,7 +87,7 @@ def _checked_files(
             )
         if strange := np.setdiff1d(labels, allowed).tolist():
             raise DatasetError(
-                f"{files[stem]} holds the ID {strange[0]}, which is no object of sequence "
+                f"{files[stem]} holds the ID {strange[0]}, which is not an object of sequence "
                 f"{sequence.name}: expected {', '.join(map(str, allowed))}"
             )
         yield stem, files[stem]

@@ -68,5 +68,5 @@ def _check_size(path: str, found: tuple[int, ...], expected: tuple[int, ...]) ->
     if found != expected:
         raise DatasetError(
             f"{path} is {found[1]}x{found[0]} but the first frame is {expected[1]}x{expected[0]}: "
-            "expected one size throughout; restore it from the data set"
+            "expected the same size throughout; restore it from the data set"
         )

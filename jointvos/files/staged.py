@@ -94,7 +94,7 @@ class StagedSink(ABC):
             EncodeError: It cannot be completed, or not one frame was written.
         """
         if not self._wrote:
-            raise EncodeError(f"{self.path}: there was no frame to write")
+            raise EncodeError(f"{self.path}: no frames to write")
         self._complete()
 
     def commit(self) -> None:

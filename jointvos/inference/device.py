@@ -32,11 +32,11 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in available:
-        raise ConfigError(f"no device {name!r}; expected auto, cpu, cuda, cuda:N or mps")
+        raise ConfigError(f"unknown device {name!r}; expected auto, cpu, cuda, cuda:N or mps")
     beyond = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if not available[device.type] or beyond:
         there = ", ".join(kind for kind, is_there in available.items() if is_there)
-        raise DeviceUnavailable(f"device {name} is not available here; there is {there}")
+        raise DeviceUnavailable(f"device {name} is not available here; available: {there}")
     return device
 
 
@@ -49,7 +49,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
         ConfigError: There is no such precision, or the device cannot compute in it.
     """
     if precision not in DTYPES:
-        raise ConfigError(f"no precision {precision!r}; expected {', '.join(DTYPES)}")
+        raise ConfigError(f"unknown precision {precision!r}; expected {', '.join(DTYPES)}")
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise ConfigError("this GPU has no bf16", hint="use `precision='fp16'` or fp32")
     if precision == "fp16" and device.type == "cpu":

@@ -74,7 +74,7 @@ def retried(
         fallback = next(fallbacks, None)
         if fallback is None:
             raise out_of_memory(device) from RuntimeError(reason)
-        say(f"{device} is out of memory; trying again {fallback.what}")
+        say(f"{device} is out of memory; retrying {fallback.what}")
 
 
 def steps_down(session: RetryableSession) -> Iterator[Fallback]:

@@ -270,12 +270,12 @@ class VideoSegmenter:
         if size != first:
             raise UnsupportedMediaError(
                 f"frame {self._count} is {size[1]}x{size[0]}, the first was "
-                f"{first[1]}x{first[0]}; all frames must have one size"
+                f"{first[1]}x{first[0]}; all frames must be the same size"
             )
         if masks is not None and masks.shape != size:
             raise MaskSizeMismatch(
                 f"the mask is {masks.shape[1]}x{masks.shape[0]}, the frame {size[1]}x{size[0]}; "
-                "they must have one size"
+                "they must be the same size"
             )
         if masks is not None and masks.dtype not in (np.uint8, np.uint16):
             raise MaskError(f"the mask is {masks.dtype}, expected IDs in uint8 or uint16")

@@ -102,7 +102,7 @@ def cut_box(image: Image, box: Box) -> NDArray[np.bool_]:
     mask[top : top + part.shape[0], left : left + part.shape[1]] = cut > 0.5
     if mask.sum() < 0.01 * box.width * box.height:
         raise MaskError(
-            f"`box` {box}: nothing in it stands out from what is around it; paint a mask instead"
+            f"`box` {box}: nothing in it stands out from the background; paint a mask instead"
         )
     return mask
 

@@ -118,5 +118,7 @@ def parse_id(text: str, option: str) -> int:
     """
     text = text.strip()
     if not (text.isascii() and text.isdecimal() and 0 < int(text) <= LARGEST_ID):
-        raise ConfigError(f"{option}: {text!r} is no ID; expected a number from 1 to {LARGEST_ID}")
+        raise ConfigError(
+            f"{option}: {text!r} is not an ID; expected a number from 1 to {LARGEST_ID}"
+        )
     return int(text)

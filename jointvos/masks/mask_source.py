@@ -208,7 +208,7 @@ class MaskSource:
         number = self._number(path)
         if number is None and self._info.is_video:
             raise MaskError(
-                f"{path}: its name is no number of a frame, as 00012.png would be",
+                f"{path}: its name is not a frame number such as 00012.png",
                 hint="rename it, or pass it as `masks=['FRAME=FILE']`, or if it is one object of "
                 "several, as `masks=['ID:FILE']`",
             )

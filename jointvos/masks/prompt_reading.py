@@ -199,7 +199,7 @@ def _check_place(prompt: Prompt, info: VideoInfo, frames: FrameRange) -> None:
     if not _in_range(number, frames):
         start = "the start" if frames.start is None else frames.start.text
         end = "the end" if frames.end is None else frames.end.text
-        raise ConfigError(f"`mask` {prompt}: there is no frame {number} from {start} to {end}")
+        raise ConfigError(f"`mask` {prompt}: no frame {number} from {start} to {end}")
     if info.frame_count is None:
         return
     last = (frames.start.as_frame(info.frame_rate) if frames.start else 0) + info.frame_count

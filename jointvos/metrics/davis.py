@@ -112,7 +112,7 @@ def aggregate(objects: Sequence[ObjectScore]) -> DavisScore:
         DatasetError: There is no object.
     """
     if not objects:
-        raise DatasetError("there are no scores to average: expected at least one object")
+        raise DatasetError("no scores to average: expected at least one object")
     scores = [each.score for each in objects]
     names = [field.name for field in fields(DavisScore)]
     return DavisScore(*(float(np.mean([getattr(s, name) for s in scores])) for name in names))

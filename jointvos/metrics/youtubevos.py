@@ -57,7 +57,7 @@ def aggregate_seen(objects: Iterable[ObjectScore]) -> YouTubeVOSScore:
             )
         groups[each.seen].append(each)
     if not groups[True] and not groups[False]:
-        raise DatasetError("there are no scores to average: expected at least one object")
+        raise DatasetError("no scores to average: expected at least one object")
 
     def means(group: list[ObjectScore]) -> tuple[float | None, float | None]:
         if not group:

@@ -91,7 +91,7 @@ def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path)
     )
     more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
     raise OtherRun(
-        f"{folder} is of another run: {told}{more}",
+        f"{folder} is from another run: {told}{more}",
         hint="use the settings of that run, or leave out `resume` to start over",
     )
 

@@ -165,7 +165,7 @@ class Outputs:
         if self.audio not in ("copy", "none"):
             raise ConfigError(f"`audio` is {self.audio!r}, expected copy or none")
         if self.coco_layout is not None and self.coco is None:
-            raise ConfigError("`coco_layout` is for `coco`, which is not asked for")
+            raise ConfigError("`coco_layout` requires `coco`")
         if self.alpha_format is not None and not (
             self.alpha is not None and is_folder(Path(self.alpha))
         ):
@@ -180,7 +180,7 @@ class Outputs:
             raise ConfigError(f"`matte_range` is {self.matte_range!r}, expected limited or full")
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
-                raise ConfigError(f"`{option}` is for `overlay`, which is not asked for")
+                raise ConfigError(f"`{option}` requires `overlay`")
         if "overlay" in piped and (self.encoder is not None or self.crf is not None):
             raise ConfigError("`encoder` and `crf` are for files; on stdout `stream` decides")
         files = {name: _real(path) for name, path in named.items() if path != STDOUT}

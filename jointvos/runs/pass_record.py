@@ -105,7 +105,7 @@ class PassRecord:
         except (RuntimeError, ValueError, EOFError, OSError, UnpicklingError) as error:
             raise self._unusable("it is damaged") from error
         if not isinstance(state, dict) or not {"done", "session"} <= state.keys():
-            raise self._unusable("it is no state of a run")
+            raise self._unusable("it is not a saved run")
         return state
 
     def _unusable(self, reason: str) -> OutputError:

@@ -34,7 +34,7 @@ class ResumeFolder:
         files = [path for path in outputs if path != STDOUT]
         first = files[0].absolute() if files else Path(Path(os.path.realpath(source)).name)
         if not first.name:
-            raise OutputError(f"{files[0]} is no place for an output; name a folder in it")
+            raise OutputError(f"{files[0]} is not a place for an output; name a folder in it")
         self.folder = hidden_beside(first, ".jointvos-resume")
 
     @property

@@ -176,7 +176,7 @@ class SegmentRun(Iterator[Event]):
         if not job.resume:
             if found:
                 interrupted.discard()
-                self._note(f"{interrupted.folder}: an interrupted run was there; begun anew")
+                self._note(f"{interrupted.folder}: an interrupted run was there; started over")
             if job.direction == "forward":
                 yield None
                 return
@@ -310,4 +310,4 @@ def _hidden_folder(beside: Path) -> TemporaryDirectory[str]:
     try:
         return TemporaryDirectory(prefix=".jointvos-", dir=beside)
     except OSError as error:
-        raise OutputError(f"{beside}: frames have to wait there, but {error.strerror}") from error
+        raise OutputError(f"{beside}: frames are buffered there, but {error.strerror}") from error

@@ -67,11 +67,13 @@ class SessionSpec:
             ConfigError: Settings contradict each other or are unknown.
         """
         if self.model is not None and self.weights is not None:
-            raise ConfigError("`model` and `weights` exclude each other", hint="pass one of them")
+            raise ConfigError("`model` and `weights` cannot be combined", hint="pass one of them")
         if self.preset is not None:
             preset(INFERENCE, self.preset)
         if self.precision not in PRECISIONS:
-            raise ConfigError(f"no precision {self.precision!r}; expected {', '.join(PRECISIONS)}")
+            raise ConfigError(
+                f"unknown precision {self.precision!r}; expected {', '.join(PRECISIONS)}"
+            )
         if self.cuts not in CUTS:
             raise ConfigError(f"`cuts` is {self.cuts!r}, expected {', '.join(CUTS)}")
         if self.on_oom not in get_args(OnOOM):

@@ -31,7 +31,7 @@ def check_trace(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise OutputExists(f"{path} already exists")
     if not path.absolute().parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
 
 
 def traced(items: Iterable[Item], path: Path) -> Iterator[Item]:

@@ -47,7 +47,7 @@ def test_every_worker_has_its_device(there, device, wanted, jobs, places):
     [
         pytest.param(0, "auto", "all", None, DeviceUnavailable, "no CUDA device", id="none"),
         pytest.param(1, "auto", "2", None, DeviceUnavailable, "there are 1", id="too few"),
-        pytest.param(1, "cpu", "all", None, ConfigError, "exclude each other", id="cpu"),
+        pytest.param(1, "cpu", "all", None, ConfigError, "cannot be combined", id="cpu"),
         pytest.param(1, "auto", "some", None, ConfigError, "expected all or how many", id="word"),
         pytest.param(1, "auto", "0", None, ConfigError, "expected all or how many", id="zero"),
         pytest.param(1, "auto", None, 0, ConfigError, "`jobs` is 0", id="no worker"),

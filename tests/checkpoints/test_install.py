@@ -268,7 +268,7 @@ class TestKnownModels:
         pytest.param("joint-lite", "x", ConfigError, "choose another", id="bundled"),
         pytest.param("mine", "ftp://a/b", ConfigError, "with http or https", id="scheme"),
         pytest.param("mine", "/absent", WeightsNotFound, "/absent is not there", id="absent"),
-        pytest.param("mine", "/", WeightsNotFound, "/ is not there, or no file", id="folder"),
+        pytest.param("mine", "/", WeightsNotFound, "/ is not a file", id="folder"),
     ],
 )
 def test_what_makes_no_sense_is_refused_first(

@@ -365,7 +365,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
         pytest.param(["--png", "masks"], 2, "such as --png 'masks/{name}'", id="one place for all"),
         pytest.param(["--model", "none"], 5, "no model 'none'", id="no model"),
         pytest.param(["--jobs", "0"], 2, "--jobs is 0", id="no worker"),
-        pytest.param(["--gpus", "1"], 2, "exclude each other", id="gpu on cpu"),
+        pytest.param(["--gpus", "1"], 2, "cannot be combined", id="gpu on cpu"),
         pytest.param(["--precision", "fp16"], 2, "fp16 needs a GPU", id="unfit for the model"),
     ],
 )

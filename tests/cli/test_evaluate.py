@@ -342,7 +342,7 @@ def test_a_model_runs_and_a_finished_run_is_taken_over(evaluated, tmp_path):
     assert len(csv_of(out)) == 2
     refused = evaluated(*given)
     assert (refused.returncode, refused.stdout) == (8, "")
-    assert "holds a run already; go on with it (--resume)" in refused.stderr
+    assert "already contains a run; go on with it (--resume)" in refused.stderr
 
 
 def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp_path):

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import scene
-from videos import BROKEN, VIDEOS
 from folders import BROKEN_FOLDERS, FOLDERS
 from mask_files import BROKEN_MASKS
+from videos import BROKEN, VIDEOS
 
 from jointvos.masks import write_mask_png
 

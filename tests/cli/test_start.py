@@ -65,7 +65,7 @@ def test_a_video_in_place_of_a_command_names_segment(jointvos):
     run = jointvos("clip.mp4", "--mask", "first.png")
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == (
-        "jointvos: clip.mp4 is no command; to follow something through a video: "
+        "jointvos: clip.mp4 is not a command; to segment a video: "
         "jointvos segment clip.mp4 --mask MASK\n"
     )
     assert "No such command 'segmnt'" in jointvos("segmnt").stderr

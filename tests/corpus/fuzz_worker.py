@@ -1,7 +1,7 @@
 """Reads damaged videos one after the other: fuzz_worker.py FOLDER SEED FIRST LAST.
 
-Says "<case> begins" and "<case> <kind> <video> <frames> <outcome>" on stdout, so that who started it
-knows which case it was that killed it or never ended, and at the end "peak <MiB>" (Linux).
+Says "<case> begins" and "<case> <kind> <video> <frames> <outcome>" on stdout, which tells the case
+that killed it or never ended, and at the end "peak <MiB>" (Linux).
 """
 
 import re

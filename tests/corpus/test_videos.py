@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import index_of
-from videos import BROKEN, CUT_STREAMS, VIDEOS, STREAMS, Video, pieces
+from videos import BROKEN, CUT_STREAMS, STREAMS, VIDEOS, Video, pieces
 
 from jointvos.errors import MediaDecodeError, MediaError, MediaOpenError
 from jointvos.media.reading import open_source

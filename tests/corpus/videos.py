@@ -52,7 +52,9 @@ def film(
     if numbers is None:
         numbers = range(clip.first, clip.first + clip.frames)
     about = tuple((facts or {}).items())
-    return Video(lambda folder: make(folder, clip), numbers, clip.size, error, times, about, warning)
+    return Video(
+        lambda folder: make(folder, clip), numbers, clip.size, error, times, about, warning
+    )
 
 
 # ---- videos that take more than one step

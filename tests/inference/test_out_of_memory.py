@@ -77,7 +77,7 @@ def test_one_failure_anywhere_costs_nothing(session, clip, tiny_net, monkeypatch
             np.testing.assert_array_equal(again.probabilities, result.probabilities)
             assert again.objects == result.objects
         assert [tracker.frame_number for tracker in running.trackers] == [4, 2]
-    assert said == ["cpu is out of memory; trying again with what could be freed"] * count.calls
+    assert said == ["cpu is out of memory; retrying with what could be freed"] * count.calls
 
 
 @pytest.mark.parametrize("place", ["frame_result", "soft_aggregate", "moments", "paste"])

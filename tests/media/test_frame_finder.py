@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 from clips import index_of, scene
-from videos import VIDEOS
 from PIL import Image
+from videos import VIDEOS
 
 from jointvos.errors import MediaDecodeError, MediaOpenError
 from jointvos.media.reading import NoSuchFrame, open_finder, open_source

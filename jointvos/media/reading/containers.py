@@ -116,11 +116,11 @@ def open_stream(stream: ByteStream) -> av.container.InputContainer:
 def open_error(path: Path | str, error: BaseException) -> MediaError:
     """The error for a video that could not be opened."""
     if isinstance(error, av.error.DecoderNotFoundError | av.error.PatchWelcomeError):
-        return UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
+        return UnsupportedMediaError(f"{path}: there is no built-in decoder for this kind of video")
     if isinstance(error, av.error.InvalidDataError):
-        return MediaOpenError(f"{path}: not a video, or damaged beyond reading")
+        return MediaOpenError(f"{path}: not a video, or too damaged to read")
     if isinstance(error, av.error.ArgumentError):  # what is not among _FORMATS
-        return MediaOpenError(f"{path}: not a kind of video that is read; playlists never are")
+        return MediaOpenError(f"{path}: not a supported kind of video (playlists are not read)")
     return MediaOpenError(f"{path}: cannot be opened as a video ({reason(error)})")
 
 
@@ -139,11 +139,14 @@ def choose_stream(container: av.container.InputContainer, path: Path) -> VideoSt
     # The codec context is None when the library knows no decoder or the index is damaged.
     videos = [stream for stream in videos if stream.codec_context is not None]
     if not videos:
-        raise UnsupportedMediaError(f"{path}: no decoder for this kind of video is built in")
-    video = max(videos, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+        raise UnsupportedMediaError(f"{path}: there is no built-in decoder for this kind of video")
+    video = max(
+        videos, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height)
+    )
     if video.width * video.height > MAX_PIXELS:
         raise UnsupportedMediaError(
-            f"{path} claims to be {video.width}x{video.height}, expected at most {MAX_PIXELS} pixels"
+            f"{path} claims to be {video.width}x{video.height}, "
+            f"expected at most {MAX_PIXELS} pixels"
         )
     return video
 

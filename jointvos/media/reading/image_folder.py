@@ -72,7 +72,7 @@ class ImageFolderReader:
         if (width, height) != (self.info.width, self.info.height):
             raise MediaDecodeError(
                 f"{path} is {width}x{height}, expected {self.info.width}x{self.info.height} "
-                f"like {self._paths[0].name}; all images of a folder need one size"
+                f"like {self._paths[0].name}; all images in a folder must be the same size"
             )
         return Frame(
             index=index,

@@ -28,7 +28,7 @@ def coco_sink_type(layout: str) -> "type[CocoSink | YtvisSink]":
         ConfigError: The layout is unknown.
     """
     if layout not in LAYOUTS:
-        raise ConfigError(f"no COCO layout {layout!r}; expected {' or '.join(LAYOUTS)}")
+        raise ConfigError(f"unknown COCO layout {layout!r}; expected {' or '.join(LAYOUTS)}")
     return CocoSink if layout == "coco" else YtvisSink
 
 

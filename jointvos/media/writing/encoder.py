@@ -276,4 +276,4 @@ class VideoEncoder:
             return error
         if isinstance(error, BrokenPipeError) and self._path == STDOUT:
             return BrokenPipeError(*error.args[:2])
-        return EncodeError(f"{self._name}: writing the video failed: {reason(error)}")
+        return EncodeError(f"{self._name}: cannot write the video: {reason(error)}")

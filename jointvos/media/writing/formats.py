@@ -87,7 +87,7 @@ ALPHA_FORMATS: Mapping[str, VideoFormat] = {
         _FRONT,
         "yuva444p10le",
     ),
-    # In older builds alternate reference frames and alpha exclude each other.
+    # In older builds alternate reference frames and alpha cannot be combined.
     ".webm": VideoFormat(
         "webm", "libvpx-vp9", {**_VP9, "crf": "20", "auto-alt-ref": "0"}, {}, "yuva420p"
     ),
@@ -201,7 +201,7 @@ def choose_format(
         encoder = next(name for name, kind in ENCODERS.items() if kind.codec == usual.codec)
     kind = ENCODERS.get(encoder)
     if kind is None:
-        raise ConfigError(f"no encoder {encoder!r}; expected {', '.join(ENCODERS)}")
+        raise ConfigError(f"unknown encoder {encoder!r}; expected {', '.join(ENCODERS)}")
     if path.suffix.lower() not in kind.suffixes:
         raise ConfigError(
             f"{path}: {encoder} does not go into {path.suffix} files; "

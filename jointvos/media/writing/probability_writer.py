@@ -183,7 +183,7 @@ class ProbabilityVideoSink(StagedFile):
     def _failure(self, error: BaseException) -> EncodeError:
         if isinstance(error, EncodeError):
             return error
-        return EncodeError(f"{self.path}: writing the video failed: {reason(error)}")
+        return EncodeError(f"{self.path}: cannot write the video: {reason(error)}")
 
 
 class CropSink(StagedFolder):

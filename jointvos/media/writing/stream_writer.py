@@ -76,7 +76,7 @@ class StreamSink:
             ConfigError: The format is unknown or holds no such images.
         """
         if format not in STREAM_FORMATS:
-            raise ConfigError(f"no format {format!r}; expected {', '.join(STREAM_FORMATS)}")
+            raise ConfigError(f"unknown format {format!r}; expected {', '.join(STREAM_FORMATS)}")
         if (format, kind) not in _PIXELS:
             what = "transparency" if kind == "rgba" else "IDs above 254"
             raise ConfigError(f"{format} holds no {what}; use nut, mkv or raw")
@@ -99,7 +99,7 @@ class StreamSink:
             BrokenPipeError: Nobody reads stdout any more.
         """
         if not self._wrote:
-            raise EncodeError("stdout: there was no frame to write")
+            raise EncodeError("stdout: no frames to write")
         self._encoder.close()
 
     def commit(self) -> None:

@@ -74,9 +74,7 @@ class VideoSink(StagedFile):
         self._wrote = True
         image = self._image(frame, result)
         if isinstance(image, np.ndarray) and image.shape[1::-1] != self._size:
-            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA).astype(
-                image.dtype
-            )
+            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA).astype(image.dtype)
         self._encoder.write(image, frame)
 
     def abort(self) -> None:
