@@ -43,7 +43,7 @@ def place(name: str, folder: Path) -> Path:
     """
     if not NAME.fullmatch(name) or name.endswith(SUFFIX):
         raise ConfigError(
-            f"{name!r} is not a valid model name; expected small letters, digits, dots, dashes and "
+            f"{name!r} is not a valid model name; expected lowercase letters, digits, dots, dashes and "
             f"underscores, a letter or digit first, without {SUFFIX}"
         )
     known = KNOWN.get(name)
@@ -111,7 +111,7 @@ def find_weights(weights: str | Path | None = None) -> Path:
             return models[weights]
         missing = f"no model {weights!r} is installed in {cache_folder()}"
     else:
-        missing = f"{path} is a folder, no model" if path.is_dir() else f"{path} is not there"
+        missing = f"{path} is a folder, no model" if path.is_dir() else f"{path} does not exist"
     if (name := str(weights)) in RETIRED:
         raise WeightsNotFound(
             f"{name} was replaced by {RETIRED[name]}, which comes with jointvos",

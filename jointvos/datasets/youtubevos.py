@@ -75,7 +75,7 @@ def youtubevos_dataset(
     notes = [f"{'all' if use_all else 'the listed'} frames of every video are given to the model"]
     if seen is None:
         notes.append(
-            f"{root / 'train' / 'meta.json'} is not there, so seen and unseen categories cannot "
+            f"{root / 'train' / 'meta.json'} is missing, so seen and unseen categories cannot "
             "be told apart"
         )
     return VOSDataset(

@@ -30,7 +30,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         TrainingError: There is none, or it is damaged.
     """
     if not path.is_file():
-        raise TrainingError(f"{path} is not there", hint="start without `resume` first")
+        raise TrainingError(f"{path} does not exist", hint="start without `resume` first")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, ValueError, EOFError, OSError, UnpicklingError) as error:

@@ -42,7 +42,7 @@ def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
         pytest.param({}, "name a model, for example joint-davis", id="none"),
         pytest.param({"force": True}, "name a model", id="force-only"),
         pytest.param({"names": ["a", "b"], "source": "x"}, "one name, got a, b", id="two"),
-        pytest.param({"names": ["A b"], "source": "x"}, "no name for a model", id="bad-name"),
+        pytest.param({"names": ["A b"], "source": "x"}, "not a valid model name", id="bad-name"),
         pytest.param({"names": ["x"], "show": True}, "--list goes alone", id="list-name"),
         pytest.param({"verify": True, "show": True}, "--list goes alone", id="list-verify"),
         pytest.param({"verify": True, "source": "x"}, "--verify changes nothing", id="verify"),
@@ -83,7 +83,7 @@ def test_json_says_what_was_installed(tiny_file: Path, cache: Path, capsys: Capt
 def test_several_names_are_installed_in_turn(capsys: Captured) -> None:
     download_weights(names=["joint-lite", "joint-lite"], offline=True)
     assert capsys.readouterr().out == f"{bundled()}\n" * 2
-    with pytest.raises(WeightsError, match="offline nothing is fetched"):
+    with pytest.raises(WeightsError, match="nothing is downloaded offline"):
         download_weights(names=["joint-lite", "joint-davis"], offline=True)
     assert capsys.readouterr().out == f"{bundled()}\n"
 

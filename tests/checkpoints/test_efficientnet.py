@@ -170,9 +170,9 @@ def wider(state: dict[str, Tensor]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        pytest.param(cut, r"has no _blocks\.4\._bn2\.running_var", id="cut"),
-        pytest.param(stranger, r"it has 'decoder\.weight'", id="stranger"),
-        pytest.param(squeezed, r"it has '_blocks\.4\._se_reduce", id="squeeze-and-excitation"),
+        pytest.param(cut, r"lacks _blocks\.4\._bn2\.running_var", id="cut"),
+        pytest.param(stranger, r"it contains 'decoder\.weight'", id="stranger"),
+        pytest.param(squeezed, r"it contains '_blocks\.4\._se_reduce", id="squeeze-and-excitation"),
         pytest.param(wider, r"_conv_stem is \[40, 3, 3, 3\], expected \[32", id="wider"),
     ],
 )

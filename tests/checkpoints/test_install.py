@@ -233,7 +233,7 @@ class TestKnownModels:
         self, known: KnownModel, server: Server, listener: Listener, cache: Path, tiny_file: Path
     ) -> None:
         message = refused(WeightsError, known.name, listener, offline=True)
-        assert f"{cache / 'joint-test.safetensors'} is not there" in message
+        assert f"{cache / 'joint-test.safetensors'} is missing" in message
         assert "fetch https://example.org/page elsewhere" in message
         assert "`install('joint-test', source=FILE)`" in message
         path = have(known.name, listener, offline=True, source=str(tiny_file))
@@ -263,11 +263,11 @@ class TestKnownModels:
 @pytest.mark.parametrize(
     ("name", "source", "kind", "said"),
     [
-        pytest.param("../x", None, ConfigError, "no name for a model", id="name"),
-        pytest.param("joint-davs", None, WeightsNotFound, "there are joint-ytvos", id="unknown"),
+        pytest.param("../x", None, ConfigError, "not a valid model name", id="name"),
+        pytest.param("joint-davs", None, WeightsNotFound, "expected one of joint-ytvos", id="unknown"),
         pytest.param("joint-lite", "x", ConfigError, "choose another", id="bundled"),
-        pytest.param("mine", "ftp://a/b", ConfigError, "with http or https", id="scheme"),
-        pytest.param("mine", "/absent", WeightsNotFound, "/absent is not there", id="absent"),
+        pytest.param("mine", "ftp://a/b", ConfigError, "an http or https URL", id="scheme"),
+        pytest.param("mine", "/absent", WeightsNotFound, "/absent is not a file", id="absent"),
         pytest.param("mine", "/", WeightsNotFound, "/ is not a file", id="folder"),
     ],
 )

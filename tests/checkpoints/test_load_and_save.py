@@ -157,7 +157,7 @@ def test_tensors_that_do_not_fit_are_refused(
         pytest.param(None, "format mark 'none', expected 'jointvos/1'", id="no-header"),
         pytest.param({"format": "jointvos/2", "model": "{}"}, "'jointvos/2'", id="newer"),
         pytest.param({"format": "jointvos/1"}, "describes no network", id="no-config"),
-        pytest.param({"format": "jointvos/1", "model": "[1]"}, "no table", id="list"),
+        pytest.param({"format": "jointvos/1", "model": "[1]"}, "not a table", id="list"),
         pytest.param({"format": "jointvos/1", "model": "{}"}, "describes no network", id="fields"),
         pytest.param(header(MODELS["joint-lite"], wings=2), "unknown wings", id="unknown"),
         pytest.param(header(MODELS["joint-lite"], stages=7), "stages is 7", id="stages"),
@@ -236,7 +236,7 @@ def test_a_model_of_which_nothing_fits_is_refused(saved: Path, tiny_net: JointNe
 def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path, saved: Path) -> None:
     with pytest.raises(
         WeightsNotFound,
-        match=r"absent\.safetensors is not there; .*install\(NAME\)` fetches joint-",
+        match=r"absent\.safetensors does not exist; .*install\(NAME\)` fetches joint-",
     ):
         load_model(tmp_path / "absent.safetensors")
 

@@ -92,9 +92,9 @@ def test_existing_files_are_taken_whatever_their_name(
             "yours", "no model 'yours' is installed", "`install(NAME)` fetches", id="unknown"
         ),
         pytest.param(
-            "a/b.safetensors", "b.safetensors is not there", "`install(NAME)` fetches", id="text"
+            "a/b.safetensors", "b.safetensors does not exist", "`install(NAME)` fetches", id="text"
         ),
-        pytest.param(Path("joint-davis"), "joint-davis is not there", "'joint-davis')`", id="path"),
+        pytest.param(Path("joint-davis"), "joint-davis does not exist", "'joint-davis')`", id="path"),
         pytest.param(Path("/"), "/ is a folder", "`install(NAME)` fetches", id="folder"),
     ],
 )
@@ -151,7 +151,7 @@ def test_the_cache_folder_follows_the_platform(
 
 @pytest.mark.parametrize("name", ["", "-x", ".x", "A", "a/b", "a b", "ä", "x.safetensors", "a\n"])
 def test_bad_names_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="no name for a model"):
+    with pytest.raises(ConfigError, match="not a valid model name"):
         locate.place(name, Path())
 
 

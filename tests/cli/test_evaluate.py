@@ -211,11 +211,11 @@ def nothing(root):
             nothing,
             ["--dataset", "davis2017", "--root", "{}/davis", "--sequences", "bear,ox"],
             2,
-            "no sequence ox; there are bear, cow, swan",
+            "unknown sequence ox; expected one of bear, cow, swan",
             id="sequence",
         ),
         pytest.param(
-            nothing, ["--dataset", "vost", "--root", "{}"], 2, "no data set 'vost'", id="dataset"
+            nothing, ["--dataset", "vost", "--root", "{}"], 2, "unknown data set 'vost'", id="dataset"
         ),
         pytest.param(
             nothing,
@@ -237,7 +237,7 @@ def nothing(root):
             nothing,
             ["--gt", "{}/davis", "--predictions", "{}/gone"],
             6,
-            "gone is no folder",
+            "gone is not a folder",
             id="predictions",
         ),
         pytest.param(

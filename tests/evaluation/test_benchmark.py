@@ -124,7 +124,7 @@ def test_a_table_for_people(rows):
         pytest.param(["--memory", "0"], "--memory is '0'", id="no memory"),
         pytest.param(["--objects", "1,x"], "--objects is '1,x'", id="no number"),
         pytest.param(["--size", "480"], "--size is '480'", id="no size"),
-        pytest.param(["--model", "big"], "no model big", id="no model"),
+        pytest.param(["--model", "big"], "unknown model big", id="no model"),
     ],
 )
 def test_wrong_options(options, message):

@@ -116,7 +116,7 @@ def test_a_run_is_not_mixed_with_what_is_there(dataset, tmp_path):
 
 
 def test_masks_of_others_are_never_replaced(dataset, tmp_path):
-    with pytest.raises(OutputExists, match="not of a run"):
+    with pytest.raises(OutputExists, match="not from a run"):
         ResultsFolder(tmp_path / "davis", resume=True)
     folder = ResultsFolder(tmp_path / "run")
     theirs = tmp_path / "run/Annotations/bear/00000.png"

@@ -131,7 +131,7 @@ def test_first_and_last_prediction_are_not_asked_for(davis, masks):
 
 
 def test_no_folder_at_all(davis, tmp_path):
-    with pytest.raises(DatasetNotFound, match="gone is no folder"):
+    with pytest.raises(DatasetNotFound, match="gone is not a folder"):
         list(score_dataset(davis, tmp_path / "gone"))
 
 

@@ -76,7 +76,7 @@ def test_davis_has_its_sequences_at_the_root(tmp_path):
         ),
         pytest.param(
             lambda path: Image.fromarray(labels_of(15, (2,))).save(path),
-            "holds the ID 2, which is no object",
+            "holds the ID 2, which is not an object",
             id="id",
         ),
     ],

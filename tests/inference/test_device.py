@@ -78,7 +78,7 @@ def test_precision(precision, device, expected):
     ("precision", "device", "message"),
     [
         pytest.param("fp16", "cpu", "fp16 needs a GPU", id="fp16 on the CPU"),
-        pytest.param("int8", "cpu", "no precision 'int8'", id="unheard of"),
+        pytest.param("int8", "cpu", "unknown precision 'int8'", id="unheard of"),
         pytest.param("bf16", "cuda", "no bf16", id="old GPU"),
     ],
 )

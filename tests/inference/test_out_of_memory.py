@@ -113,7 +113,7 @@ def test_objects_in_parts(session, clip, tiny_net, monkeypatch, said, most):
         assert (result.labels == theirs).mean() > 0.999  # another batch sums in another order
         assert_in_step(running, t + 1)
     steps = ["with what could be freed", "with 2 objects at a time", "with 1 object at a time"]
-    assert [line.split("again ")[1] for line in said] == steps[: 3 if most == 1 else 2]
+    assert [line.split("retrying ")[1] for line in said] == steps[: 3 if most == 1 else 2]
     assert running.objects_at_once == (1 if most == 1 else 2)
     assert len(running.trackers[0].bank) == 3  # the memory was left alone
 
@@ -145,7 +145,7 @@ def test_a_smaller_memory(session, clip, tiny_net, monkeypatch, said, most, step
         bank = running.trackers[0].bank
         assert len(bank.corrections) == 1
         assert len(bank) == most
-    lines = [line.split("again ")[1] for line in said]
+    lines = [line.split("retrying ")[1] for line in said]
     assert lines[0] == "with what could be freed"
     assert lines[1:] == [f"with a memory of {step} beside corrections" for step in steps]
 
@@ -185,7 +185,7 @@ def on_gpu(session, monkeypatch):
 
 
 def last_words(lines):
-    return [line.split("trying again ")[1] for line in lines]
+    return [line.split("retrying ")[1] for line in lines]
 
 
 def test_the_cpu_at_last(session, on_gpu, clip, tiny_net, monkeypatch, said):

@@ -165,7 +165,7 @@ def test_pycocotools_reads_masks_in_the_layout_of_youtube_vis(tmp_path):
 
 
 def test_an_unknown_layout_is_refused():
-    with pytest.raises(ConfigError, match="no COCO layout 'voc'; expected coco or ytvis"):
+    with pytest.raises(ConfigError, match="unknown COCO layout 'voc'; expected coco or ytvis"):
         coco_sink_type("voc")
 
 

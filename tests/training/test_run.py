@@ -360,7 +360,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):
 
 
 def test_resuming_another_configuration_or_nothing_is_refused(whole, tmp_path):
-    with pytest.raises(TrainingError, match="not there"):
+    with pytest.raises(TrainingError, match="does not exist"):
         new_run().resume(tmp_path / "last.ckpt")
     shutil.copy(whole.folder / "last.ckpt", tmp_path)
     with pytest.raises(TrainingError, match=r"another configuration \(ema_decay differ"):
