@@ -96,7 +96,7 @@ def test_a_matte_for_all_objects_and_one_for_each(jointvos, inputs, tiny_weights
         "ids",
     )
     assert run.returncode == 0, run.stderr
-    assert "wrote IDs, 2.mkv, 7.mkv: 12 frames, 2 objects" in run.stderr
+    assert "wrote ids, 2.mkv, 7.mkv: 12 frames, 2 objects" in run.stderr
     mattes = {each: gray_video(inputs / f"{each}.mkv") for each in (2, 7)}
     for i in range(FRAMES):
         labels = np.asarray(Image.open(inputs / "ids" / f"{i:05d}.png"))
@@ -165,7 +165,7 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
         pytest.param({"overlay": "-", "crf": 3}, ConfigError, "for files", id="crf piped"),
         pytest.param({"stream": "y4m"}, ConfigError, "with `overlay='-'`", id="format alone"),
         pytest.param({"audio": "loud"}, ConfigError, "copy or none", id="audio"),
-        pytest.param({"background": "blur"}, ConfigError, "`background` is for", id="no overlay"),
+        pytest.param({"background": "blur"}, ConfigError, "`background` requires", id="no overlay"),
         pytest.param(
             {"background": "bleu", "overlay": "o.mp4"}, ConfigError, "a color such", id="color"
         ),
@@ -210,14 +210,14 @@ def test_json_and_a_film_do_not_share_stdout():
 )
 def test_o_stands_for_what_it_looks_like(output, name):
     assert with_output(Outputs(), Path(output)) == Outputs(**{name: Path(output)})
-    with pytest.raises(ConfigError, match=f"means --{name}, which is given too"):
+    with pytest.raises(ConfigError, match=f"means --{name}, which is also given"):
         with_output(Outputs(**{name: "other"}), Path(output))
 
 
 @pytest.mark.parametrize(
     ("source", "background", "expected"),
     [
-        ("video.mp4", None, {"png": "film_masks", "overlay": "video_overlay.mp4"}),
+        ("video.mp4", None, {"png": "video_masks", "overlay": "video_overlay.mp4"}),
         ("video.mp4", "blur", {"overlay": "video_overlay.mp4"}),
         ("-", None, {"png": "stdin_masks", "overlay": "stdin_overlay.mp4"}),
     ],
