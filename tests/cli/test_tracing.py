@@ -40,8 +40,8 @@ def test_reading_and_writing_beside_it_are_recorded(tmp_path, jointvos, tiny_wei
     assert ended.returncode == 0, ended.stderr
     events = json.loads((inputs / "trace.json").read_text())["traceEvents"]
     threads = {event["name"]: event["tid"] for event in events if event.get("ph") == "X"}
-    assert threads["write IDs"] == threads["write video.mp4"]
-    assert len({threads[name] for name in ("read", "write IDs", "decoder")}) == 3
+    assert threads["write ids"] == threads["write video.mp4"]
+    assert len({threads[name] for name in ("read", "write ids", "decoder")}) == 3
 
 
 def test_what_cannot_be_written_is_seen_early(tmp_path):
@@ -51,5 +51,5 @@ def test_what_cannot_be_written_is_seen_early(tmp_path):
     tracing.check_trace(path, overwrite=True)
     with pytest.raises(OutputExists, match=r"trace\.json already exists"):
         tracing.check_trace(path, overwrite=False)
-    with pytest.raises(OutputError, match="there is no folder"):
+    with pytest.raises(OutputError, match="does not exist; create it first"):
         tracing.check_trace(tmp_path / "missing" / "trace.json", overwrite=False)

@@ -103,7 +103,7 @@ def test_smoothed_edges_in_16_bit(tmp_path, caplog):
     steps = np.asarray(smooth(Image.fromarray(ONE * 255))).astype(np.uint16) * 257
     Image.fromarray(steps).save(tmp_path / "mask.png")
     assert np.array_equal(read_mask(tmp_path / "mask.png"), steps > 32767)
-    assert "cut at mid-gray" in caplog.text
+    assert "thresholded at mid-gray" in caplog.text
     steps = np.asarray(smooth(Image.fromarray(IDS * 50))).astype(np.uint16) * 99
     Image.fromarray(steps).save(tmp_path / "mask.png")
     with pytest.raises(TooManyObjects, match="smoothed edges"):
@@ -115,7 +115,7 @@ def test_a_black_and_white_jpeg_is_cut_at_gray_and_told(tmp_path, caplog):
     mask = read_mask(tmp_path / "mask.jpg")
     assert set(np.unique(mask)) == {0, 1}
     assert np.count_nonzero(mask != ONE) <= 20
-    assert "cut at mid-gray" in caplog.text
+    assert "thresholded at mid-gray" in caplog.text
 
 
 def test_near_black_and_white_is_cut_whatever_the_format(tmp_path):
@@ -135,7 +135,7 @@ def test_smoothed_edges_of_one_object_are_cut_at_gray_and_told(tmp_path, caplog,
     assert len(np.unique(np.asarray(image))) > 50
     image.convert(mode).save(tmp_path / "mask.png")
     assert np.array_equal(read_mask(tmp_path / "mask.png"), np.asarray(image) > 127)
-    assert "cut at mid-gray" in caplog.text
+    assert "thresholded at mid-gray" in caplog.text
 
 
 def test_a_few_gray_steps_are_an_edge_too(tmp_path):

@@ -79,8 +79,8 @@ def test_fish_of_the_example(place, i):
     [
         (["1"], [], "`point` is '1', expected x,y or x,y=id"),
         (["-1,2"], [], "expected x,y"),
-        (["1,2="], [], "'' is no ID"),
-        (["1,2=0"], [], "'0' is no ID"),
+        (["1,2="], [], "'' is not an ID"),
+        (["1,2=0"], [], "'0' is not an ID"),
         (["320,2"], [], r"320,2 is outside of clip\.mp4, which is 320x240"),
         (["1,2"], ["5,240"], r"5,240 is outside of"),
         (["1,2=4"], [], "another object has the ID 4, too"),

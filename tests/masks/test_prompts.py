@@ -138,7 +138,7 @@ def test_a_folder_of_frame_numbers(tmp_path, caplog):
     assert met(part, frames(7, 12)) == {7: [2]}
     assert "2 of its masks are outside" in caplog.text
     write_mask_png(folder / "cat.png", ids(1))
-    with pytest.raises(MaskError, match=r"cat\.png: its name is no number of a frame"):
+    with pytest.raises(MaskError, match=r"cat\.png: its name is not a frame number"):
         read_prompts([str(folder)], INFO)
     with pytest.raises(MaskReadError, match="is a folder"):
         read_prompts([f"3={folder}"], INFO)
@@ -300,15 +300,15 @@ def test_ids_are_chosen_and_renamed(objects, remap, expected):
     [
         ("1,x", None, "names 'x', but the names in the masks are none"),
         ("0", None, "from 1 to 65535"),
-        ("", None, "'' is no ID"),
+        ("", None, "'' is not an ID"),
         (None, "2", "expected old:new"),
-        (None, "2:70000", "'70000' is no ID"),
+        (None, "2:70000", "'70000' is not an ID"),
         (None, "2:1,2:3", "two new IDs"),
         ("4", None, "`objects` names 4, but the masks hold 1, 2"),
         (None, "4:1", "`remap` names 4, but the masks hold 1, 2"),
         ("1", "2:1", "which `objects` leaves out"),
-        ("-4", None, "'-4' is no ID"),
-        ("1,", None, "'' is no ID"),
+        ("-4", None, "'-4' is not an ID"),
+        ("1,", None, "'' is not an ID"),
     ],
 )
 def test_ids_that_make_no_sense(objects, remap, says):
@@ -370,7 +370,7 @@ def test_a_box_alone_with_an_id_of_its_own():
         ("1,2,3", "expected x,y,width,height"),
         ("1,2,3,4", "3x4, expected at least 8x8"),
         ("-1,2,30,40", "expected x,y,width,height"),
-        ("1,2,30,40=x", "'x' is no ID"),
+        ("1,2,30,40=x", "'x' is not an ID"),
         ("300,60,21,100", r"reaches to 321,160, but clip\.mp4 is 320x240"),
         ("0,0,320,240", "covers the whole image"),
         ("100,60,100,100=4", "another object has the ID 4, too"),

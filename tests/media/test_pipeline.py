@@ -188,7 +188,7 @@ def test_leaving_by_an_exception_aborts(tmp_path, error):
 
 
 def test_no_frame_is_an_error(tmp_path):
-    with pytest.raises(EncodeError, match="no frame to write"):
+    with pytest.raises(EncodeError, match="no frames to write"):
         write_all(FanOut([PngSequenceSink(tmp_path / "png")]), count=0)
 
 

@@ -514,7 +514,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, kind, name):
     code = FULL_DISK.format(paths=sys.path, folder=str(tmp_path), kind=kind, name=name)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
-    assert f"{tmp_path / name}: writing the video failed" in run.stdout
+    assert f"{tmp_path / name}: cannot write the video" in run.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -522,7 +522,7 @@ def test_an_encoder_that_refuses_is_an_encode_error(tmp_path):
     info = VideoInfo(Path("none"), 20_000, 2, Fraction(24), Fraction(1, 24))
     sink = OverlaySink(tmp_path / "o.mp4", info)
     frame = Frame(0, 0, 0.0, np.zeros((2, 20_000, 3), dtype=np.uint8), "00000")
-    with pytest.raises(EncodeError, match=r"o\.mp4: writing the video failed"):
+    with pytest.raises(EncodeError, match=r"o\.mp4: cannot write the video"):
         sink.write(frame, result(frame))
     sink.abort()
     assert list(tmp_path.iterdir()) == []
