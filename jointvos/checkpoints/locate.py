@@ -43,8 +43,8 @@ def place(name: str, folder: Path) -> Path:
     """
     if not NAME.fullmatch(name) or name.endswith(SUFFIX):
         raise ConfigError(
-            f"{name!r} is not a valid model name; expected lowercase letters, digits, dots, dashes and "
-            f"underscores, a letter or digit first, without {SUFFIX}"
+            f"{name!r} is not a valid model name; expected lowercase letters, digits, dots, "
+            f"dashes and underscores, starting with a letter or digit, without {SUFFIX}"
         )
     known = KNOWN.get(name)
     if known is not None and known.kind == "backbone":

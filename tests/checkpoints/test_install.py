@@ -264,7 +264,9 @@ class TestKnownModels:
     ("name", "source", "kind", "said"),
     [
         pytest.param("../x", None, ConfigError, "not a valid model name", id="name"),
-        pytest.param("joint-davs", None, WeightsNotFound, "expected one of joint-ytvos", id="unknown"),
+        pytest.param(
+            "joint-davs", None, WeightsNotFound, "expected one of joint-ytvos", id="unknown"
+        ),
         pytest.param("joint-lite", "x", ConfigError, "choose another", id="bundled"),
         pytest.param("mine", "ftp://a/b", ConfigError, "an http or https URL", id="scheme"),
         pytest.param("mine", "/absent", WeightsNotFound, "/absent is not a file", id="absent"),

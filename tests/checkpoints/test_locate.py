@@ -94,7 +94,9 @@ def test_existing_files_are_taken_whatever_their_name(
         pytest.param(
             "a/b.safetensors", "b.safetensors does not exist", "`install(NAME)` fetches", id="text"
         ),
-        pytest.param(Path("joint-davis"), "joint-davis does not exist", "'joint-davis')`", id="path"),
+        pytest.param(
+            Path("joint-davis"), "joint-davis does not exist", "'joint-davis')`", id="path"
+        ),
         pytest.param(Path("/"), "/ is a folder", "`install(NAME)` fetches", id="folder"),
     ],
 )

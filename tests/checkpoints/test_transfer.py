@@ -65,9 +65,7 @@ def get(
         pytest.param(
             "replaced_silently", [None, "bytes=9000-", None], "has changed", id="other-size"
         ),
-        pytest.param(
-            "past_the_end", [None, "bytes=300003-", None], "no longer fits", id="416"
-        ),
+        pytest.param("past_the_end", [None, "bytes=300003-", None], "no longer fits", id="416"),
         pytest.param("busy_once", [None, None], "says 503 Service Unavailable", id="503"),
         pytest.param("confirmation", [None, None], "", id="confirmation"),
     ],

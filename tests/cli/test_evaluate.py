@@ -215,7 +215,11 @@ def nothing(root):
             id="sequence",
         ),
         pytest.param(
-            nothing, ["--dataset", "vost", "--root", "{}"], 2, "unknown data set 'vost'", id="dataset"
+            nothing,
+            ["--dataset", "vost", "--root", "{}"],
+            2,
+            "unknown data set 'vost'",
+            id="dataset",
         ),
         pytest.param(
             nothing,

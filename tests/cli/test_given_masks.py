@@ -229,7 +229,10 @@ def test_names_follow_the_ids_that_are_chosen_and_renamed(segment):
             ["--mask", "first.png", "--box", "14,24,42,42=1"], MaskError, "the ID 1, too", id="same"
         ),
         pytest.param(
-            ["--mask", "first.png", "--coco-layout", "ytvis"], ConfigError, "requires --coco", id="coco"
+            ["--mask", "first.png", "--coco-layout", "ytvis"],
+            ConfigError,
+            "requires --coco",
+            id="coco",
         ),
     ],
 )

@@ -53,8 +53,12 @@ def test_the_recipe_is_printed_and_read_again(jointvos, inputs):
         pytest.param(["--without", "decoder"], "transduction, induction", id="part"),
         pytest.param(["--config", "gone.toml"], "gone.toml", id="no-file"),
         pytest.param(["--config", "bad.toml"], "unknown learning_rate", id="key"),
-        pytest.param(["--config", "bad.toml", "--preset", "joint-r50"], "cannot be combined", id="both"),
-        pytest.param(["--steps", "9", "--minutes", "9"], "cannot be combined", id="steps-and-minutes"),
+        pytest.param(
+            ["--config", "bad.toml", "--preset", "joint-r50"], "cannot be combined", id="both"
+        ),
+        pytest.param(
+            ["--steps", "9", "--minutes", "9"], "cannot be combined", id="steps-and-minutes"
+        ),
         pytest.param(["--preset", "joint-small"], "joint-lite-short", id="earlier-preset"),
     ],
 )

@@ -372,7 +372,7 @@ def test_a_folder_per_object(tmp_path):
 def test_names_that_may_be_frames_or_objects_are_not_guessed(tmp_path):
     for i in range(2):
         save(tmp_path / "m" / f"mask_{i}.png", FISH)
-    with pytest.raises(MaskError, match=r"mask_0\.png: its name is not a frame number.*`masks=.'ID:FILE'.`"):
+    with pytest.raises(MaskError, match=r"mask_0\.png: its name.*`masks=.'ID:FILE'.`"):
         read_prompts([f"{tmp_path}/m"], INFO)
 
 

@@ -73,7 +73,9 @@ def test_crf_is_quality(tmp_path):
 @pytest.mark.parametrize(
     ("name", "encoder", "crf", "says"),
     [
-        pytest.param("o.mp4", "h266", None, "unknown encoder 'h266'; expected h264, h265", id="name"),
+        pytest.param(
+            "o.mp4", "h266", None, "unknown encoder 'h266'; expected h264, h265", id="name"
+        ),
         pytest.param("o.webm", "h264", None, r"does not go into \.webm.*\.mp4", id="webm"),
         pytest.param("o.mp4", "ffv1", None, r"use one of \.mkv", id="ffv1"),
         pytest.param("o.mp4", None, 52, "crf is 52, expected 0 to 51", id="crf"),

@@ -96,7 +96,9 @@ def test_an_address_may_have_been_a_path(server):
     ("path", "says"),
     [
         pytest.param("any/none.mp4", "answers 404", id="missing"),
-        pytest.param("to/file", "redirects to file:///etc/hostname, which is not followed", id="file"),
+        pytest.param(
+            "to/file", "redirects to file:///etc/hostname, which is not followed", id="file"
+        ),
         pytest.param("to/ftp", "which is not followed", id="ftp"),
         pytest.param("to/round", "too many redirects", id="round"),
         pytest.param("short/clip.mkv", "the connection was cut", id="cut"),
