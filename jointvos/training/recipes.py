@@ -3,8 +3,9 @@
 `joint-r50` is the paper's (Sec. 3.6 and 4.1) with the values of its code where the two disagree;
 `joint-r50-as-printed` takes the paper's words instead; `joint-r50-davis` is the set-up of the lower
 half of Table 4. `joint-lite` trains the bundled network, from a backbone that knows ImageNet, in
-hours of a CPU; `joint-lite-cuda` does it in minutes of a large GPU; `joint-lite-short` is a few
-minutes of a CPU, to compare one thing with another.
+hours of a CPU, and `joint-lite-finish` continues it, from branches that each find targets alone to
+ones that share the work; `joint-lite-cuda` does it in minutes of a large GPU; `joint-lite-short` is
+a few minutes of a CPU, to compare one thing with another.
 """
 
 from collections.abc import Mapping
@@ -81,6 +82,26 @@ JOINT_LITE = TrainConfig(
     validation_steps=10_000,
 )
 
+JOINT_LITE_FINISH = replace(
+    JOINT_LITE,
+    minutes=80.0,
+    branch_drop=0.0,
+    stages=(
+        replace(
+            LITE_STAGE,
+            learning_rate=5e-4,
+            lovasz_start=0.0,
+            lovasz_full=0.0,
+            phases=(
+                Phase(0.2, (240, 416), 8, 3, DIVERSE),
+                Phase(0.4, (384, 672), 5, 3, MOSTLY_VIDEO),
+                Phase(0.4, (480, 832), 5, 2, MOSTLY_VIDEO),
+            ),
+        ),
+    ),
+)
+"""Continues a model of `JOINT_LITE`: longer, larger, and always with both branches."""
+
 JOINT_LITE_CUDA = replace(
     JOINT_LITE,
     minutes=7.0,
@@ -135,6 +156,7 @@ RECIPES: Mapping[str, TrainConfig] = {
         stages=tuple(replace(stage, phases=DAVIS_DATA) for stage in JOINT_R50.stages),
     ),
     "joint-lite": JOINT_LITE,
+    "joint-lite-finish": JOINT_LITE_FINISH,
     "joint-lite-cuda": JOINT_LITE_CUDA,
     "joint-lite-short": JOINT_LITE_SHORT,
 }
