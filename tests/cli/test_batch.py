@@ -86,11 +86,12 @@ def entries(folder: Path) -> set[str]:
 
 def workers_of(run: Run) -> list[int]:
     """Processes that a batch segments in: here all others that are forked from the same one."""
-    (fork_server,) = parents(run.process.pid)
+    if not (fork_server := parents(run.process.pid)):  # it has ended
+        return []
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         pid = int(status.parent.name)
-        if pid != run.process.pid and parents(pid) == [fork_server]:
+        if pid != run.process.pid and parents(pid) == fork_server:
             found.append(pid)
     return found
 
