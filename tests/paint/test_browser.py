@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from studio import FRAMES, SIZE
 
+from jointvos.cli.paint import segment_command
 from jointvos.paint import PaintServer
 from jointvos.paint.export import job_of
 from jointvos.runs import Outputs, SegmentedFrame, segment_video
@@ -96,7 +97,7 @@ def browser():
 
 @pytest.fixture
 def server(clip, spec) -> Iterator[PaintServer]:
-    with PaintServer(clip, spec) as server:
+    with PaintServer(clip, spec, command=segment_command) as server:
         thread = Thread(target=server.serve)
         thread.start()
         yield server
