@@ -121,13 +121,7 @@ class Points {
       this.editor.draw();
       return;
     }
-    const { labels, current } = this.editor;
-    this.editor.edit(() => {
-      const box = join(boxOf(labels, width, height, (id) => id === current), boxOf(found, width, height, Boolean));
-      for (let at = 0; at < labels.length; at++) if (labels[at] === current) labels[at] = 0;
-      take(this.editor, found);
-      return box;
-    });
+    replace(this.editor, found);
   }
 
   undo() {
@@ -273,12 +267,7 @@ class Strokes {
       this.editor.draw();
       return;
     }
-    this.editor.edit(() => {
-      const box = join(boxOf(labels, width, height, (id) => id === current), boxOf(found, width, height, Boolean));
-      for (let at = 0; at < labels.length; at++) if (labels[at] === current) labels[at] = 0;
-      take(this.editor, found);
-      return box;
-    });
+    replace(this.editor, found);
   }
 
   undo() {
@@ -359,6 +348,17 @@ class Fill {
       return box;
     });
   }
+}
+
+// Put a region in the place of all that the object had before.
+function replace(editor, region) {
+  const { labels, width, height, current } = editor;
+  editor.edit(() => {
+    const box = join(boxOf(labels, width, height, (id) => id === current), boxOf(region, width, height, Boolean));
+    for (let at = 0; at < labels.length; at++) if (labels[at] === current) labels[at] = 0;
+    take(editor, region);
+    return box;
+  });
 }
 
 // Give a region to the current object, but for what others have.
