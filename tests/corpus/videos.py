@@ -146,6 +146,13 @@ def two_films(folder: Path, cover: bool = False) -> Path:
     return path
 
 
+def unknown_beside(folder: Path) -> Path:
+    """A video beside one of a kind that nothing decodes."""
+    path = two_films(folder, cover=True)
+    path.write_bytes(path.read_bytes().replace(b"V_MJPEG", b"V_NEVER"))
+    return path
+
+
 SAME_TIMES = (0, 33, 33, 66, 66, 66, 400)
 
 
@@ -421,6 +428,7 @@ VIDEOS: dict[str, Video] = {
     ),
     "cover_attached": film(cover=True),
     "two_video": Video(two_films, warning="the one of 64x48 is read, not 32x24"),
+    "unknown_beside": Video(unknown_beside),
     "depth_track": Video(with_depth, error=12, warning="the one of 64x48 is read, not 32x24"),
     # names
     "name_unicode": named("sp ace 漢字 é 🎬.mp4"),

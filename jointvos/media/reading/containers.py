@@ -157,7 +157,9 @@ def doubts_about(container: av.container.InputContainer, video: VideoStream) -> 
     others = [
         f"{other.width}x{other.height}"
         for other in container.streams.video
-        if other.index != video.index and not other.disposition & Disposition.attached_pic
+        if other.index != video.index
+        and other.codec_context is not None  # it cannot be read, so nobody means it
+        and not other.disposition & Disposition.attached_pic
     ]
     if others:
         doubts.append(
