@@ -12,6 +12,7 @@ from av import VideoFrame
 from jointvos.errors import ConfigError
 from jointvos.files.staged import StagedFile
 from jointvos.masks.alpha import Background, composite, foreground
+from jointvos.masks.legend import Legend
 from jointvos.masks.mask_file import as_gray
 from jointvos.masks.overlay import color_labels, draw_overlay
 from jointvos.masks.palette import davis_colors, table_size
@@ -39,6 +40,7 @@ class VideoSink(StagedFile):
         sound: bool = False,
         subtitles: bool = False,
         hdr: bool = False,
+        legend: Legend | None = None,
     ) -> None:
         """Check that the video can be written; see `StagedSink`.
 
@@ -50,6 +52,7 @@ class VideoSink(StagedFile):
             sound: Whether the source's sound is copied.
             subtitles: Whether its subtitles are copied.
             hdr: Whether images are HDR if the source is and the format can hold it.
+            legend: What is drawn into every image once it is scaled.
 
         Raises:
             OutputError: It cannot be written there.
@@ -57,6 +60,7 @@ class VideoSink(StagedFile):
         super().__init__(path, overwrite=overwrite, source=info.path)
         info = info if hdr else replace(info, hdr=None)
         self._size = (info.width, info.height)
+        self._legend = legend
         self._encoder: AnimationEncoder | VideoEncoder
         if path.suffix.lower() in ANIMATIONS:
             self._encoder = AnimationEncoder(self._staging, path, info, format)
@@ -75,6 +79,8 @@ class VideoSink(StagedFile):
         image = self._image(frame, result)
         if isinstance(image, np.ndarray) and image.shape[1::-1] != self._size:
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA).astype(image.dtype)
+        if self._legend is not None and isinstance(image, np.ndarray):
+            self._legend.draw(image, result.labels)
         self._encoder.write(image, frame)
 
     def abort(self) -> None:
@@ -110,6 +116,7 @@ class OverlaySink(VideoSink):
         encoder: str | None = None,
         crf: int | None = None,
         max_width: int | None = None,
+        legend: Legend | None = None,
     ) -> None:
         """Check that the video can be written; see `StagedSink`.
 
@@ -122,6 +129,7 @@ class OverlaySink(VideoSink):
             encoder: One of `ENCODERS` instead of those above.
             crf: Quality, lower is better; the encoder's usual value by default.
             max_width: Most columns; wider videos are scaled down.
+            legend: Names of the objects, drawn into a corner.
 
         Raises:
             ConfigError: Suffix, encoder and quality do not fit or cannot be had.
@@ -131,7 +139,12 @@ class OverlaySink(VideoSink):
         size, hdr = (info.width, info.height), info.hdr is not None
         format = choose_format(path, encoder, crf, size=size, hdr=hdr)
         super().__init__(
-            path, info, format, overwrite=overwrite, sound=sound, subtitles=True, hdr=True
+            *(path, info, format),
+            overwrite=overwrite,
+            sound=sound,
+            subtitles=True,
+            hdr=True,
+            legend=legend,
         )
         self._alpha, self._deep, self._hdr = alpha, format.deep, info.hdr
 
