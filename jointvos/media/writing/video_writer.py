@@ -1,5 +1,6 @@
 """Videos of the result: masks drawn over the images, new backgrounds, or the masks alone."""
 
+import logging
 from abc import abstractmethod
 from dataclasses import replace
 from fractions import Fraction
@@ -21,6 +22,8 @@ from jointvos.media.writing.depth import codes_16
 from jointvos.media.writing.encoder import Pixels, VideoEncoder
 from jointvos.media.writing.formats import ANIMATIONS, LOSSLESS_GRAY, VideoFormat, choose_format
 from jointvos.types import Frame, FrameResult, VideoInfo
+
+_log = logging.getLogger("jointvos.media")
 
 PREVIEW_WIDTH = 480
 """Most columns of a GIF or WebP unless told."""
@@ -138,6 +141,12 @@ class OverlaySink(VideoSink):
         info = scaled(info, path, max_width)
         size, hdr = (info.width, info.height), info.hdr is not None
         format = choose_format(path, encoder, crf, size=size, hdr=hdr)
+        if hdr and not format.deep:
+            _log.warning(
+                "%s will be SDR, as it has 8 bits; `encoder='h265'`, `encoder='av1'` or "
+                "`encoder='prores'` keep HDR",
+                path,
+            )
         super().__init__(
             *(path, info, format),
             overwrite=overwrite,
@@ -191,6 +200,8 @@ class CompositeSink(VideoSink):
         """Check that the video can be written; see `OverlaySink`."""
         info = scaled(info, path, max_width)
         format = choose_format(path, encoder, crf, size=(info.width, info.height))
+        if info.hdr is not None:
+            _log.warning("%s will be SDR, as other backgrounds are", path)
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._background = background
 
