@@ -35,7 +35,7 @@ export function showState() {
   back.disabled = running === "forward" || (!running && backward === 0) || app.exporting;
   if (!running) $("watch").hidden = true;
 
-  $("export").classList.toggle("primary", next >= frames);
+  $("export").classList.toggle("primary", next >= frames && !app.exported);
   $("done").classList.toggle("primary", next < frames || app.exported);
 
   const here = app.given.size > 0;
