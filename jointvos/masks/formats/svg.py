@@ -17,7 +17,6 @@ from xml.parsers import expat
 
 import numpy as np
 from numpy.typing import NDArray
-from svg.path import Arc, CubicBezier, Move, QuadraticBezier, parse_path
 
 from jointvos.errors import MaskReadError
 from jointvos.masks.formats.entry import Entry, Shape
@@ -190,6 +189,9 @@ def _outlines(piece: _Piece) -> list[NDArray[np.float64]]:
 
 
 def _of_path(text: str, scale: float) -> list[NDArray[np.float64]]:
+    # Here, so that another package called "svg" breaks nothing else.
+    from svg.path import Arc, CubicBezier, Move, QuadraticBezier, parse_path
+
     try:
         segments = parse_path(text)
     except AssertionError as error:  # it takes for granted that flags of arcs are 0 or 1
