@@ -184,5 +184,5 @@ def _image_of(character: str) -> NDArray[np.uint8]:
 
 
 @cache
-def _font() -> cv2.FontFace:
+def _font() -> "cv2.FontFace":
     return cv2.FontFace("sans")
