@@ -104,7 +104,7 @@ class FrameRange:
         """The error to raise when the source has `count` frames but none of them is wanted."""
         start = self.start.text if self.start else "the start"
         end = self.end.text if self.end else "the end"
-        why = f"{name}: there is no frame from {start} to {end}"
+        why = f"{name}: no frame from {start} to {end}"
         if count is not None:
             why += f"; it has {count} frames, 0 to {count - 1}"
         if self.start is not None and self.start.frame is not None:

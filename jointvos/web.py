@@ -131,7 +131,7 @@ def _followed(old: str, new: str) -> str:
     if scheme != "https" and urlsplit(old).scheme == "https":
         raise Failed(f"it redirects to {host(new)} without encryption")
     if urlsplit(new).hostname == "accounts.google.com":
-        raise Failed("Google Drive wants a login: the file is not public any more")
+        raise Failed("Google Drive wants a login: the file is no longer public")
     return new
 
 
@@ -167,7 +167,7 @@ def _login(url: str) -> str | None:
 def _reason(error: urllib3.exceptions.HTTPError) -> Interrupted | Failed:
     exceptions = urllib3.exceptions
     known: tuple[tuple[type[Exception], Interrupted | Failed], ...] = (
-        (exceptions.NameResolutionError, Failed("its name is not known; is there a network?")),
+        (exceptions.NameResolutionError, Failed("unknown host; are you online?")),
         (exceptions.NewConnectionError, Interrupted("no connection")),
         (exceptions.ConnectTimeoutError, Interrupted("no connection in time")),
         (exceptions.ReadTimeoutError, Interrupted("the server has stalled")),

@@ -53,7 +53,7 @@ def refuse(path: Path, kind: str, expected: str) -> IncompatibleWeights:
     elif kind == CHECKPOINT:
         hint = f"install it with `install(NAME, source={str(path)!r})`"
     elif kind == SAFETENSORS:
-        hint = f"a model of jointvos is used as it is, with `weights={str(path)!r}`"
+        hint = f"use a jointvos model directly, with `weights={str(path)!r}`"
     else:
         hint = ""
     return IncompatibleWeights(f"{path} is {kind}; expected {expected}", hint=hint)

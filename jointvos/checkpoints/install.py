@@ -272,7 +272,7 @@ def _check(now: Published, known: KnownModel, target: Path) -> None:
         if now.sha256 != known.sha256:
             raise IncompatibleWeights(
                 f"{now.file} has the SHA-256 {now.sha256}, expected {known.sha256}: it is damaged "
-                f"or another file; download it again, or install it under a name of its own"
+                f"or another file; download it again, or install it under another name"
             )
         return
     record = read_record(target)

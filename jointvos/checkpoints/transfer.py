@@ -177,7 +177,7 @@ class _Transfer:
         ):
             self.partial.restart(None, None)
             raise Interrupted("the earlier partial download no longer fits")
-        said = f"it says {status} {response.reason or ''}".rstrip()
+        said = f"it answers {status} {response.reason or ''}".rstrip()
         if self.patience.retry.is_retry("GET", status):
             raise Interrupted(said, response)
         raise Failed(said)

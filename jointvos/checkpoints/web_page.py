@@ -14,9 +14,9 @@ REASONS = (
     ("quota exceeded", "Google Drive's download quota for this file is used up"),
     ("too many users have viewed", "Google Drive's download quota for this file is used up"),
     ("virus scan warning", "Google Drive asks for a confirmation that it did not accept"),
-    ("you need access", "Google Drive wants a login: the file is not public any more"),
-    ("request access", "Google Drive wants a login: the file is not public any more"),
-    ("does not exist", "the file is not there any more"),
+    ("you need access", "Google Drive wants a login: the file is no longer public"),
+    ("request access", "Google Drive wants a login: the file is no longer public"),
+    ("does not exist", "the file no longer exists"),
     ("sign in", "the server wants a login"),
 )
 """Words of a page, in small letters, and what they mean; the first that fits counts."""

@@ -76,7 +76,7 @@ def check_mask(
     for doubt in check.doubts:
         reporter.warn(f"{mask}: {doubt}; {advice}")
     if options.fix is not None and not mends:
-        reporter.note(f"{mask}: nothing to mend; {options.fix} was not written")
+        reporter.note(f"{mask}: nothing to repair; {options.fix} was not written")
 
 
 def _mend(
@@ -94,5 +94,5 @@ def _mend(
     reporter.note(f"{path}: {check.path} {check.mending}")
     again = examine_mask(path, info)
     if again.refused is not None:  # what was mended must be usable
-        raise MaskError(f"{check.path} cannot be mended: {again.refused}")
+        raise MaskError(f"{check.path} cannot be repaired: {again.refused}")
     return again

@@ -91,9 +91,9 @@ class DataOptions(OptionGroup):
         """
         if self.gt is not None:
             if self.dataset is not None or self.root is not None or self.split is not None:
-                raise ConfigError("--gt stands for a data set; drop --dataset, --root and --split")
+                raise ConfigError("--gt replaces a data set; remove --dataset, --root, --split")
             if self.predictions is None:
-                raise ConfigError("--gt needs --predictions, the masks that are to be scored")
+                raise ConfigError("--gt needs --predictions, the masks to score")
             return
         if self.dataset is None or self.root is None:
             raise ConfigError(

@@ -93,7 +93,7 @@ def segment_data(
         names = processes.everything(todo)[0]
         sequences = [each for each in chosen.dataset.sequences if each.name in names]
         if taken_over := len(chosen.dataset.sequences) - len(sequences):
-            reporter.note(f"{plural(taken_over, 'sequence')} of {results} taken over")
+            reporter.note(f"reusing {plural(taken_over, 'sequence')} of {results}")
         failures: list[SequenceFailure] = []
         work = segment_sequences(
             processes.share(_in_order(sequences, processes)),
@@ -110,7 +110,7 @@ def segment_data(
                 pass
         except KeyboardInterrupt:
             if kept:
-                reporter.note(f"interrupted; go on with --resume --results {results}")
+                reporter.note(f"interrupted; continue with --resume --results {results}")
             raise
         failures = [each for part in processes.everything(failures) for each in part]
     if not processes.first:
@@ -197,7 +197,7 @@ def score_masks(
         if dataset.submitted and not run.partial:
             count = write_submission(results / SUBMISSION, sound, masks.folder)
             run = replace(run, submission=SUBMISSION)
-            reporter.note(f"{results / SUBMISSION} holds {count} masks, all that are asked for")
+            reporter.note(f"{results / SUBMISSION} holds all {count} masks")
         write_outputs(results, run, result, sound, masks.folder)
     return run, result
 

@@ -51,10 +51,10 @@ class ObjectOptions(OptionGroup):
         typer.Option(
             "--mask",
             metavar="[FRAME=][ID:]FILE",
-            help="Mask: an ID per object (255 = void), or black and white; folder of "
+            help="Mask (PNG): an ID per object (255 = void), or black and white; folder of "
             "<frame>.png; .npy, COCO, labelme, Label Studio, CVAT, YOLO. For the first frame "
-            "or FRAME (120, 4.5s, 0:00:04); ID sets that of a single object. Repeat it to add "
-            "or correct objects.",
+            "or FRAME (120, 4.5s, 0:00:04); ID sets that of a single object. Repeat to add or "
+            "correct objects.",
         ),
     ] = None
     box: Annotated[
@@ -70,8 +70,8 @@ class ObjectOptions(OptionGroup):
         typer.Option(
             "--point",
             metavar="X,Y[=ID]",
-            help="Pixel of an object. Its extent is a guess, often wrong: check the first mask. "
-            "=ID for others.",
+            help="Pixel of an object, whose extent GrabCut guesses, often wrongly: check the first "
+            "mask. Add =ID for more objects.",
         ),
     ] = None
     no_point: Annotated[
@@ -79,7 +79,7 @@ class ObjectOptions(OptionGroup):
         typer.Option(
             "--no-point",
             metavar="X,Y[=ID]",
-            help="Pixel outside of what --point means.",
+            help="Pixel outside the object of --point.",
         ),
     ] = None
     objects: Annotated[
@@ -110,8 +110,8 @@ class FrameOptions(OptionGroup):
         typer.Option(
             "--start",
             metavar="WHEN",
-            help="Start at this frame, which the mask is for: a frame number, seconds (4.5s) or "
-            "h:mm:ss.",
+            help="Start at this frame, to which the first mask belongs: a frame number, seconds "
+            "(4.5s) or h:mm:ss.",
         ),
     ] = None
     end: Annotated[
@@ -123,7 +123,7 @@ class FrameOptions(OptionGroup):
         typer.Option(
             "--start-number",
             metavar="N",
-            help="Leave out images of a folder or pattern with lower numbers.",
+            help="Skip images of a folder or pattern with lower numbers.",
         ),
     ] = None
     direction: Annotated[

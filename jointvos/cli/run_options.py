@@ -21,7 +21,7 @@ class RobustnessOptions(OptionGroup):
         bool,
         typer.Option(
             "--resume",
-            help="Save progress; if the run is interrupted, the same command continues it.",
+            help="Save progress; run the same command again to continue an interrupted run.",
         ),
     ] = False
     checkpoint_every: Annotated[

@@ -37,7 +37,7 @@ def carry_out(job: "SegmentJob", reporter: Reporter, as_json: bool) -> None:
                 _show(run, reporter, as_json)
         finally:
             if run.kept:
-                reporter.warn(f"kept {plural(run.kept, 'frame')}; they are not all")
+                reporter.warn(f"kept {plural(run.kept, 'frame')}; the rest is missing")
     except MaskError as error:
         if error.path is not None:
             error.hint = mending_command(job.source, error.path, error.mending)
@@ -47,7 +47,7 @@ def carry_out(job: "SegmentJob", reporter: Reporter, as_json: bool) -> None:
             raise
         what = "" if run.committed else "; no file was written"
         if job.resume:
-            what += "; the same command continues from there"
+            what += "; run the same command again to continue"
         how = "interrupted" if isinstance(end, KeyboardInterrupt) else "terminated"
         reporter.note(f"{how} after {plural(run.frames, 'frame')}{what}")
         if isinstance(end, SystemExit):

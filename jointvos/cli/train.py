@@ -94,7 +94,7 @@ def train(
             trainer.resume()
         if options.show_batch is not None:
             if (wanted := run.batch_spec(run.step)) is None:
-                raise ConfigError(f"{out} contains a finished run; there is no next batch")
+                raise ConfigError(f"{out} contains a finished run, which has no next batch")
             batch = draw(run.data, wanted)
             draw_batch(batch.images.numpy(), batch.masks.numpy(), options.show_batch)
             console.data(str(options.show_batch))
@@ -105,7 +105,7 @@ def train(
                 if report.step % SAID_EVERY == 0:
                     reporter.note(_line(report))
         if not run.over:
-            reporter.note(f"stopped after step {run.step}; go on with --resume --out {out}")
+            reporter.note(f"stopped after step {run.step}; continue with --resume --out {out}")
             if stop.is_set():
                 raise typer.Exit(INTERRUPTED)
         elif processes.first:
@@ -129,15 +129,17 @@ def _begin(
     if initial is not None:
         path, anew = begin_with(net, initial)
         parts = sorted({name.split(".")[0] for name in anew})
-        rest = f"; {plural(len(anew), 'tensor')} of {', '.join(parts)} anew" if anew else ""
+        rest = (
+            f"; {plural(len(anew), 'tensor')} of {', '.join(parts)} reinitialized" if anew else ""
+        )
         reporter.note(f"starting from the weights of {path}{rest}")
     elif backbones:
         if (name := load_backbone(net, backbones)) is not None:
-            reporter.note(f"the backbone starts with {name}")
+            reporter.note(f"starting the backbone from {name}")
         else:
             reporter.warn(
-                f"THE BACKBONE STARTS WITH RANDOM NUMBERS: none of {', '.join(backbones)} is "
-                "installed; the recipe counts on one"
+                f"THE BACKBONE STARTS FROM RANDOM WEIGHTS: none of {', '.join(backbones)} is "
+                "installed, but the recipe expects one"
             )
 
 

@@ -163,8 +163,8 @@ class TrainingRun(OptionGroup):
         typer.Option(
             "--initial",
             metavar="MODEL",
-            help="Start from the weights of a model (name or file); tensors that do not fit are "
-            "initialized anew.",
+            help="Start from the weights of a model (name or file); tensors that do not fit "
+            "are reinitialized.",
         ),
     ] = None
     stop_after: Annotated[

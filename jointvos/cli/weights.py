@@ -118,7 +118,7 @@ def _install(names: list[str], folder: Path | None, options: WeightsOptions) -> 
             if not options.as_json:
                 data(str(path))
     except KeyboardInterrupt:
-        reporter.note("interrupted; the same command goes on from here")
+        reporter.note("interrupted; run the same command again to continue")
         raise typer.Exit(INTERRUPTED) from None
     if options.as_json:
         data(json.dumps({"models": done}))

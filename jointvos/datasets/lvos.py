@@ -54,7 +54,7 @@ def lvos_dataset(root: Path | str, split: str = "val") -> VOSDataset:
         tuple(broken),
         scored=any(map(_has_truth, sequences)),
         notes=(
-            "the figures are means over all objects; V, and seen and unseen are not told apart",
+            "the figures are means over all objects, without V or separate seen and unseen figures",
         ),
     )
 

@@ -72,7 +72,7 @@ def youtubevos_dataset(
             sequences.append(_sequence(name, objects, images / name, masks, use_all, seen))
         except DatasetError as error:
             broken.append(BrokenSequence(name, error))
-    notes = [f"{'all' if use_all else 'the listed'} frames of every video are given to the model"]
+    notes = [f"the model gets {'all' if use_all else 'the listed'} frames of every video"]
     if seen is None:
         notes.append(
             f"{root / 'train' / 'meta.json'} is missing, so seen and unseen categories cannot "

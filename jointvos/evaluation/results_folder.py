@@ -85,7 +85,7 @@ class ResultsFolder:
         if not resume and self._manifest.is_dir():
             raise OutputExists(
                 f"{root} already contains a run",
-                hint="go on with it (`resume=True`) or choose another folder",
+                hint="continue it (`resume=True`) or choose another folder",
             )
         if self.masks.is_dir() and not self._manifest.is_dir():
             raise OutputExists(

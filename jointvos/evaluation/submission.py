@@ -74,7 +74,7 @@ def _checked_files(
     if lost := [stem for stem in stems if stem not in files]:
         raise SequenceIncomplete(
             f"sequence {sequence.name} lacks predicted masks for {first_of(lost)}: expected one "
-            "for every frame that is to be submitted"
+            "for every frame to submit"
         )
     allowed = _ids(sequence)
     height, width = read_size(sequence.frames[0])

@@ -87,7 +87,7 @@ def images_of(path: Path, start_number: int | None = None) -> list[Path]:
     wanted = [image for image in images if _number(image, number) >= start_number]
     if not wanted:
         raise MediaOpenError(
-            f"{path}: there is no image with number {start_number} or more; "
+            f"{path}: no image has number {start_number} or higher; "
             f"the last one is {images[-1].name}"
         )
     return wanted

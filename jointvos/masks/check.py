@@ -155,9 +155,9 @@ def _doubted(check: MaskCheck, labels: LabelMap, is_image: bool) -> MaskCheck:
         names = ", ".join(f"{gray} would be {i}" for gray, i in table.items())
         return replace(
             check,
-            doubts=(f"its IDs are DAVIS colors that were turned into gray: {names}",),
+            doubts=(f"its IDs are DAVIS colors turned into gray: {names}",),
             mended=map_ids(labels, table),
-            mending="given back the IDs of those colors",
+            mending="with the IDs of those colors restored",
         )
     looks = _looks(check.path, labels) if is_image else {}
     if doubt := palette_doubt(looks):
@@ -186,9 +186,9 @@ def _doubted(check: MaskCheck, labels: LabelMap, is_image: bool) -> MaskCheck:
     names = ", ".join(f"{each.id} ({each.area} px)" for each in tiny[:8])
     return replace(
         check,
-        doubts=(f"objects of hardly any pixels, rather slips than meant: {names}",),
+        doubts=(f"objects of very few pixels, probably slips: {names}",),
         mended=np.where(np.isin(labels, [each.id for each in tiny]), labels.dtype.type(0), labels),
-        mending="freed of objects below 16 pixels",
+        mending="without objects below 16 pixels",
     )
 
 
@@ -261,7 +261,7 @@ def _readable(path: Path, steps: list[str]) -> LabelMap:
         lossy = image.format in LOSSY
         colors = as_colors(upright(image))
     labels = ids_of(PillowImage.fromarray(harden(colors, lossy)), path)
-    steps.append("cut where its soft edges are nearest to one object or another")
+    steps.append("with soft edges given to the nearest object")
     return labels
 
 
@@ -271,7 +271,7 @@ def _fitted(
     """The labels in the size of the video, if it can be told how."""
     height, width = labels.shape
     if (height, width) == (info.width, info.height) and stored.swaps_sides:
-        steps.append("turned as the video is turned for showing")
+        steps.append("rotated like the video")
         return stored.upright(labels)
     if same_shape((width, height), (info.width, info.height)):
         steps.append(f"scaled from {width}x{height} without smoothing")

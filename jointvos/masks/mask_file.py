@@ -241,7 +241,7 @@ def _from_gray(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
 
 
 def _warn_of_cut(path: Path) -> None:
-    _log.warning("%s is black and white but not cleanly so; it is thresholded at mid-gray", path)
+    _log.warning("%s has grays between black and white, thresholded at mid-gray", path)
 
 
 def _from_colors(colors: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap:

@@ -92,9 +92,9 @@ class Numbering:
                 self._several.setdefault(name, path)
             if name in self._several and self._masks_with[name] > 1:
                 raise MaskError(
-                    f"{self._several[name]} has several objects called {name}, and so it is "
+                    f"{self._several[name]} has several objects called {name}, so it is "
                     "unclear which is which in other masks",
-                    hint="give each a name or number of its own, or one mask alone, "
+                    hint="give each its own name or number, or pass one mask alone, "
                     "`masks=['FILE#IMAGE']`",
                 )
 
@@ -117,7 +117,7 @@ class Numbering:
             shape.paint(labels, i)
         if gone := sorted(set(areas) - set(np.unique(labels).tolist())):
             which = ", ".join(f"{i} {self.names.get(i, '')}".rstrip() for i in gone)
-            _log.warning("%s: nothing is seen of object %s; left out", path, which)
+            _log.warning("%s: object %s has no visible pixels; left out", path, which)
         return labels
 
 

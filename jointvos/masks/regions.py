@@ -35,7 +35,7 @@ def cut_strokes(image: Image, mask: Region, inside: Region, outside: Region) -> 
     """
     seed = (mask | inside) & ~outside
     if not seed.any():
-        raise MaskError("there is nothing to begin with; draw a stroke inside of the object first")
+        raise MaskError("nothing to start from; draw a stroke inside the object first")
     box = _surroundings(seed)
     part = image[box]
     height, width = part.shape[:2]
@@ -50,7 +50,7 @@ def cut_strokes(image: Image, mask: Region, inside: Region, outside: Region) -> 
     state[_scaled(inside[box], size, 0)] = cv2.GC_FGD
     state[_scaled(outside[box], size, 0)] = cv2.GC_BGD
     if not ((state == cv2.GC_BGD) | (state == cv2.GC_PR_BGD)).any():
-        raise MaskError("the object fills the frame; draw a stroke outside of it first")
+        raise MaskError("the object fills the frame; draw a stroke outside it first")
     cv2.setRNGSeed(0)  # its color clusters start at random
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(small, state, [0, 0, 1, 1], *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)

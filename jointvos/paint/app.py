@@ -283,7 +283,7 @@ class Page:
         if count is None:
             await run_in_threadpool(self._frames.at, index)
         elif index >= count:
-            raise NoSuchFrame(f"there is no frame {index}; the last one is {count - 1}")
+            raise NoSuchFrame(f"no frame {index}; the last one is {count - 1}")
         return index
 
 

@@ -43,7 +43,7 @@ def job_of(project: Project, source: Path, spec: SessionSpec, outputs: Outputs) 
     """
     painted = project.painted()
     if not painted:
-        raise MaskError("there is no mask yet; paint an object first")
+        raise MaskError("no mask yet; paint an object first")
     masks = project.masks
     if len(painted) == 1:
         file = masks / f"{project.name(painted[0])}.png"

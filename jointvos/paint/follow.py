@@ -91,7 +91,7 @@ class Follower:
             if self._way is not None:
                 return
             if self._project.first is None:
-                raise MaskError("there is nothing to follow yet; paint an object first")
+                raise MaskError("nothing to follow yet; paint an object first")
             self._wait()
             self._pausing.clear()
             self._way = way

@@ -239,7 +239,7 @@ class Project:
         """
         with self._lock:
             if self.first is None:
-                raise MaskError("there is nothing to follow any more")
+                raise MaskError("nothing left to follow")
             return self.key(index), self.given(index)
 
     def fits(self, index: int) -> bool:

@@ -67,7 +67,7 @@ class ProjectFile:
             whose = f"{video['name']}, {video['width']}x{video['height']}"
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(
-                f"{path} is damaged; delete it, and the masks beside it are listed anew"
+                f"{path} is damaged; delete it to list the masks beside it again"
             ) from error
         if version != _VERSION:
             raise OutputError(

@@ -176,7 +176,7 @@ class SegmentRun(Iterator[Event]):
         if not job.resume:
             if found:
                 interrupted.discard()
-                self._note(f"{interrupted.folder}: an interrupted run was there; started over")
+                self._note(f"{interrupted.folder}: found an interrupted run; starting over")
             if job.direction == "forward":
                 yield None
                 return
@@ -185,7 +185,7 @@ class SegmentRun(Iterator[Event]):
             return
         with interrupted.hold(of_job(job, prompts, model)):
             if found:
-                self._note(f"{interrupted.folder}: goes on with the interrupted run")
+                self._note(f"{interrupted.folder}: continuing the interrupted run")
             interrupted.note_staged([sink for sink in sinks if isinstance(sink, StagedSink)])
             try:
                 yield interrupted.folder

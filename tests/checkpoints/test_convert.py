@@ -314,7 +314,9 @@ def test_other_layouts_are_refused(content: object, said: str, tmp_path: Path) -
         pytest.param(b"<html>Quota exceeded</html>", "a web page, not a model", id="html"),
         pytest.param(b"\x80\x02cposix\nsystem\n.", "a Python pickle", id="pickle"),
         pytest.param(bytes(257) + b"ustar" + bytes(250), "a tar archive", id="tar"),
-        pytest.param(b"\x10" + bytes(7) + b'{"a":1}', "is used as it is", id="safetensors"),
+        pytest.param(
+            b"\x10" + bytes(7) + b'{"a":1}', "use a jointvos model directly", id="safetensors"
+        ),
         pytest.param(b"PK\x03\x04 and no more", "damaged, cut off", id="no-zip"),
     ],
 )

@@ -108,7 +108,7 @@ def test_ctrl_c_ends_with_its_code(monkeypatch: pytest.MonkeyPatch, capsys: Capt
     with pytest.raises(typer.Exit) as caught:
         download_weights(names=["joint-davis"])
     assert caught.value.exit_code == 130
-    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
+    assert capsys.readouterr().err == "interrupted; run the same command again to continue\n"
 
 
 class TestList:

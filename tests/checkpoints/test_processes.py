@@ -83,7 +83,7 @@ def test_ctrl_c_says_that_it_can_go_on(server: Server, cache: Path) -> None:
     ended = run.end()
     assert ended.returncode == 130
     assert ended.stdout == ""
-    assert ended.stderr.splitlines()[-1] == "interrupted; the same command goes on from here"
+    assert ended.stderr.splitlines()[-1] == "interrupted; run the same command again to continue"
     assert part.exists()
 
 

@@ -269,7 +269,7 @@ def test_redirections_that_are_not_followed(
     [
         pytest.param(
             exceptions.NameResolutionError("a", cast(Any, None), socket.gaierror()),
-            "a.example: its name is not known; is there a network?",
+            "a.example: unknown host; are you online?",
             id="name",
         ),
         pytest.param(exceptions.SSLError("self-signed"), "connection (self-signed)", id="tls"),

@@ -65,7 +65,7 @@ def test_the_mask_of_a_proxy(folder):
     result = check("clip.mp4", "half.png", "--fix", "good.png")
     assert result.exit_code == 0
     assert "half.png is 64x48; scaled to 128x96 without smoothing" in result.stderr
-    assert "nothing to mend" in result.stderr
+    assert "nothing to repair" in result.stderr
     assert result.stdout.splitlines()[1:] == [
         "    1  #010101     900 px   7.32 %  20,30 30x30",
         "    2  #020202    1200 px   9.77 %  70,10 40x30",
@@ -159,7 +159,7 @@ def test_a_mask_of_the_stored_image_of_a_turned_video(folder):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
         container.mux(stream.encode(None))
     result = check("turned.mp4", "two.png")
-    assert "saves it turned as the video is turned" in str(result.exception)
+    assert "saves it rotated like the video" in str(result.exception)
     assert check("turned.mp4", "two.png", "--fix", "good.png").exit_code == 0
     with Image.open("good.png") as image:
         assert np.array_equal(np.asarray(image), np.rot90(SQUARES))
@@ -168,7 +168,7 @@ def test_a_mask_of_the_stored_image_of_a_turned_video(folder):
 def test_nothing_to_mend(folder):
     result = check("clip.mp4", "two.png", "--fix", "good.png")
     assert result.exit_code == 0
-    assert "nothing to mend" in result.stderr
+    assert "nothing to repair" in result.stderr
     assert not Path("good.png").exists()
     refused = check("clip.mp4", "empty.png", "--fix", "good.png")
     assert isinstance(refused.exception, EmptyMaskError)

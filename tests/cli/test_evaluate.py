@@ -248,7 +248,7 @@ def nothing(root):
             nothing,
             ["--gt", "{}/d", "--predictions", "{}/masks", "--dataset", "davis2016"],
             2,
-            "--gt stands for a data set",
+            "--gt replaces a data set",
             id="gt-and-dataset",
         ),
         pytest.param(
@@ -346,7 +346,7 @@ def test_a_model_runs_and_a_finished_run_is_taken_over(evaluated, tmp_path):
     assert len(csv_of(out)) == 2
     refused = evaluated(*given)
     assert (refused.returncode, refused.stdout) == (8, "")
-    assert "already contains a run; go on with it (--resume)" in refused.stderr
+    assert "already contains a run; continue it (--resume)" in refused.stderr
 
 
 def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp_path):
@@ -361,7 +361,7 @@ def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp
     assert not csv_of(killed)
     resumed = evaluated("--results", killed, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert "taken over" in resumed.stderr
+    assert "reusing" in resumed.stderr
     assert len(csv_of(whole)) == 2
     assert csv_of(killed) == csv_of(whole)
 
@@ -397,7 +397,7 @@ def test_youtubevos_from_model_to_zip(evaluated, tmp_path):
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert set(document["global"]) == {"G", "J-Seen", "F-Seen", "J-Unseen", "F-Unseen"}
-    assert document["notes"][0] == "all frames of every video are given to the model"
+    assert document["notes"][0] == "the model gets all frames of every video"
     meta = json.loads((root / "valid/meta.json").read_text())
     listed = {
         f"Annotations/{name}/{frame}.png"

@@ -124,7 +124,7 @@ def test_a_run_that_was_left_goes_on(job):
         next(e for e in run if isinstance(e, SegmentedFrame) and e.frame.index == 6)
     assert not Path("ids").exists()
     events = list(segment_video(resumed))
-    assert any("goes on" in event.text for event in events if isinstance(event, Notice))
+    assert any("continuing" in event.text for event in events if isinstance(event, Notice))
     found = [event.result.labels for event in events if isinstance(event, SegmentedFrame)]
     for images in (found, images_in("ids")):
         assert all(map(np.array_equal, images, expected))

@@ -107,7 +107,7 @@ def test_the_rest_comes_out_as_if_nothing_had_happened(inputs, arguments, name):
     assert RESUME_FOLDER in entries(cut)
     run = Run(cut, *command(*arguments, "--json")).end()
     assert run.returncode == 0, run.stderr
-    assert "goes on" in run.stderr
+    assert "continuing" in run.stderr
     assert frames_of(run) == list(range(FRAMES))
     assert outputs(cut) == outputs(whole)
     assert len(outputs(cut)) == len(OUTPUTS)
@@ -156,7 +156,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_says_so(inputs):
     run.kill(2)
     ended = run.end()
     assert ended.returncode == 130
-    assert "the same command continues from there" in ended.stderr
+    assert "run the same command again to continue" in ended.stderr
     assert outputs(inputs) == {}
     assert Run(inputs, *command(*FORWARD)).end().returncode == 0
 

@@ -141,6 +141,6 @@ def test_a_start_behind_the_end_is_told_before_anything_else(jointvos, inputs):
     run = jointvos("segment", "clip.mp4", "--mask", "first.png", "--start", "99")
     assert run.returncode == 2
     assert run.stderr == (
-        "jointvos: clip.mp4: there is no frame from 99 to the end; it has 12 frames, 0 to 11 "
+        "jointvos: clip.mp4: no frame from 99 to the end; it has 12 frames, 0 to 11 "
         "(99 is the number of a frame; seconds are 99s)\n"
     )

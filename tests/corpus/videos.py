@@ -399,7 +399,7 @@ VIDEOS: dict[str, Video] = {
         error=None,
         warning="HDR (HLG)",
     ),
-    "col_dolby": Video(own_colors, warning="Dolby Vision in colors of its own"),
+    "col_dolby": Video(own_colors, warning="Dolby Vision without a base layer"),
     "col_untagged_hd": film(size=(1280, 720), frames=1, error=None),
     "interlaced": Video(interlaced, error=12),
     # alpha
@@ -424,12 +424,12 @@ VIDEOS: dict[str, Video] = {
     # streams
     "audio_subs": film(name="clip.mkv", sound_s=1.25, texts=True, facts={"has_audio": True}),
     "cover_first": Video(
-        lambda folder: two_films(folder, cover=True), warning="the one of 64x48 is read, not 96x96"
+        lambda folder: two_films(folder, cover=True), warning="reading the one of 64x48, not 96x96"
     ),
     "cover_attached": film(cover=True),
-    "two_video": Video(two_films, warning="the one of 64x48 is read, not 32x24"),
+    "two_video": Video(two_films, warning="reading the one of 64x48, not 32x24"),
     "unknown_beside": Video(unknown_beside),
-    "depth_track": Video(with_depth, error=12, warning="the one of 64x48 is read, not 32x24"),
+    "depth_track": Video(with_depth, error=12, warning="reading the one of 64x48, not 32x24"),
     # names
     "name_unicode": named("sp ace 漢字 é 🎬.mp4"),
     "name_dash": named("-dash.mp4"),

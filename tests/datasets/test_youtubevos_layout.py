@@ -97,7 +97,7 @@ def test_all_frames_between_the_listed_ones(root, folder):
     assert b1.objects[1].frames == (5, 10)
     assert b1.wanted == (0, 5, 10)
     assert dataset.frames == "all"
-    assert dataset.notes == ("all frames of every video are given to the model",)
+    assert dataset.notes == ("the model gets all frames of every video",)
     assert youtubevos_dataset(root, frames="listed").sequences[0].wanted == (0, 1, 2)
 
 

@@ -146,7 +146,7 @@ def test_a_mask_of_the_stored_image_is_turned_like_the_video(tmp_path, turns):
     write_mask_png(tmp_path / "m.png", np.ascontiguousarray(np.rot90(IDS, -turns)))
     check = examine_mask(tmp_path / "m.png", INFO, Orientation(False, turns))
     assert isinstance(check.refused, MaskSizeMismatch)
-    assert check.mending == "turned as the video is turned for showing"
+    assert check.mending == "rotated like the video"
     assert np.array_equal(check.mended, IDS)
 
 

@@ -301,7 +301,7 @@ def test_what_hdr_was_mastered_for_is_told_where_it_is_lost(mastered, tmp_path, 
         for frame, result in masked(source):
             sink.write(frame, result)
     sink.finish()
-    assert "a.mov: what the HDR was mastered for (display, light levels) is not kept" in caplog.text
+    assert "a.mov loses the mastering metadata of its HDR" in caplog.text
 
 
 @pytest.mark.parametrize(

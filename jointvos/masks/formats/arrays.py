@@ -147,7 +147,7 @@ def _objects(array: _Array, sides: tuple[int, int], path: Path) -> Objects:
         if top not in (0, 1) and not (top == 255 and set(np.unique(values)) <= {0, 255}):
             raise ValueError(
                 f"its shape {list(array.shape)} has a layer per object, but layers hold IDs up "
-                f"to {top}; expected 0 and 1, or give each frame a file of its own, [H,W]"
+                f"to {top}; expected 0 and 1, or give each frame its own file, [H,W]"
             )
         return [Shape(layer > 0, id=i) for i, layer in enumerate(values, start=1)]
     labels = values[0]

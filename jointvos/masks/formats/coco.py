@@ -130,7 +130,7 @@ def _of_results(results: list[Any]) -> dict[str, Any]:
         image = each.get("image_id", 0)
         segmentation = each["segmentation"]
         if not isinstance(segmentation, dict):
-            raise ValueError("it has no list of images, and polygons do not tell their size")
+            raise ValueError("it has no list of images, and polygons do not give the image size")
         height, width = segmentation["size"]
         images[image] = {"id": image, "width": width, "height": height}
         annotations.append({**each, "image_id": image})

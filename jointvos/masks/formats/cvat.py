@@ -114,5 +114,5 @@ def _present(keys: _Keys) -> list[int]:
     found = [int(key) for key in np.unique(keys) if key]
     found.sort(key=lambda key: (DAVIS_IDS.get(key, LARGEST_ID), key))
     if len(found) > LARGEST_ID:
-        raise ValueError("there are more colors than objects can be")
+        raise ValueError(f"it has {len(found)} colors, expected at most {LARGEST_ID}")
     return found

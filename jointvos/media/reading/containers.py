@@ -124,7 +124,7 @@ def open_stream(stream: ByteStream) -> av.container.InputContainer:
 def open_error(path: Path | str, error: BaseException) -> MediaError:
     """The error for a video that could not be opened."""
     if isinstance(error, av.error.DecoderNotFoundError | av.error.PatchWelcomeError):
-        return UnsupportedMediaError(f"{path}: there is no built-in decoder for this kind of video")
+        return UnsupportedMediaError(f"{path}: no built-in decoder for this kind of video")
     if isinstance(error, av.error.InvalidDataError):
         return MediaOpenError(f"{path}: not a video, or too damaged to read")
     if isinstance(error, av.error.ArgumentError):  # what is not among _FORMATS
@@ -147,7 +147,7 @@ def choose_stream(container: av.container.InputContainer, path: Path) -> VideoSt
     # The codec context is None when the library knows no decoder or the index is damaged.
     videos = [stream for stream in videos if stream.codec_context is not None]
     if not videos:
-        raise UnsupportedMediaError(f"{path}: there is no built-in decoder for this kind of video")
+        raise UnsupportedMediaError(f"{path}: no built-in decoder for this kind of video")
     video = max(
         videos, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height)
     )
@@ -171,14 +171,14 @@ def doubts_about(container: av.container.InputContainer, video: VideoStream) -> 
     ]
     if others:
         doubts.append(
-            f"has more than one video stream; the one of {video.width}x{video.height} is read, "
+            f"has more than one video stream; reading the one of {video.width}x{video.height}, "
             f"not {', '.join(others)}"
         )
     # In MP4 these names say that there is no base layer in usual colors (profile 5, AV1: 10.0).
     if video.codec_context.codec_tag in ("dvh1", "dvhe", "dva1", "dvav", "dav1"):
         doubts.append(
-            "is Dolby Vision in colors of its own, which are shown wrong; convert it to HDR10 or "
-            "SDR first"
+            "is Dolby Vision without a base layer in usual colors, so its colors look wrong; "
+            "convert it to HDR10 or SDR first"
         )
     return doubts
 

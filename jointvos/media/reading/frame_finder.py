@@ -84,7 +84,7 @@ class ImageFinder:
             MediaDecodeError: It is damaged, or of another size than the first.
         """
         if not 0 <= index < len(self._names):
-            raise NoSuchFrame(f"there is no frame {index}")
+            raise NoSuchFrame(f"no frame {index}")
         return self._images.at(index)
 
     def name(self, index: int) -> str:

@@ -60,7 +60,7 @@ class FrameMap:
             if not self._usable:
                 return None
             if not 0 <= index < len(self._times):
-                raise NoSuchFrame(f"there is no frame {index}")
+                raise NoSuchFrame(f"no frame {index}")
             return self._times[index]
 
     def number(self, time: int | None) -> int | None:

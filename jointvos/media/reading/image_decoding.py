@@ -104,7 +104,7 @@ def deep_reader(path: Path) -> Callable[[], DeepImage]:
 def read_facts(path: Path) -> Facts:
     """What an image that was decoded says of its sequence; logarithmic DPX is noted."""
     if path.suffix.lower() == ".exr":
-        _log.info("%s: linear light is shown as sRGB; what is above 1 is white", path.name)
+        _log.info("%s: showing linear light as sRGB; values above 1 become white", path.name)
         header = read_exr_header(path.read_bytes())
         return Facts(_usual(header.rate), header.timecode)
     if path.suffix.lower() == ".dpx":
@@ -115,7 +115,7 @@ def read_facts(path: Path) -> Facts:
 
 def _of_dpx(name: str, head: bytes) -> Facts:
     if kind := _LOGARITHMIC.get(head[_DPX_TRANSFER]):
-        _log.warning("%s says that it is %s; it is taken as it is and looks flat", name, kind)
+        _log.warning("%s is tagged %s; used as it is, so it looks flat", name, kind)
     if len(head) < _DPX_HEADER:
         return Facts()
     order = ">" if head.startswith(b"SDPX") else "<"
@@ -192,7 +192,7 @@ def _decode(codec: str, content: bytes, **options: str) -> VideoFrame:
     context.thread_count = 1
     frames = [*context.decode(av.Packet(content)), *context.decode(None)]
     if not frames:
-        raise ValueError("there is no image in it")
+        raise ValueError("it contains no image")
     return frames[0]
 
 

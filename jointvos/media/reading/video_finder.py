@@ -125,14 +125,14 @@ class VideoFinder:
                 return self._play_to(index)
             except _Missed:
                 if where is None:
-                    raise NoSuchFrame(f"there is no frame {index}") from None
+                    raise NoSuchFrame(f"no frame {index}") from None
         self._counting = where is None
         if where is None:
             self._playing, self._next = _from_start(self.source), 0
             try:
                 return self._play_to(index)
             except _Missed:
-                raise NoSuchFrame(f"there is no frame {index}") from None
+                raise NoSuchFrame(f"no frame {index}") from None
         failure = f"{self.source}: frame {index} is damaged"
         for start in self._map.starts(index):
             self._playing = _from(self.source, self._map, start)

@@ -27,7 +27,7 @@ _WHY_NOT = {
     ".m4v": "H.264 in MP4 files holds no transparency, only a separate matte",
     ".mkv": "few programs read transparency from Matroska files",
     ".avi": "AVI files hold no transparency that editors read",
-    ".gif": "GIF knows no soft edges",
+    ".gif": "GIF cannot store soft edges",
     ".webp": "few editors open animated WebP",
 }
 
@@ -157,7 +157,7 @@ class AlphaVideoSink(VideoSink):
         if count != self._count:
             raise EncodeError(f"{self.path}: {count} of {self._count} frames were read back")
         if seen is None or np.abs(seen - self._first).mean() > _TOLERANCE:
-            raise EncodeError(f"{self.path} came back without its transparency; it was not kept")
+            raise EncodeError(f"{self.path} came back without its transparency; discarded it")
 
 
 def _format(path: Path) -> VideoFormat:

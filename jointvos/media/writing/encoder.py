@@ -231,8 +231,8 @@ class VideoEncoder:
         options = with_mastering(format.codec, format.options, mastering)
         if options is None:
             _log.warning(
-                "%s: what the HDR was mastered for (display, light levels) is not kept, as %s has "
-                "no place for it; `encoder='h265'` and `encoder='av1'` keep it in overlays",
+                "%s loses the mastering metadata of its HDR (display, light levels), which %s "
+                "cannot store; `encoder='h265'` and `encoder='av1'` keep it in overlays",
                 *(self._name, "ProRes" if format.codec == "prores_ks" else format.codec),
             )
             return dict(format.options)

@@ -234,7 +234,7 @@ def _try(encoder: str, format: VideoFormat, width: int, height: int) -> None:
         with scheduling_kept():
             context.open()
     except AV_ERRORS as error:
-        hint = "is there an NVIDIA GPU with its driver?" if "nvenc" in encoder else "choose another"
+        hint = "check the NVIDIA GPU and its driver" if "nvenc" in encoder else "choose another"
         raise ConfigError(
             f"the encoder {encoder} cannot be used here for {width}x{height} ({reason(error)}); "
             f"{hint}"

@@ -107,7 +107,7 @@ function connected(well) {
   if (well) return ($("curtain").dataset.lost && uncurtain());
   app.lost = setTimeout(() => {
     const what = saver.busy ? "All but your last change is saved." : "Everything you did is saved.";
-    curtain("jointvos paint has ended", `${what} Start the same command again to go on.`);
+    curtain("jointvos paint has ended", `${what} Run the same command again to continue.`);
     $("curtain").dataset.lost = "yes";
   }, 2500);
 }
