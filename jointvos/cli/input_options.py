@@ -70,8 +70,8 @@ class ObjectOptions(OptionGroup):
         typer.Option(
             "--point",
             metavar="X,Y[=ID]",
-            help="Pixel of an object, whose extent GrabCut guesses, often wrongly: check the first "
-            "mask. Add =ID for more objects.",
+            help="Pixel of an object; GrabCut guesses the rest, often wrongly: check the first "
+            "mask. =ID: more objects.",
         ),
     ] = None
     no_point: Annotated[
@@ -110,8 +110,7 @@ class FrameOptions(OptionGroup):
         typer.Option(
             "--start",
             metavar="WHEN",
-            help="Start at this frame, to which the first mask belongs: a frame number, seconds "
-            "(4.5s) or h:mm:ss.",
+            help="First frame, for the first mask: a frame number, seconds (4.5s) or h:mm:ss.",
         ),
     ] = None
     end: Annotated[

@@ -180,7 +180,7 @@ class OutputOptions(OptionGroup):
         typer.Option(
             "--alpha",
             metavar="PATH",
-            help="Alpha matte, objects cut out: ProRes 4444 (.mov), VP9 (.webm) or RGBA images "
+            help="Alpha matte: ProRes 4444 (.mov), VP9 (.webm) or RGBA images "
             "(--alpha-format png, png16 or exr).",
         ),
     ] = None

@@ -21,7 +21,7 @@ class RobustnessOptions(OptionGroup):
         bool,
         typer.Option(
             "--resume",
-            help="Save progress; run the same command again to continue an interrupted run.",
+            help="Save progress; run the same command again after an interruption.",
         ),
     ] = False
     checkpoint_every: Annotated[

@@ -66,7 +66,7 @@ def get(
             "replaced_silently", [None, "bytes=9000-", None], "has changed", id="other-size"
         ),
         pytest.param("past_the_end", [None, "bytes=300003-", None], "no longer fits", id="416"),
-        pytest.param("busy_once", [None, None], "says 503 Service Unavailable", id="503"),
+        pytest.param("busy_once", [None, None], "answers 503 Service Unavailable", id="503"),
         pytest.param("confirmation", [None, None], "", id="confirmation"),
     ],
 )
@@ -92,9 +92,9 @@ def test_what_can_be_overcome_is(
         pytest.param("cut_always", None, "connection was cut, 3 times in a row", 3, id="cut"),
         pytest.param("stalled_always", None, "has stalled, 3 times in a row", 3, id="stalled"),
         pytest.param("no_http", None, "connection was cut, 3 times in a row", 3, id="no-http"),
-        pytest.param("busy_always", None, "says 429 Too Many Requests, 3 times", 3, id="429"),
-        pytest.param("missing", None, "says 404 Not Found", 1, id="404"),
-        pytest.param("forbidden", None, "says 403 Forbidden", 1, id="403"),
+        pytest.param("busy_always", None, "answers 429 Too Many Requests, 3 times", 3, id="429"),
+        pytest.param("missing", None, "answers 404 Not Found", 1, id="404"),
+        pytest.param("forbidden", None, "answers 403 Forbidden", 1, id="403"),
         pytest.param("empty", None, "sent an empty file", 1, id="empty"),
         pytest.param("half", 300_004, "offers 150002 bytes, the file has 300004", 1, id="size"),
         pytest.param(

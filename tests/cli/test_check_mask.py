@@ -198,5 +198,5 @@ def test_segment_tells_doubts_before_it_begins(jointvos, folder):
     run = jointvos("segment", "clip.mp4", "--mask", "luma.png", "--weights", "gone", "--json")
     assert run.returncode == 5
     assert "   38  #262626     900 px   7.32 %  20,30 30x30" in run.stderr
-    assert "DAVIS colors that were turned into gray: 38 would be 1, 75 would be 2" in run.stderr
+    assert "DAVIS colors turned into gray: 38 would be 1, 75 would be 2" in run.stderr
     assert "`jointvos check-mask clip.mp4 luma.png --fix FILE` saves it" in run.stderr

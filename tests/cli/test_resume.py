@@ -146,7 +146,7 @@ def test_without_resume_it_is_begun_anew(inputs):
     plain = [word for word in command(*FORWARD) if word != "--resume"]
     run = Run(inputs, *plain).end()
     assert run.returncode == 0, run.stderr
-    assert "started over" in run.stderr
+    assert "starting over" in run.stderr
     assert entries(inputs) == before | set(OUTPUTS.values())
 
 
