@@ -140,12 +140,12 @@ class SegmentRun(Iterator[Event]):
             with self._workplace(prompts, sinks, model) as folder:
                 yield from self._told()
                 yield from self._segment(frames, prompts, sinks, model, folder)
-                self._complete = True
-                # What a killed run would go on from is taken away behind it, so that whoever
-                # records the event can do so before.
                 seconds = time.perf_counter() - begin
                 outputs = tuple(job.outputs.written(prompts.ids))
+                # What a killed run would go on from is taken away behind it, so that whoever
+                # records the event can do so before; one who ends the run here does it later.
                 yield Finished(self.frames, len(prompts.ids), seconds, outputs)
+                self._complete = True
 
     def _load(self) -> Generator[Event, None, LoadedModel]:
         compiled = self.job.session.compiled and self._model is None

@@ -4,7 +4,9 @@ import pytest
 from jointvos.batch.places import choose_places, threads_of
 from jointvos.batch.summary import Summary
 from jointvos.errors import ConfigError, DeviceUnavailable
-from jointvos.types import FrameResult, ObjectState
+from jointvos.types import Frame, FrameResult, ObjectState
+
+FRAME = Frame(0, 0, 0.0, np.zeros((1, 1, 3), np.uint8), "00000")
 
 
 def result(**areas: int) -> FrameResult:
@@ -16,7 +18,7 @@ def test_a_summary_stays_small_and_counts_what_was_lost():
     summary = Summary()
     for number in range(5000):
         late = {"o7": number} if number >= 2000 else {}
-        summary.add(result(o3=0 if number % 10 == 0 else 5, **late))
+        summary.add(FRAME, result(o3=0 if number % 10 == 0 else 5, **late))
     third, seventh = summary.objects()
     assert (third.id, third.lost, seventh.id, seventh.lost) == (3, 500, 7, 0)
     assert len(third.areas) == len(seventh.areas) <= 120

@@ -22,6 +22,7 @@ from jointvos.masks import write_mask_png
 CLIPS = ("a", "b", "c")
 FRAMES = 40
 MADE = {f"{name}{ending}" for name in CLIPS for ending in ("_masks", "_overlay.mp4")}
+OF_THE_BATCH = {"batch.jsonl", ".batch.lock", ".thumbnails", "report.html", "report.json"}
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +72,18 @@ def statuses(folder: Path) -> dict[str, object]:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Of all outputs, and whatever else there is but the record and its lock."""
+    """Of all outputs, and whatever else there is but what belongs to the batch itself."""
     files = (path for path in (folder / "out").rglob("*") if path.is_file())
+    named = {str(path.relative_to(folder / "out")): path for path in files}
     return {
-        str(path.relative_to(folder / "out")): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.name not in ("batch.jsonl", ".batch.lock")
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in named.items()
+        if name.split("/")[0] not in OF_THE_BATCH
     }
 
 
 def entries(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "out").iterdir()} - {"batch.jsonl", ".batch.lock"}
+    return {path.name for path in (folder / "out").iterdir()} - OF_THE_BATCH
 
 
 def workers_of(run: Run) -> list[int]:
@@ -341,9 +343,9 @@ def test_a_list_from_stdin_says_for_each_video_what_differs(inputs):
     lines = (inputs / "out/b.jsonl").read_text().splitlines()
     frames = [json.loads(line)["frame"] for line in lines]
     assert frames == list(range(2, 9))
-    assert entries(inputs) == {"masks", "b.jsonl"}
+    assert entries(inputs) == {"masks", "b.jsonl", "b_first_mask.png"}
     assert [line["outputs"] for line in record(inputs)] == [
-        *(["masks/b", "b.jsonl"], ["masks/part/x"])
+        *(["masks/b", "b.jsonl", "b_first_mask.png"], ["masks/part/x"])
     ]
 
 
