@@ -1,9 +1,13 @@
+import sys
+
 import numpy as np
 import pytest
 
+from jointvos.batch.cluster import RayEngine
 from jointvos.batch.places import choose_places, threads_of
 from jointvos.batch.summary import Summary
 from jointvos.errors import ConfigError, DeviceUnavailable
+from jointvos.runs import SessionSpec
 from jointvos.types import Frame, FrameResult, ObjectState
 
 FRAME = Frame(0, 0, 0.0, np.zeros((1, 1, 3), np.uint8), "00000")
@@ -68,3 +72,27 @@ def test_cores_are_shared_out_unless_the_environment_says_so(monkeypatch):
     assert threads_of(10 * one) == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert threads_of(1) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "says"),
+    [
+        pytest.param({"jobs": 0}, "`jobs` is 0", id="no worker"),
+        pytest.param({"cpus_per_job": 0}, "`cpus_per_job` is 0", id="no core"),
+        pytest.param({"retry": -1}, "`retry` is -1", id="retry"),
+    ],
+)
+def test_what_ray_cannot_do_is_refused(engine, says):
+    with pytest.raises(ConfigError, match=says):
+        RayEngine(**engine)
+
+
+def test_what_to_install_is_said_where_ray_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"run pip install 'jointvos\[cluster\]'"):
+        RayEngine().places(SessionSpec(device="cpu"))
+
+
+def test_ray_chooses_the_gpu():
+    with pytest.raises(ConfigError, match="pass `device='cuda'`"):
+        RayEngine().places(SessionSpec(device="cuda:1"))

@@ -106,10 +106,9 @@ def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
             id="in place of an input",
         ),
         pytest.param(
-            [{"video": "a.mp4", "point": "1,2", "png": "b.png"}, {"video": "a_first_mask.png"}]
-            + [{"video": "c.mp4", "png": "a_first_mask.png"}],
+            [{"video": "a.mp4", "point": "1,2"}, {"video": "c.mp4", "png": "a_first_mask.png"}],
             Outputs(),
-            "line 1 and {list}, line 3 would both write",
+            "line 1 and {list}, line 2 would both write",
             id="in place of a first mask",
         ),
         pytest.param(
