@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ from jointvos.runs import LoadedModel, SessionSpec
 _LOOK_EVERY_S = 0.25
 _ENDING_S = 15.0
 """What tasks have to come to an end when they are told to stop."""
+_ANSWER_S = 10.0
 _STORE_BYTES = 100 * 1024**2
 """Memory of a cluster of our own for what its processes share: next to nothing."""
 
@@ -68,6 +70,7 @@ class RayEngine:
             )
         _import_ray()
         if self.address is not None:
+            _check_address(self.address)
             return ()
         gpus = count_gpus() if session.device in ("auto", "cuda") else 0
         if session.device == "cuda" and not gpus:
@@ -279,6 +282,23 @@ def _load(setup: Setup) -> LoadedModel:
     """The model, which stays for the next task of the process."""
     share_cores(setup.threads)
     return setup.session.load(say=lambda text: None)
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address where nothing answers, which Ray itself tries for ten minutes.
+
+    Raises:
+        ConfigError: It is of another kind, or nothing answers.
+    """
+    if address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal()) or "/" in host:
+        raise ConfigError(f"`address` is {address!r}, expected auto or HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"no Ray cluster answers at {address}: {error}") from error
 
 
 def _import_ray() -> Any:

@@ -47,7 +47,7 @@ class BatchOptions(OptionGroup):
             "-j",
             metavar="N",
             help="Worker processes; on the CPU they share the cores. Default: one per GPU, or 1 "
-            "on the CPU.",
+            "on the CPU. With --engine ray: most videos at once. Default: all that have room.",
         ),
     ] = None
     gpus: Annotated[
@@ -157,7 +157,7 @@ def batch(
             "-o",
             "--out",
             metavar="DIR",
-            help="Folder for the outputs and the record (batch.jsonl).",
+            help="Folder for the outputs, the record (batch.jsonl) and the report.",
         ),
     ],
     batch: BatchOptions,
@@ -177,7 +177,7 @@ def batch(
     such as --png masks/{name}; without any, each video gets NAME_overlay.mp4 and NAME_masks/.
 
     The same command again skips what is done, continues what was interrupted, and tries again what
-    failed. Exits with 9 if any video failed.
+    failed. Ends with a report on all videos, report.html. Exits with 9 if any video failed.
     """
     reporter = messages.reporter()
     from jointvos.batch import Batch, read_rows

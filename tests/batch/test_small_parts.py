@@ -93,6 +93,13 @@ def test_what_to_install_is_said_where_ray_is_missing(monkeypatch):
         RayEngine().places(SessionSpec(device="cpu"))
 
 
+@pytest.mark.parametrize("address", ["here", "ray://here:10001", "here:", "127.0.0.1:1", "a:99999"])
+def test_an_address_without_a_cluster_is_refused_at_once(monkeypatch, address):
+    monkeypatch.setattr("jointvos.batch.cluster._import_ray", lambda: None)
+    with pytest.raises(ConfigError, match=r"expected auto or HOST:PORT|no Ray cluster answers"):
+        RayEngine(address).places(SessionSpec(device="cpu"))
+
+
 def test_ray_chooses_the_gpu():
     with pytest.raises(ConfigError, match="pass `device='cuda'`"):
         RayEngine().places(SessionSpec(device="cuda:1"))

@@ -400,6 +400,18 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
     assert not (inputs / "out").exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_a_process_that_dies_while_it_checks_stops_nothing(inputs):
+    run = start(inputs, "--end", "4")
+    wait_until(run, lambda: workers_of(run))
+    for pid in workers_of(run):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    ended = run.end()
+    assert ended.returncode == 0, ended.stderr
+    assert entries(inputs) == MADE
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
