@@ -27,7 +27,7 @@ from jointvos.runs import Outputs
 from jointvos.runs.outputs import ID
 from jointvos.types import VideoInfo
 
-_TOGETHER = 4
+_TOGETHER = 16
 """Tasks that a process is given at once."""
 
 _NO_VIDEO = Path("no such video")

@@ -203,7 +203,7 @@ class _Tasks:
         """What came of a task in the end; None if it was stopped.
 
         Raises:
-            JointVOSError: It could not begin.
+            JointVOSError: It could not begin, or Ray is gone.
         """
         errors = self._ray.exceptions
         try:
@@ -212,6 +212,10 @@ class _Tasks:
             outcome = error.args[0]
         except errors.TaskCancelledError:
             return None
+        except errors.LocalRayletDiedError:
+            raise DeviceError(
+                "Ray has ended on this machine", hint="the same command continues"
+            ) from None
         except errors.RayError as error:
             if self._engine.stopping:
                 return None

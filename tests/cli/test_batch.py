@@ -478,7 +478,11 @@ def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytes
             subprocess.Popen(
                 [*command, *options, *arguments],
                 cwd=inputs,
-                env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
+                env={
+                    **environment,
+                    "PYTHONPATH": os.pathsep.join(paths),
+                    "RAY_worker_niceness": "0",  # else everything else on the machine comes first
+                },
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -493,12 +497,12 @@ def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytes
 
 
 def ray_workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """Processes of Ray in which a batch segments or has segmented."""
+    """Processes of Ray in which a batch segments."""
     found = []
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         pid = int(command.parent.name)
         with suppress(OSError):
-            if not command.read_bytes().startswith(b"ray::"):
+            if not command.read_bytes().startswith(b"ray::_do"):
                 continue
             above = [pid]
             while above and above[0] != process.pid:
