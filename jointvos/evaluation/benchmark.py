@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from jointvos.config import MODELS, preset
 from jointvos.inference import VideoSegmenter
-from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.object_group import ObjectGroup
 from jointvos.inference.stages import Stage, Stopwatch, clock
-from jointvos.inference.state import tensors
+from jointvos.inference.trees import tensors
 from jointvos.model import JointNet
 from jointvos.runs import LoadedModel, SessionSpec
 from jointvos.types import Image, LabelMap, label_type
@@ -170,7 +170,7 @@ def measure(cell: Cell) -> Measured:
         mean_s=mean(plain.wall_s, update.wall_s),
         mean_gmac=mean(plain.gmac, update.gmac),
         matmul_gmac_s=rate,
-        object_mib=sum(map(held_mib, session.trackers)) / cell.objects,
+        object_mib=sum(map(held_mib, session.groups)) / cell.objects,
         peak_mib=_peak_mib(session.device),
         peak_grows_mib=_peak_mib(session.device) - before,
         warm_up_s=model.compile_s,
@@ -188,9 +188,9 @@ def matmul_rate(session: VideoSegmenter) -> float:
     return float(MATRIX_SIDE**3 / best / 1e9)
 
 
-def held_mib(tracker: ObjectTracker) -> float:
-    """Memory of everything that is remembered of an object, MiB; shared memory counts once."""
-    storages = [part.untyped_storage() for part in tensors(tracker.state_dict())]
+def held_mib(group: ObjectGroup) -> float:
+    """Memory of everything that is remembered of a group, MiB; shared memory counts once."""
+    storages = [part.untyped_storage() for part in tensors(group.state_dict())]
     return sum({each.data_ptr(): each.nbytes() for each in storages}.values()) / 2**20
 
 

@@ -1,6 +1,6 @@
 """Which device computes, in which precision, and what to say when it cannot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -65,14 +65,19 @@ def upload(image: Image, device: torch.device) -> Tensor:
     return pixels.pin_memory().to(device, non_blocking=True)
 
 
-def download(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Tensors [...] of one device on the host, which waits for a GPU once, at the end.
+def downloading(tensors: Sequence[Tensor]) -> Callable[[], list[Tensor]]:
+    """Begin to copy tensors [...] of one device to the host; what is returned waits for them.
 
-    Such copies go to pinned memory, so that one may begin while the GPU still computes the next.
+    On a GPU it does not wait for what is asked of it in between. Such copies go to pinned memory.
     """
     device = tensors[0].device
+    here = [each.to("cpu", non_blocking=device.type == "cuda") for each in tensors]
     if device.type != "cuda":
-        return [each.to("cpu") for each in tensors]
-    here = [each.to("cpu", non_blocking=True) for each in tensors]
-    torch.cuda.current_stream(device).synchronize()
-    return here
+        return lambda: here
+    done = torch.cuda.current_stream(device).record_event()
+
+    def wait() -> list[Tensor]:
+        done.synchronize()
+        return here
+
+    return wait

@@ -75,7 +75,7 @@ class JointNet(nn.Module):
     def renew_templates(
         self, before: Sequence[EncodedTemplate], features: Sequence[Tensor]
     ) -> tuple[EncodedTemplate, ...]:
-        """The template encoder's sums for these maps, [1,C,h,w] each, at the cost of what changed.
+        """The template encoder's sums for these maps, [B,C,h,w] each, at the cost of what changed.
 
         `before` is what it returned last, or nothing; `template_keys` of the result are those of
         `encode_templates`. Templates are told apart by the identity of their maps.
@@ -86,7 +86,7 @@ class JointNet(nn.Module):
     def template_keys(
         self, templates: Sequence[EncodedTemplate], encodings: Tensor
     ) -> TemplateKeys:
-        """Keys and values of encoded templates; E_tra [1,N,D,h,w]."""
+        """Keys and values of encoded templates; E_tra [B,N,D,h,w]."""
         assert self.transduction is not None
         return self.transduction.template_keys(templates, encodings)
 
