@@ -191,10 +191,6 @@ def merge(
     with stage(Stage.STATE):
         sizes = [len(each) for each in logits]
         rows = moments(findings.targets, (probabilities.shape[1], probabilities.shape[2]))
-        moved = [
-            target.moved(*own, limit, config)
-            for target, *own, limit in zip(
-                targets, rows.split(sizes), masks.split(sizes), limits, strict=True
-            )
-        ]
+        own = zip(torch.split(rows, sizes), torch.split(masks, sizes), limits, strict=True)
+        moved = [target.moved(*each, config) for target, each in zip(targets, own, strict=True)]
     return Outcome(tuple(predictions), probabilities, findings, tuple(moved))

@@ -42,7 +42,7 @@ class Findings:
             Also the pixels that each object has, bool [O,Hv,Wv].
         """
         objects = probabilities[1:]
-        winner = probabilities.argmax(dim=0)
+        winner = probabilities.max(dim=0).indices  # on the CPU a tenth of the time of `argmax`
         own = winner == torch.arange(1, len(probabilities), device=winner.device)[:, None, None]
         narrow = winner.to(torch.uint8 if len(objects) < 256 else torch.int32)
         certainty = (objects * own).sum((1, 2))
@@ -83,7 +83,7 @@ def frame_result(
     frame = found.winner.shape
     states = {}
     for i, object_id in enumerate(object_ids):
-        rows, columns = (part.long().numpy() for part in found.owned[i].split(list(frame)))
+        rows, columns = (part.long().numpy() for part in torch.split(found.owned[i], list(frame)))
         certainty = float(found.certainty[i])
         states[object_id] = ObjectState.of_sums(
             object_id, rows, columns, certainty, paused=object_id in paused

@@ -450,12 +450,12 @@ class VideoSegmenter:
         area = there.sum((1, 2))
         mean = (probabilities * there).sum((1, 2)) / area
         seen = (area >= max(self.config.seen_area, 1)) & (mean >= self.config.seen_probability)
-        return seen.nonzero().flatten().tolist()  # type: ignore[no-any-return]
+        return [i for i, there in enumerate(seen.cpu().tolist()) if there]
 
 
 def split(objects: Tensor, groups: Iterable[ObjectGroup]) -> tuple[Tensor, ...]:
     """What a frame says of all objects, [O,...], by group."""
-    return objects.split([len(group) for group in groups])
+    return torch.split(objects, [len(group) for group in groups])
 
 
 def states_of(masks: Tensor) -> TargetState:

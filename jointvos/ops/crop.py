@@ -146,7 +146,7 @@ def _looked_up(image: Tensor, rows: _Taps, columns: _Taps) -> Tensor:
         [line.gather(3, taps[:, None].expand(count)).float() for line in lines]
         for taps in (columns.first, columns.second)
     ]
-    left, right = (torch.lerp(*corner, rows.weight[:, :, None]) for corner in corners)
+    left, right = (torch.lerp(a, b, rows.weight[:, :, None]) for a, b in corners)
     return torch.lerp(left, right, columns.weight[:, None]).transpose(0, 1)
 
 
