@@ -19,15 +19,16 @@ from torch import Tensor
 from jointvos.config import INFERENCE, InferenceConfig, OnOOM, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
 from jointvos.inference.device import choose_device, choose_dtype, upload
-from jointvos.inference.frame import Outcome, Prediction, merge, search, track
+from jointvos.inference.frame import Outcome, Prediction, Sought, merge, search, track
 from jointvos.inference.object_group import ObjectGroup
 from jointvos.inference.oom_retry import retried
 from jointvos.inference.prompt import FramePrompt
+from jointvos.inference.recorded import Recorded, cuda_graph
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
 from jointvos.inference.state import loaded
 from jointvos.inference.target import ANY_CHANGE, whole_frame
-from jointvos.inference.trees import on_cpu, rows_of
+from jointvos.inference.trees import mapped, on_cpu, rows_of
 from jointvos.model import FrameFeatures, JointNet
 from jointvos.ops import (
     SearchRegion,
@@ -67,6 +68,8 @@ class VideoSegmenter:
 
     Attributes:
         object_ids: IDs in the order in which the objects appeared.
+        track: What follows all objects through a frame in which none is given; `frame.track`, on
+            CUDA recorded.
         object_count: How many there are, those that are new in the frame at hand included.
 
     Raises:
@@ -99,6 +102,9 @@ class VideoSegmenter:
         self.object_ids: tuple[int, ...] = ()
         self.object_count = 0
         self.objects_at_once = self.config.objects_at_once
+        self.track: Callable[[Tensor, list[Sought]], Outcome] = self._track
+        if self.device.type == "cuda":
+            self.track = Recorded(self._track, cuda_graph, say)
         self._memory_size = self.config.memory_size
         self._frame: tuple[int, int] | None = None
         self._count = 0
@@ -235,6 +241,7 @@ class VideoSegmenter:
         states = [group.state_dict() for group in self.groups]
         self.net.to("cpu")
         self.device = torch.device("cpu")
+        self.track = self._track
         if self.dtype == torch.float16:
             self.dtype = None  # which the CPU computes in fp32
         self.objects_at_once = self.config.objects_at_once
@@ -321,11 +328,16 @@ class VideoSegmenter:
 
     def _tracked(self, frame: Tensor, groups: list[ObjectGroup]) -> Outcome:
         """A frame as most are: all objects are followed, none is given."""
+        outcome = self.track(frame, [group.sought for group in groups])
+        # What the session keeps; the rest is used before the next frame.
+        return replace(outcome, targets=mapped(torch.clone, outcome.targets))
+
+    def _track(self, frame: Tensor, groups: list[Sought]) -> Outcome:
         return track(
             self.net,
             self.config,
             frame,
-            [group.sought for group in groups],
+            groups,
             together=self.objects_at_once,
             keep=self.keep_probabilities,
         )

@@ -67,7 +67,10 @@ def clock(device: torch.device) -> Callable[[], float]:
 
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
-    """Mark the block as that part of a frame's work."""
+    """Mark the block as that part of a frame's work; a compiled frame has no parts."""
+    if torch.compiler.is_compiling():
+        yield
+        return
     watch = _watching.get()
     with record_function(name.value):
         if watch is None:
