@@ -10,7 +10,7 @@ from jointvos.errors import ConfigError, DeviceUnavailable
 from jointvos.types import Image
 
 DTYPES = {"auto": None, "fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""Autocast's types for `config.PRECISIONS`; None is fp32 throughout."""
+"""Types of weights for `config.PRECISIONS`; None is fp32 throughout."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -41,7 +41,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """Autocast's type for a precision; None means fp32 throughout, as does "auto".
+    """The type of most weights for a precision; None means fp32 throughout, as does "auto".
 
     The few-shot learner, attention and soft aggregation stay in fp32 whatever is asked for.
 

@@ -8,7 +8,9 @@ function of the parameters and its arguments.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 
+import torch
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
@@ -52,6 +54,21 @@ class JointNet(nn.Module):
         self.transduction = Transduction(config) if config.transduction else None
         self.learner = FewShotLearner(config) if config.induction else None
         self.decoder = Decoder(config, self.backbone.channels)
+
+    def in_precision(self, dtype: torch.dtype) -> "JointNet":
+        """The network with backbone, heads and decoder in half precision; itself if they are.
+
+        The masks' encoder, attention and the few-shot learner stay in fp32, as do pixel values
+        until they are normalized.
+        """
+        if self.heads.weight.dtype == dtype:
+            return self
+        other = deepcopy(self)
+        normalize = deepcopy(other.backbone.normalize)
+        for part in (other.backbone, other.heads, other.decoder):
+            part.to(dtype)
+        other.backbone.normalize = normalize
+        return other
 
     def encode_image(self, image: Tensor) -> FrameFeatures:
         """Backbone and heads; image [B,3,H,W], RGB in [0, 255], sides multiples of 16."""
