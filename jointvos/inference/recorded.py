@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
+from jointvos.inference.stages import watched
 from jointvos.inference.trees import mapped, tensors
 
 Result = TypeVar("Result")
@@ -52,6 +53,8 @@ class Recorded(Generic[Result]):
         self._recording: _Recording[Result] | None = None
 
     def __call__(self, *arguments: Any) -> Result:
+        if watched():  # a replay has no parts that could be watched
+            return self._function(*arguments)
         shapes = [(each.shape, each.dtype, each.device) for each in tensors(arguments)]
         if shapes != self._shapes:
             self._shapes, self._calls, self._recording = shapes, 0, None
@@ -95,7 +98,8 @@ def cuda_graph(function: Callable[[], Result]) -> tuple[Callable[[], None], Resu
     Raises:
         RuntimeError: The function waits for the device, or does what cannot be recorded.
     """
-    main, side = torch.cuda.current_stream(), torch.cuda.Stream()
+    main = torch.cuda.current_stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(main)
     with torch.cuda.stream(side):  # libraries get ready for a stream in its first call
         function()

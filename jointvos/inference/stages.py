@@ -52,6 +52,11 @@ class Stopwatch:
 _watching: ContextVar[Stopwatch | None] = ContextVar("_watching", default=None)
 
 
+def watched() -> bool:
+    """Whether a stopwatch is running in this thread."""
+    return _watching.get() is not None
+
+
 def clock(device: torch.device) -> Callable[[], float]:
     """Seconds when all that was asked of the device is done."""
 

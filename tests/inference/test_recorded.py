@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from jointvos.inference.recorded import PATIENCE, Recorded
+from jointvos.inference.stages import Stopwatch
 from jointvos.inference.trees import tensors
 
 
@@ -115,6 +116,17 @@ def test_recorded_when_shapes_stay():
         assert played.captured == (count > PATIENCE)
     recorded(torch.zeros(3))
     assert played.captured == 1
+
+
+def test_a_stopwatch_sees_the_parts():
+    played = Played()
+    recorded = Recorded(double, played)
+    for _ in range(PATIENCE + 2):
+        recorded(torch.zeros(3))
+    before = played.replayed
+    with Stopwatch(lambda: 0.0).running():
+        assert recorded(torch.ones(3))["twice"].tolist() == [2, 2, 2]
+    assert played.replayed == before > 0
 
 
 def test_what_cannot_be_recorded_is_said_once_and_run():
