@@ -52,6 +52,21 @@ def label_type(ids: Iterable[int]) -> type[np.uint8] | type[np.uint16]:
 
 
 @dataclass(frozen=True)
+class Mastering:
+    """What HDR was mastered for (SMPTE ST 2086, CTA-861.3).
+
+    Attributes:
+        display: x and y of red, green, blue and white, then highest and lowest luminance in nits;
+            None if it is not known.
+        light: Highest luminance of a pixel and of a frame's mean in nits (MaxCLL, MaxFALL); None if
+            they are not known.
+    """
+
+    display: tuple[float, ...] | None = None
+    light: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What is known of a source before its first frame is decoded.
 
@@ -69,6 +84,7 @@ class VideoInfo:
         first_pts: `Frame.pts` of the source's first frame, from which times are counted.
         hdr: How `Frame.deep` is coded (with BT.2020 primaries) if the source is HDR; `Frame.image`
             is SDR then, and `color_tags` are those of SDR.
+        mastering: What HDR was mastered for, if it tells and `hdr` is known.
         timecode: hh:mm:ss:ff or hh:mm:ss;ff of the first image of a sequence, if it tells.
         names: `Frame.name` of every image of a sequence; none for videos.
     """
@@ -85,6 +101,7 @@ class VideoInfo:
     color_tags: tuple[int, int, int] = (2, 2, 2)
     first_pts: int = 0
     hdr: Hdr | None = None
+    mastering: Mastering | None = None
     timecode: str | None = None
     names: tuple[str, ...] = ()
 

@@ -83,7 +83,7 @@ class VideoReader:
         if self._pixels.hdr is not None and not deep:
             _log.warning(
                 "%s is HDR (%s) and is shown as SDR; overlays with `encoder='h265'` or "
-                "`encoder='prores'` and `alpha='FILE.mov'` keep it",
+                "`encoder='prores'` (without `background`) and `alpha='FILE.mov'` keep it",
                 *(self._name, self._pixels.hdr.upper()),
             )
 
@@ -283,4 +283,5 @@ class VideoReader:
             color_tags=self._pixels.color_tags,
             first_pts=self._first.pts or 0,
             hdr=self._pixels.hdr if self._deep else None,
+            mastering=self._pixels.mastering if self._deep and self._pixels.hdr else None,
         )
