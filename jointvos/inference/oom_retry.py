@@ -43,6 +43,7 @@ class RetryableSession(Protocol):
     object_count: int
     groups: list[ObjectGroup]
 
+    def release(self) -> None: ...
     def shrink_memory(self, size: int) -> None: ...
     def move_to_cpu(self) -> None: ...
 
@@ -63,6 +64,7 @@ def retried(
     while True:
         try:
             if fallback is not None:
+                session.release()
                 free(session.device)
                 fallback.apply()
             return attempt()

@@ -33,8 +33,8 @@ class Recorded(Generic[Result]):
     result holds must be used, or copied, before the next call.
 
     Args:
-        function: Depends on nothing but its arguments, which are trees of tensors (see `trees`),
-            and waits for no device.
+        function: Depends on nothing but its arguments, which are whole numbers and trees of
+            tensors (see `trees`), and waits for no device.
         capture: How it is recorded.
         say: Told in a line when it cannot be; it is run as usual from then on.
     """
@@ -52,12 +52,18 @@ class Recorded(Generic[Result]):
         self._calls = 0
         self._recording: _Recording[Result] | None = None
 
+    def forget(self) -> None:
+        """Give back the memory of a recording; what is called again is recorded again."""
+        self._shapes, self._calls, self._recording = None, 0, None
+
     def __call__(self, *arguments: Any) -> Result:
         if watched():  # a replay has no parts that could be watched
             return self._function(*arguments)
-        shapes = [(each.shape, each.dtype, each.device) for each in tensors(arguments)]
+        shapes: list[Any] = [(each.shape, each.dtype, each.device) for each in tensors(arguments)]
+        shapes += [each for each in arguments if isinstance(each, int)]
         if shapes != self._shapes:
-            self._shapes, self._calls, self._recording = shapes, 0, None
+            self.forget()
+            self._shapes = shapes
         self._calls += 1
         if self._recording is None and self._capture is not None and self._calls > PATIENCE:
             try:
@@ -92,19 +98,30 @@ class _Recording(Generic[Result]):
         return self._result
 
 
-def cuda_graph(function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
-    """Record on the current CUDA device.
+def cuda_graph(device: torch.device) -> Capture:
+    """Records on a CUDA device.
 
-    Raises:
-        RuntimeError: The function waits for the device, or does what cannot be recorded.
+    What it returns raises a RuntimeError where the function waits for the device, or does what
+    cannot be recorded.
     """
-    main = torch.cuda.current_stream()
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(main)
-    with torch.cuda.stream(side):  # libraries get ready for a stream in its first call
-        function()
-    main.wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = function()
-    return graph.replay, result
+
+    def capture(function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
+        with torch.cuda.device(device):
+            main = torch.cuda.current_stream()
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            side.wait_stream(main)
+            with torch.cuda.stream(side):  # libraries get ready for a stream in its first call
+                function()
+            main.wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may use the device meanwhile.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                result = function()
+
+        def replay() -> None:
+            with torch.cuda.device(device):
+                graph.replay()
+
+        return replay, result
+
+    return capture

@@ -102,9 +102,9 @@ class VideoSegmenter:
         self.object_ids: tuple[int, ...] = ()
         self.object_count = 0
         self.objects_at_once = self.config.objects_at_once
-        self.track: Callable[[Tensor, list[Sought]], Outcome] = self._track
+        self.track: Callable[[Tensor, list[Sought], int], Outcome] = self._track
         if self.device.type == "cuda":
-            self.track = Recorded(self._track, cuda_graph, say)
+            self.track = Recorded(self._track, cuda_graph(self.device), say)
         self._memory_size = self.config.memory_size
         self._frame: tuple[int, int] | None = None
         self._count = 0
@@ -236,6 +236,11 @@ class VideoSegmenter:
                 group.fill_memory()
         self.groups = groups
 
+    def release(self) -> None:
+        """Give back memory that nothing is lost with."""
+        if isinstance(self.track, Recorded):
+            self.track.forget()
+
     def move_to_cpu(self) -> None:
         """Go on without the device, as large as configured; the network moves too."""
         states = [group.state_dict() for group in self.groups]
@@ -329,19 +334,13 @@ class VideoSegmenter:
 
     def _tracked(self, frame: Tensor, groups: list[ObjectGroup]) -> Outcome:
         """A frame as most are: all objects are followed, none is given."""
-        outcome = self.track(frame, [group.sought for group in groups])
+        outcome = self.track(frame, [group.sought for group in groups], self.objects_at_once)
         # What the session keeps; the rest is used before the next frame.
         return replace(outcome, targets=mapped(torch.clone, outcome.targets))
 
-    def _track(self, frame: Tensor, groups: list[Sought]) -> Outcome:
-        return track(
-            self.net,
-            self.config,
-            frame,
-            groups,
-            together=self.objects_at_once,
-            keep=self.keep_probabilities,
-        )
+    def _track(self, frame: Tensor, groups: list[Sought], together: int) -> Outcome:
+        keep = self.keep_probabilities
+        return track(self.net, self.config, frame, groups, together=together, keep=keep)
 
     def _merged(
         self, groups: list[ObjectGroup], predictions: list[Prediction], frame: Tensor

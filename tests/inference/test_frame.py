@@ -14,7 +14,7 @@ def test_a_frame_is_traced_without_a_break(session, clip):
     running = session(probabilities=True, reach=0.5, objects_at_once=1)
     for t in range(3):
         running.step(frames[t], labels[0] if t == 0 else None)
-    arguments = torch.from_numpy(frames[3]), [group.sought for group in running.groups]
+    arguments = torch.from_numpy(frames[3]), [group.sought for group in running.groups], 1
     traced = torch.compile(running.track, backend="eager", fullgraph=True)
     with torch.inference_mode():
         expected, outcome = running.track(*arguments), traced(*arguments)
@@ -32,7 +32,7 @@ def test_what_would_wait_breaks_it(session, clip):
     image, groups = torch.from_numpy(frames[1]), [group.sought for group in running.groups]
 
     def looks(track):
-        outcome = track(image, groups)
+        outcome = track(image, groups, 8)
         return outcome if outcome.probabilities.sum() > 3 else None
 
     with pytest.raises(torch._dynamo.exc.Unsupported), torch.inference_mode():
