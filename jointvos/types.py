@@ -42,8 +42,11 @@ def object_pixels(labels: LabelMap) -> NDArray[np.bool_]:
 
 def object_ids(labels: LabelMap) -> list[int]:
     """The IDs that occur, rising, without background and void."""
-    nothing = [0, VOID] if labels.dtype == np.uint8 else [0]
-    return [int(i) for i in np.setdiff1d(np.unique(labels), nothing)]
+    if labels.dtype != np.uint8:
+        return [int(i) for i in np.unique(labels) if i]
+    counts = np.bincount(labels.ravel(), minlength=256)
+    counts[[0, VOID]] = 0
+    return np.flatnonzero(counts).tolist()
 
 
 def label_type(ids: Iterable[int]) -> type[np.uint8] | type[np.uint16]:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, permutations
 from pathlib import Path
@@ -118,8 +118,8 @@ class Outputs:
 
     def paths(self) -> dict[str, Path]:
         """What is written where, by the name of the field."""
-        named = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: Path(named[name]) for name in PATHS if named[name] is not None}
+        named = ((name, getattr(self, name)) for name in PATHS)
+        return {name: Path(path) for name, path in named if path is not None}
 
     def files(self) -> list[Path]:
         """The files and folders among the paths: all but stdout."""
@@ -209,7 +209,9 @@ class Outputs:
         """Refuse names that are the same once they have the IDs of objects in them."""
         paths = [path for path in self.written(ids) if path != STDOUT]
         places = [_real(path) for path in paths]
-        if twice := [path for path in paths if places.count(_real(path)) > 1]:
+        if twice := [
+            path for path, place in zip(paths, places, strict=True) if places.count(place) > 1
+        ]:
             raise ConfigError(f"two outputs would be written to {twice[0]}; give each its own name")
 
     def _check_destinations(self, source: Path) -> None:

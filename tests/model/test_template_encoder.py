@@ -122,7 +122,7 @@ def matrices(monkeypatch) -> list[tuple[int, int]]:
     between = template_encoder.weights_between
 
     def counting(queries, keys, scale):
-        seen.append((len(queries), len(keys)))
+        seen.append((queries.shape[1], keys.shape[1]))
         return between(queries, keys, scale)
 
     monkeypatch.setattr(template_encoder, "weights_between", counting)
