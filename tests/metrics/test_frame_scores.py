@@ -4,7 +4,7 @@ from davis_reference import reference_boundary, reference_dilation, reference_f,
 
 from jointvos.metrics import contour_accuracy, region_similarity, score_frame
 from jointvos.metrics.bits import WORD, boundaries, dilate, pack, unpack
-from jointvos.metrics.frame import boundary_tolerance
+from jointvos.metrics.frame import PIXELS_AT_ONCE, boundary_tolerance
 
 # Heights and widths; the last three have tolerances of 2, 3 and 4 pixels, the others of 1.
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (7, 2), (24, 31), (90, 120), (372, 25), (30, 490)]
@@ -76,11 +76,11 @@ def test_dilation_equals_the_definition_also_across_words(radius):
         np.testing.assert_array_equal(found, reference_dilation(mask, radius))
 
 
-def test_many_objects_in_groups_score_as_one_by_one(monkeypatch):
+def test_many_objects_in_groups_score_as_one_by_one():
     rng = np.random.default_rng(4)
-    truth, predicted = rng.integers(0, 9, (2, 30, 70), np.uint8)
+    truth, predicted = rng.integers(0, 9, (2, 600, 800), np.uint8)
+    assert PIXELS_AT_ONCE // (2 * truth.size) == 2  # objects in a group
     ids = (2, 3, 5, 8, 200)
-    monkeypatch.setattr("jointvos.metrics.frame.PIXELS_AT_ONCE", 2 * truth.size)
     for each, (j, f) in zip(ids, score_frame(truth, predicted, ids), strict=True):
         assert j == region_similarity(truth == each, predicted == each)
         assert f == contour_accuracy(truth == each, predicted == each)
