@@ -116,7 +116,8 @@ class Unrolling(nn.Module):
     ) -> tuple[Unrolled, Tensor | None]:
         """`unroll`, and the masks as guessed from the encodings alone.
 
-        Shapes: images [B,T,3,H,W], first_mask [B,1,1,H,W]; guess [B*(T-1),1,h,w].
+        Shapes: images [B,T,3,H,W], first_mask [B,1,1,H,W], branch_mask [B,2]; guess
+        [B*(T-1),1,h,w].
         """
         out = unroll(
             self.net, images, first_mask, self.initial_steps, self.update_steps, branch_mask
