@@ -42,13 +42,31 @@ def object_pixels(labels: LabelMap) -> NDArray[np.bool_]:
 
 def object_ids(labels: LabelMap) -> list[int]:
     """The IDs that occur, rising, without background and void."""
-    nothing = [0, VOID] if labels.dtype == np.uint8 else [0]
-    return [int(i) for i in np.setdiff1d(np.unique(labels), nothing)]
+    if labels.dtype != np.uint8:
+        return [int(i) for i in np.unique(labels) if i]
+    counts = np.bincount(labels.ravel(), minlength=256)
+    counts[[0, VOID]] = 0
+    return np.flatnonzero(counts).tolist()
 
 
 def label_type(ids: Iterable[int]) -> type[np.uint8] | type[np.uint16]:
     """The type of label maps that can carry these ids: uint8 up to 254, else uint16."""
     return np.uint8 if max(ids, default=0) < VOID else np.uint16
+
+
+@dataclass(frozen=True)
+class Mastering:
+    """What HDR was mastered for (SMPTE ST 2086, CTA-861.3).
+
+    Attributes:
+        display: x and y of red, green, blue and white, then highest and lowest luminance in nits;
+            None if it is not known.
+        light: Highest luminance of a pixel and of a frame's mean in nits (MaxCLL, MaxFALL); None if
+            they are not known.
+    """
+
+    display: tuple[float, ...] | None = None
+    light: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,7 @@ class VideoInfo:
         first_pts: `Frame.pts` of the source's first frame, from which times are counted.
         hdr: How `Frame.deep` is coded (with BT.2020 primaries) if the source is HDR; `Frame.image`
             is SDR then, and `color_tags` are those of SDR.
+        mastering: What HDR was mastered for, if it tells and `hdr` is known.
         timecode: hh:mm:ss:ff or hh:mm:ss;ff of the first image of a sequence, if it tells.
         names: `Frame.name` of every image of a sequence; none for videos.
     """
@@ -85,6 +104,7 @@ class VideoInfo:
     color_tags: tuple[int, int, int] = (2, 2, 2)
     first_pts: int = 0
     hdr: Hdr | None = None
+    mastering: Mastering | None = None
     timecode: str | None = None
     names: tuple[str, ...] = ()
 

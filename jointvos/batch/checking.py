@@ -1,83 +1,169 @@
 """What can be found wrong with a video before any is segmented."""
 
+import gc
 import os
+import signal
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
+from jointvos.batch.attempt import logged
+from jointvos.batch.engine import Outcome
+from jointvos.batch.places import cores
+from jointvos.batch.processes import CONTEXT, apart, end_with_parent
 from jointvos.batch.tasks import Task
-from jointvos.errors import JointVOSError, OutputError, OutputExists
-from jointvos.masks import read_prompts
+from jointvos.errors import DeviceError, JointVOSError, OutputError, OutputExists
+from jointvos.masks import MaskPrompts, read_prompts
 from jointvos.media.reading import open_source
 from jointvos.runs import Outputs
 from jointvos.runs.outputs import ID
+from jointvos.types import VideoInfo
 
-_THREADS = 4
-"""Opening a video is waiting for the disk as much as work."""
+_TOGETHER = 16
+"""Tasks that a process is given at once."""
+
+_NO_VIDEO = Path("no such video")
+
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A task that can be carried out, as far as can be seen.
+class Seen:
+    """What a video and its masks tell, as far as can be seen without decoding all of it.
 
     Attributes:
-        task: The task; its outputs may replace what is there if it may.
-        frames: How many there are, as far as the video tells.
+        frames: How many there are; None if it does not tell.
         objects: How many are given.
-        width: Of the video, pixels.
-        height: Of the video, pixels.
+        notes: Warnings, one line each.
     """
 
-    task: Task
     frames: int | None
     objects: int
-    width: int
-    height: int
-
-    @property
-    def work(self) -> float:
-        """What it costs beside others; those that do not tell come first."""
-        return float("inf") if self.frames is None else self.frames * max(1, self.objects)
+    notes: tuple[str, ...] = ()
 
 
-def check_tasks(tasks: Iterable[Task]) -> Iterator[Checked | tuple[Task, JointVOSError]]:
-    """Check that inputs are there, masks fit and outputs have a place, several at a time, in order.
+def check_tasks(
+    items: Iterable[Task | Other],
+) -> Generator[tuple[Task, Seen | Outcome] | Other, None, None]:
+    """Check that inputs are there, masks fit and outputs have a place; nothing is written.
 
-    Nothing is written.
+    It is done by several processes, for reading headers is more work for Python than for the disk.
+
+    Args:
+        items: The tasks, asked for shortly before they are checked. Anything else among them is
+            passed on in its place.
 
     Yields:
-        What was found out of each task, or the task and what is wrong with it.
+        In order, each task with what was seen, or with what would come of it where something is
+        wrong.
     """
-    with (
-        TemporaryDirectory(prefix="jointvos-") as empty,
-        ThreadPoolExecutor(_THREADS) as threads,
-    ):
-        waiting: deque[tuple[Task, Future[Checked]]] = deque()
-
-        def next_one() -> Checked | tuple[Task, JointVOSError]:
-            task, found = waiting.popleft()
-            try:
-                return found.result()
-            except JointVOSError as error:
-                return task, error
-
-        for task in tasks:
-            waiting.append((task, threads.submit(_check, task, Path(empty))))
-            if len(waiting) > 4 * _THREADS:
-                yield next_one()
+    items = iter(items)
+    with TemporaryDirectory(prefix="jointvos-") as empty, _Checkers(Path(empty)) as checkers:
+        waiting: deque[tuple[list[Task | Other], _Answer]] = deque()
+        while some := list(islice(items, _TOGETHER)):
+            waiting.append((some, checkers.ask([each for each in some if isinstance(each, Task)])))
+            if len(waiting) > 2 * checkers.number:
+                yield from _merged(*waiting.popleft())
         while waiting:
-            yield next_one()
+            yield from _merged(*waiting.popleft())
 
 
-def _check(task: Task, empty: Path) -> Checked:
+def _merged(
+    items: Sequence[Task | Other], answer: "_Answer"
+) -> Iterator[tuple[Task, Seen | Outcome] | Other]:
+    found = iter(answer.get())
+    for each in items:
+        yield (each, next(found)) if isinstance(each, Task) else each
+
+
+class _Checkers:
+    """Processes that check tasks; a context manager that ends them."""
+
+    def __init__(self, empty: Path) -> None:
+        self.number = min(max(4, cores()), 16)
+        self._empty = empty
+        self._pool = ProcessPoolExecutor(self.number, CONTEXT, initializer=_begin)
+
+    def __enter__(self) -> "_Checkers":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def ask(self, tasks: Sequence[Task]) -> "_Answer":
+        """Let tasks be checked."""
+        if not tasks:
+            nothing: Future[list[Seen | Outcome]] = Future()
+            nothing.set_result([])
+            return _Answer(tasks, self._empty, nothing)
+        try:
+            return _Answer(tasks, self._empty, self._pool.submit(_check_all, tasks, self._empty))
+        except BrokenProcessPool:
+            self._pool = ProcessPoolExecutor(self.number, CONTEXT, initializer=_begin)
+            return self.ask(tasks)
+
+
+class _Answer:
+    """What is found out of some tasks."""
+
+    def __init__(
+        self, tasks: Sequence[Task], empty: Path, future: "Future[list[Seen | Outcome]]"
+    ) -> None:
+        self._tasks, self._empty, self._future = tasks, empty, future
+
+    def get(self) -> list[Seen | Outcome]:
+        """Wait for it. What ends the process that opens it, a worker is left to meet again."""
+        try:
+            return self._future.result()
+        except BrokenProcessPool:
+            pass
+        found: list[Seen | Outcome] = []
+        for task in self._tasks:
+            try:
+                found += apart(_check_all, [task], self._empty)
+            except DeviceError:
+                found.append(Seen(None, 1))
+        return found
+
+
+def _begin() -> None:
+    gc.freeze()  # the modules that are loaded are many, and stay
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _check_all(tasks: Sequence[Task], empty: Path) -> list[Seen | Outcome]:
+    return [_check(task, empty) for task in tasks]
+
+
+def _check(task: Task, empty: Path) -> Seen | Outcome:
+    notes: list[str] = []
+    try:
+        with logged(notes):
+            return replace(_look(task, empty), notes=tuple(notes))
+    except JointVOSError as error:
+        return Outcome.of(error)
+
+
+def _look(task: Task, empty: Path) -> Seen:
+    """See what a video and its masks tell.
+
+    Raises:
+        JointVOSError: Something is wrong with them, or with the places of outputs.
+    """
     job = task.job
     # All but the places, for folders of outputs need not be there before they are written to.
     elsewhere = moved(job.outputs, empty)
-    replace(job, outputs=elsewhere).check()
+    replace(job, outputs=Outputs()).check()
+    _check_kinds(elsewhere)
     with open_source(
         job.source,
         start=job.start,
@@ -85,6 +171,7 @@ def _check(task: Task, empty: Path) -> Checked:
         raw=job.raw,
         start_number=job.start_number,
         deep=job.outputs.need_depth,
+        threads=False,
     ) as frames:
         info = frames.info
         prompts = read_prompts(
@@ -95,23 +182,62 @@ def _check(task: Task, empty: Path) -> Checked:
             cuts=job.cuts(),
             change=job.change,
         )
-        elsewhere.sinks(info, prompts.ids, prompts.names)
+        _check_sinks(elsewhere, info, prompts)
     _check_places(task, prompts.ids)
-    return Checked(task, info.frame_count, len(prompts.ids), info.width, info.height)
+    return Seen(info.frame_count, len(prompts.ids))
+
+
+@lru_cache(maxsize=64)
+def _check_kinds(outputs: Outputs) -> None:
+    """Refuse kinds of outputs; they are the same for nearly all tasks, with all paths moved.
+
+    Raises:
+        JointVOSError: They contradict each other or do not fit their files.
+    """
+    outputs.check(_NO_VIDEO, [])
+
+
+def _check_sinks(outputs: Outputs, info: VideoInfo, prompts: MaskPrompts) -> None:
+    """Refuse outputs that cannot hold the video; for most videos of a set that is known already.
+
+    Raises:
+        JointVOSError: There is one.
+    """
+    like = replace(info, path=_NO_VIDEO, frame_count=None)
+    try:
+        _check_alike(outputs, like, prompts.ids, tuple(prompts.names.items()))
+    except JointVOSError:
+        outputs.sinks(info, prompts.ids, prompts.names)
+        raise
+
+
+@lru_cache(maxsize=64)
+def _check_alike(
+    outputs: Outputs, info: VideoInfo, ids: tuple[int, ...], names: tuple[tuple[int, str], ...]
+) -> None:
+    outputs.sinks(info, ids, dict(names))
 
 
 def _check_places(task: Task, ids: Sequence[int]) -> None:
-    job = task.job
-    files = job.outputs.files()
-    ours = job.outputs.overwrite or task.interrupted.named() == [f.absolute() for f in files]
-    for path in job.outputs.written(ids):
-        if not ours and os.path.lexists(path):
+    for path in task.written(ids):
+        if os.path.lexists(path) and not _may_replace(task):
             raise OutputExists(f"{path} already exists")
-        above = next(each for each in path.absolute().parents if os.path.lexists(each))
+        above = _nearest(path.absolute().parent)
         if not above.is_dir():
             raise OutputError(f"{path}: {above} is no folder")
         if not os.access(above, os.W_OK | os.X_OK):
             raise OutputError(f"{path}: the folder {above} is not writable")
+
+
+def _may_replace(task: Task) -> bool:
+    outputs = task.job.outputs
+    return outputs.overwrite or task.interrupted.named() == [f.absolute() for f in outputs.files()]
+
+
+@lru_cache(maxsize=64)
+def _nearest(folder: Path) -> Path:
+    """The folder, or what is there of those that it is to be made in."""
+    return next(each for each in (folder, *folder.parents) if os.path.lexists(each))
 
 
 def moved(outputs: Outputs, folder: Path) -> Outputs:

@@ -2,14 +2,15 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jointvos.batch.checking import Checked, moved
+from jointvos.batch.checking import moved
 from jointvos.batch.places import share_cores, threads_of
+from jointvos.batch.plan import Due
 from jointvos.batch.processes import apart
 from jointvos.errors import JointVOSError
 from jointvos.runs import Opened, SegmentedFrame, segment_video
@@ -29,22 +30,23 @@ class Pace:
     video_s: float
     frame_s: float
 
-    def seconds(self, videos: Sequence[Checked], workers: int) -> float:
+    def seconds(self, videos: Iterable[Due], workers: int) -> float:
         """For all videos; those that do not tell their length are left out."""
-        each = [
-            max(1, video.objects) * (self.video_s + (video.frames - 1) * self.frame_s)
-            for video in videos
-            if video.frames
-        ]
-        return max(sum(each) / workers, max(each, default=0.0))
+        total = longest = 0.0
+        for video in videos:
+            if video.frames:
+                each = self.video_s + (video.frames - 1) * self.frame_s
+                each *= max(1, video.objects)
+                total, longest = total + each, max(longest, each)
+        return max(total / workers, longest)
 
 
-def measure_pace(video: Checked, places: Sequence[str]) -> Pace | None:
+def measure_pace(video: Due, places: Sequence[str]) -> Pace | None:
     """Segment the first frames of a video as a worker would; None if that does not work."""
     return apart(_measure, video, places)
 
 
-def _measure(video: Checked, places: Sequence[str]) -> Pace | None:
+def _measure(video: Due, places: Sequence[str]) -> Pace | None:
     share_cores(threads_of(len(places)))
     job = video.task.job
     times = []
@@ -52,6 +54,7 @@ def _measure(video: Checked, places: Sequence[str]) -> Pace | None:
         job = replace(
             job,
             outputs=moved(job.outputs, Path(folder)),
+            first_mask=None,
             session=replace(job.session, device=places[0]),
             resume=False,
         )

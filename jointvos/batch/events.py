@@ -1,6 +1,7 @@
 """What a batch yields while it is carried out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from jointvos.batch.record import Entry
@@ -18,6 +19,7 @@ class Looked:
         frames: How many there are to do, as far as the video tells.
         objects: How many are given; 0 if it was not opened.
         outputs: Where they go.
+        notes: Warnings about the video, one line each.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Looked:
     frames: int | None
     objects: int
     outputs: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,20 +76,37 @@ class VideoEnded:
 
 
 @dataclass(frozen=True)
+class Failures:
+    """Videos that failed in one way.
+
+    Attributes:
+        exit_code: What `jointvos segment` ends with for these.
+        count: How many there are.
+        names: What the first of them are called.
+    """
+
+    exit_code: int
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Ended:
     """The last event.
 
     Attributes:
         done: Videos done in this run.
         skipped: Videos that were done before.
-        failed: Those that failed now, or before and were left so.
+        failed: Those that failed now, or before and were left so, by their exit code.
         left: How many were not begun or not ended, as the batch was stopped.
+        report: The report, a page for a browser; beside it is one for programs, in JSON.
     """
 
     done: int
     skipped: int
-    failed: tuple[Entry, ...]
+    failed: tuple[Failures, ...]
     left: int
+    report: Path
 
 
 BatchEvent: TypeAlias = Looked | Begins | VideoProgress | VideoPaused | VideoEnded | Ended

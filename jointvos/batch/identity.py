@@ -1,7 +1,6 @@
 """What the result of a task depends on, as hashes that tell whether it is still the same."""
 
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
 
 from jointvos.checkpoints import find_weights
@@ -51,9 +50,9 @@ def hash_settings(job: SegmentJob, model: str, folder: Path) -> str:
         folder: That of the batch; it may be moved together with the outputs in it.
     """
     session = {
-        key: value for key, value in asdict(job.session).items() if key not in _WITHOUT_INFLUENCE
+        key: value for key, value in vars(job.session).items() if key not in _WITHOUT_INFLUENCE
     }
-    outputs = asdict(job.outputs)
+    outputs = dict(vars(job.outputs))
     del outputs["overwrite"]
     outputs |= {key: relative(path, folder) for key, path in job.outputs.paths().items()}
     words = {
@@ -68,7 +67,7 @@ def hash_settings(job: SegmentJob, model: str, folder: Path) -> str:
         "start": job.start,
         "end": job.end,
         "raw": job.raw,
-        **{f"refine {key}": value for key, value in asdict(job.refine).items()},
+        **{f"refine {key}": value for key, value in vars(job.refine).items()},
         **{f"session {key}": value for key, value in session.items()},
         **{f"output {key}": value for key, value in outputs.items()},
     }

@@ -53,7 +53,7 @@ def threads_of(workers: int) -> int | None:
     """How many threads each worker computes with; None if OMP_NUM_THREADS says so."""
     if os.environ.get("OMP_NUM_THREADS"):
         return None
-    return max(1, _cores() // workers)
+    return max(1, cores() // workers)
 
 
 def share_cores(threads: int | None) -> None:
@@ -80,7 +80,8 @@ def _count_gpus() -> int:
     return torch.cuda.device_count()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,9 +1,10 @@
 """How processes are started that compute, so that the one that starts them need not load torch."""
 
+import os
 import sys
 from collections.abc import Callable
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from typing import ParamSpec, TypeVar
 
 from jointvos.errors import DeviceError
@@ -39,6 +40,14 @@ def apart(function: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwa
             ) from None
         process.join()
     return result
+
+
+def end_with_parent() -> None:
+    """End at once when the parent is gone, so that nobody else's work is disturbed."""
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _answer(

@@ -69,7 +69,8 @@ class Entry:
     def line(self) -> str:
         """It as JSON, without what is empty."""
         values = {key: value for key, value in asdict(self).items() if value not in (None, (), "")}
-        return json.dumps(values, ensure_ascii=False)
+        line = json.dumps(values, ensure_ascii=False)
+        return line.encode(errors="backslashreplace").decode()  # names may be no Unicode
 
     @classmethod
     def of_line(cls, line: bytes) -> "Entry":

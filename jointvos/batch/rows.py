@@ -61,8 +61,8 @@ class Row:
         return self.folder / value
 
 
-def read_rows(source: Path) -> list[Row]:
-    """The videos of a list.
+def read_rows(source: Path) -> Iterator[Row]:
+    """The videos of a list, read as they are asked for.
 
     Args:
         source: A .csv file with a head line, a .jsonl file, a folder, or "-" for JSON Lines on
@@ -72,15 +72,16 @@ def read_rows(source: Path) -> list[Row]:
     Raises:
         ConfigError: The list cannot be read, has an unknown column, or a row without a video.
     """
+    row = None
     try:
-        rows = list(_rows(source))
+        for row in _rows(source):
+            yield row
     except UnicodeDecodeError as error:
         raise ConfigError(f"{source} is not UTF-8: {error.reason}") from error
     except OSError as error:
         raise ConfigError(os_reason(error)) from error
-    if not rows:
+    if row is None:
         raise ConfigError(f"{source} holds no video")
-    return rows
 
 
 def _rows(source: Path) -> Iterator[Row]:

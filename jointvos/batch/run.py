@@ -1,36 +1,72 @@
 """A batch: which videos are to be done, doing them, and the record of it."""
 
 import os
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from jointvos.batch.checking import Checked, check_tasks
+from jointvos.batch.checking import Seen, check_tasks
+from jointvos.batch.engine import Engine, Outcome, Underway
 from jointvos.batch.estimate import measure_pace
 from jointvos.batch.events import (
     BatchEvent,
     Begins,
     Ended,
+    Failures,
     Looked,
     VideoEnded,
     VideoPaused,
     VideoProgress,
 )
 from jointvos.batch.identity import hash_inputs, hash_settings, model_identity, relative
-from jointvos.batch.places import choose_places
+from jointvos.batch.local import LocalEngine
+from jointvos.batch.plan import Due, Plan
 from jointvos.batch.record import FILE, Entry, Record
+from jointvos.batch.report import save_thumbnail, write_report
 from jointvos.batch.rows import Row
-from jointvos.batch.tasks import Task, make_tasks
-from jointvos.batch.worker import Outcome
-from jointvos.batch.workers import Workers
+from jointvos.batch.tasks import Task
 from jointvos.errors import ConfigError, JointVOSError, OutputError, os_errors_as
 from jointvos.files.lock import alone
 from jointvos.runs import SegmentJob
 
 _LOCK = ".batch.lock"
+_NAMED = 20
+"""Failed videos of each kind that are named at the end; all of them are in the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Considered:
+    """What is known of a task from earlier runs, until it is checked.
+
+    Attributes:
+        inputs: Hash of the input and its masks, None if they cannot be read.
+        settings: Hash of the model and all options.
+        reason: Why it is done again; None if it was never done.
+    """
+
+    inputs: str | None
+    settings: str
+    reason: str | None
+
+
+@dataclass
+class _Counts:
+    """What became of videos so far; failed ones by their exit code."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: dict[int, Failures] = field(default_factory=dict)
+
+    def add(self, entry: Entry) -> None:
+        if entry.status == "done":
+            self.done += 1
+            return
+        before = self.failed.get(entry.exit_code, Failures(entry.exit_code, 0, ()))
+        names = (*before.names, entry.name)[:_NAMED]
+        self.failed[entry.exit_code] = Failures(entry.exit_code, before.count + 1, names)
 
 
 class Batch(Iterator[BatchEvent]):
@@ -44,7 +80,8 @@ class Batch(Iterator[BatchEvent]):
     batch below `if __name__ == "__main__":`.
 
     Example:
-        >>> with Batch(read_rows(Path("clips.csv")), Path("out"), jobs=2) as batch:
+        >>> rows = read_rows(Path("clips.csv"))
+        >>> with Batch(rows, Path("out"), engine=LocalEngine(jobs=2)) as batch:
         ...     for event in batch:
         ...         if isinstance(event, VideoEnded):
         ...             print(event.entry.name, event.entry.status)
@@ -52,27 +89,22 @@ class Batch(Iterator[BatchEvent]):
 
     def __init__(
         self,
-        rows: Sequence[Row],
+        rows: Iterable[Row],
         folder: Path,
         template: SegmentJob | None = None,
         *,
-        jobs: int | None = None,
-        gpus: str | None = None,
-        retry: int = 1,
+        engine: Engine | None = None,
         retry_failed: bool = True,
         dry: bool = False,
     ) -> None:
         """Understand the list; no video is opened and nothing is written yet.
 
         Args:
-            rows: The videos, see `read_rows`.
-            folder: Where outputs and the record go; it is made.
+            rows: The videos, see `read_rows`; they are read once and kept on disk.
+            folder: Where outputs, record and report go; it is made.
             template: What holds for every video that does not say otherwise; its source does not
                 count, and paths of its outputs hold `{name}` and are relative to `folder`.
-            jobs: How many workers; by default one per GPU, or one on the CPU.
-            gpus: "all" or how many.
-            retry: How often a video is tried again in this run if its worker dies or it fails
-                for another reason than its options, input or masks.
+            engine: What does the videos, a `LocalEngine` by default.
             retry_failed: Whether what failed in an earlier run is tried again.
             dry: Whether the videos are only looked at; nothing is written then.
 
@@ -82,19 +114,16 @@ class Batch(Iterator[BatchEvent]):
         """
         template = template or SegmentJob("")
         template.session.check()
-        if retry < 0:
-            raise ConfigError(f"`retry` is {retry}, expected 0 or more")
         self.folder = folder
-        self._tasks = make_tasks(rows, template, folder)
+        self._engine: Engine = engine or LocalEngine()
+        self._plan = Plan(rows, template, folder)
         self._model = model_identity(template.session)
         self._session = template.session
-        self._places = choose_places(template.session.device, gpus, jobs)
-        self._retry, self._retry_failed, self._dry = retry, retry_failed, dry
-        self._hashes: dict[str, tuple[str | None, str]] = {}
-        self._new: list[Entry] = []
-        self._failed: list[Entry] = []
+        self._places = self._engine.places(template.session)
+        self._retry_failed, self._dry = retry_failed, dry
+        self._considered: dict[str, _Considered] = {}
+        self._counts = _Counts()
         self._stopping = False
-        self._workers: Workers | None = None
         self._events = self._run()
 
     def __next__(self) -> BatchEvent:
@@ -114,124 +143,119 @@ class Batch(Iterator[BatchEvent]):
     @property
     def videos(self) -> int:
         """How many are in the list."""
-        return len(self._tasks)
+        return len(self._plan)
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The device of every worker."""
-        return tuple(self._places)
+        """The device of every worker; none where that shows only when they work."""
+        return self._places
 
     def stop(self) -> None:
         """Let the iteration end soon; what is done is kept. A signal handler may call it."""
         self._stopping = True
-        if self._workers is not None:
-            self._workers.stop()
+        self._engine.stop()
 
     def _run(self) -> Generator[BatchEvent, None, None]:
         if self._dry:
             with Record(self.folder, append=False) as record:
-                found, _ = yield from self._look(record)
-            pace = measure_pace(found[0], self._places) if found else None
-            seconds = None if pace is None else pace.seconds(found, len(self._places))
-            yield _begins(found, seconds)
+                yield from self._look(record)
+            yield self._begins(self._estimate())
             return
         with os_errors_as(OutputError):
             self.folder.mkdir(parents=True, exist_ok=True)
+        counts = self._counts
         with _alone_in(self.folder), Record(self.folder) as record:
-            found, skipped = yield from self._look(record)
-            found.sort(key=lambda each: each.work, reverse=True)
-            yield _begins(found)
-            done = yield from self._segment([each.task for each in found], record)
-        left = self.videos - done - skipped - len(self._failed)
-        yield Ended(done, skipped, tuple(self._failed), left)
+            yield from self._look(record)
+            yield self._begins()
+            if not self._stopping:
+                yield from self._segment(record)
+            report = write_report(self.folder, self._plan.videos(), record)
+        failed = tuple(counts.failed.values())
+        ended = counts.done + counts.skipped + sum(each.count for each in failed)
+        yield Ended(counts.done, counts.skipped, failed, self.videos - ended, report)
 
-    def _look(self, record: Record) -> Generator[BatchEvent, None, tuple[list[Checked], int]]:
-        """Which videos there are to do, and how many are done."""
-        todo: list[Task] = []
-        why: dict[str, str] = {}
-        skipped = 0
-        for task in self._tasks:
-            if self._stopping:
-                return [], skipped
+    def _look(self, record: Record) -> Iterator[BatchEvent]:
+        """Find out which videos there are to do."""
+        with closing(check_tasks(self._undone(record))) as found:
+            for each in found:
+                if self._stopping:
+                    return
+                if isinstance(each, Looked):
+                    yield each
+                    continue
+                task, seen = each
+                known = self._considered.pop(task.name)
+                if isinstance(seen, Seen):
+                    self._plan.note(
+                        Due(task, known.inputs, known.settings, seen.frames, seen.objects)
+                    )
+                    yield self._looked(task, "todo", known.reason, seen)
+                    continue
+                yield self._looked(task, "refused", seen.error)
+                if not self._dry:
+                    entry = self._note(record, task, seen, known.inputs, known.settings)
+                    yield VideoEnded(entry)
+
+    def _undone(self, record: Record) -> Iterator[Task | Looked]:
+        """What was not done before; of the rest, what there is to tell."""
+        for task in self._plan:
             entry = record.get(task.name)
-            verdict, reason = self._earlier(task, entry)
+            verdict, known = self._earlier(task, entry)
             if verdict == "todo":
-                todo.append(_owning(task, entry, self.folder))
-                if reason is not None:
-                    why[task.name] = reason
+                self._considered[task.name] = known
+                yield _owning(task, entry, self.folder)
                 continue
             if verdict == "done":
-                skipped += 1
+                self._counts.skipped += 1
                 if not self._dry:
                     task.forget()
             elif entry is not None:
-                self._failed.append(entry)
-            yield self._looked(task, verdict, reason)
-        found: list[Checked] = []
-        for each in check_tasks(todo):
-            if self._stopping:
-                break
-            if isinstance(each, Checked):
-                found.append(each)
-                yield self._looked(
-                    each.task, "todo", why.get(each.task.name), each.frames, each.objects
-                )
-                continue
-            task, error = each
-            outcome = Outcome(error.exit_code, " ".join(str(error).split()))
-            yield self._looked(task, "refused", outcome.error)
-            if not self._dry:
-                yield VideoEnded(self._note(record, task, outcome))
-        return found, skipped
+                self._counts.add(entry)
+            yield self._looked(task, verdict, known.reason)
 
     def _earlier(
         self, task: Task, entry: Entry | None
-    ) -> tuple[Literal["todo", "done", "failed"], str | None]:
+    ) -> tuple[Literal["todo", "done", "failed"], _Considered]:
         """What is to be done with a video that may have been done before, and why."""
         try:
             inputs = hash_inputs(task.job)
         except (JointVOSError, OSError):  # what is wrong is told when it is opened
             inputs = None
-        hashes = inputs, hash_settings(task.job, self._model, self.folder)
+        known = _Considered(inputs, hash_settings(task.job, self._model, self.folder), None)
         if entry is None or entry.status == "begun":
-            changed = None
-        elif (entry.inputs, entry.settings) == hashes:
-            if entry.status == "failed" and not self._retry_failed:
-                return "failed", entry.error
-            there = all(os.path.lexists(self.folder / path) for path in entry.outputs)
-            if entry.status == "done" and there:
-                return "done", None
-            changed = None if there or entry.status == "failed" else "its outputs are gone"
-        else:
+            return "todo", known
+        if (entry.inputs, entry.settings) != (known.inputs, known.settings):
             what = "settings" if entry.inputs == inputs else "inputs"
-            changed = f"its {what} have changed"
-        self._hashes[task.name] = hashes
-        return "todo", changed
+            return "todo", replace(known, reason=f"its {what} have changed")
+        if entry.status == "failed":
+            if self._retry_failed:
+                return "todo", known
+            return "failed", replace(known, reason=entry.error)
+        if all(os.path.lexists(self.folder / path) for path in entry.outputs):
+            return "done", known
+        return "todo", replace(known, reason="its outputs are gone")
 
-    def _segment(self, tasks: list[Task], record: Record) -> Generator[BatchEvent, None, int]:
-        """Do the videos; returns how many are done."""
-        done = 0
+    def _segment(self, record: Record) -> Iterator[BatchEvent]:
+        """Do the videos."""
 
-        def note(task: Task, outcome: Outcome, attempts: int) -> None:
-            self._new.append(self._note(record, task, outcome, attempts))
+        def tasks() -> Iterator[Task]:
+            for due in self._plan.due():
+                self._begin(record, due.task)
+                yield due.task
 
-        with Workers(self._session, self._places, self._retry, note) as workers:
-            self._workers = workers
-            if self._stopping:
-                return done
-            for task, underway in workers.carry_out(tasks):
-                if underway is not None:
-                    if underway.total is None and not underway.done:
-                        self._begin(record, task)
-                    yield VideoProgress(task.name, underway.done, underway.total)
-                    continue
-                if not self._new:
-                    yield VideoPaused(task.name)
-                while self._new:
-                    entry = self._new.pop()
-                    done += entry.status == "done"
-                    yield VideoEnded(entry)
-        return done
+        with closing(self._engine.carry_out(self._session, tasks())) as told:
+            for task, news in told:
+                match news:
+                    case Underway(done, total):
+                        yield VideoProgress(task.name, done, total)
+                    case Outcome():
+                        (due,) = self._plan.due(task.name)
+                        entry = self._note(record, task, news, due.inputs, due.settings)
+                        if not news.may_pass:
+                            task.forget()
+                        yield VideoEnded(entry)
+                    case None:
+                        yield VideoPaused(task.name)
 
     def _begin(self, record: Record, task: Task) -> None:
         """Let what was done before no longer count."""
@@ -239,12 +263,14 @@ class Batch(Iterator[BatchEvent]):
         if entry is not None and entry.status == "done":
             record.append(replace(entry, status="begun", notes=()))
 
-    def _note(self, record: Record, task: Task, outcome: Outcome, attempts: int = 1) -> Entry:
-        inputs, settings = self._hashes.pop(task.name)
+    def _note(
+        self, record: Record, task: Task, outcome: Outcome, inputs: str | None, settings: str
+    ) -> Entry:
         before = record.get(task.name)
         outputs = before.outputs if before is not None else ()
         if not outcome.exit_code:
             outputs = tuple(relative(path, self.folder) for path in outcome.outputs)
+            save_thumbnail(self.folder, task.name, outcome.thumbnail)
         entry = Entry(
             name=task.name,
             status="failed" if outcome.exit_code else "done",
@@ -253,7 +279,7 @@ class Batch(Iterator[BatchEvent]):
             error=outcome.error,
             frames=outcome.frames,
             seconds=outcome.seconds,
-            attempts=attempts,
+            attempts=outcome.attempts,
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
             inputs=inputs,
             settings=settings,
@@ -263,8 +289,7 @@ class Batch(Iterator[BatchEvent]):
             traceback=outcome.traceback,
         )
         record.append(entry)
-        if entry.status == "failed":
-            self._failed.append(entry)
+        self._counts.add(entry)
         return entry
 
     def _looked(
@@ -272,30 +297,33 @@ class Batch(Iterator[BatchEvent]):
         task: Task,
         verdict: Literal["todo", "done", "failed", "refused"],
         reason: str | None = None,
-        frames: int | None = None,
-        objects: int = 0,
+        seen: Seen | None = None,
     ) -> Looked:
-        outputs = _outputs(task, self.folder)
-        return Looked(task.name, verdict, reason, frames, objects, outputs)
+        seen = seen or Seen(None, 0)
+        outputs = tuple(relative(path, self.folder) for path in task.files)
+        return Looked(task.name, verdict, reason, seen.frames, seen.objects, outputs, seen.notes)
 
+    def _begins(self, seconds: float | None = None) -> Begins:
+        videos, frames = self._plan.total()
+        return Begins(videos, frames, seconds)
 
-def _begins(found: Sequence[Checked], seconds: float | None = None) -> Begins:
-    return Begins(len(found), sum(each.frames or 0 for each in found), seconds)
+    def _estimate(self) -> float | None:
+        """Seconds that all videos take, from the first frames of the longest."""
+        if not self._places or (first := next(self._plan.due(), None)) is None:
+            return None
+        pace = measure_pace(first, self._places)
+        return None if pace is None else pace.seconds(self._plan.due(), len(self._places))
 
 
 def _owning(task: Task, entry: Entry | None, folder: Path) -> Task:
     """The task; what it has written itself it may replace."""
     if entry is None:
         return task
-    paths = task.job.outputs.written([each.id for each in entry.objects])
+    paths = task.written([each.id for each in entry.objects])
     if not {relative(path, folder) for path in paths} <= set(entry.outputs):
         return task
     outputs = replace(task.job.outputs, overwrite=True)
     return replace(task, job=replace(task.job, outputs=outputs))
-
-
-def _outputs(task: Task, folder: Path) -> tuple[str, ...]:
-    return tuple(relative(path, folder) for path in task.job.outputs.files())
 
 
 @contextmanager

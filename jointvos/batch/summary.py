@@ -1,23 +1,37 @@
-"""What is kept of a video's results for the record: little, however long it is."""
+"""What is kept of a video's results for record and report: little, however long it is."""
+
+import io
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from jointvos.batch.record import ObjectSummary
-from jointvos.types import FrameResult
+from jointvos.masks import draw_overlay
+from jointvos.types import Frame, FrameResult
 
 _POINTS = 60
 """Areas of an object that are kept, at most twice as many while they are collected."""
+_THUMBNAIL = 144, 96
+"""Most columns and rows of a thumbnail."""
 
 
 class Summary:
-    """Areas of all objects, every so many frames, and how often each was lost."""
+    """Areas of all objects, every so many frames, how often each was lost, and one small frame."""
 
     def __init__(self) -> None:
         """Begin before the first frame."""
         self._frames, self._every = 0, 1
         self._areas: list[dict[int, int]] = []
         self._lost: dict[int, int] = {}
+        self._small: NDArray[np.uint8] | None = None
 
-    def add(self, result: FrameResult) -> None:
+    def add(self, frame: Frame, result: FrameResult) -> None:
         """Take the next frame into account."""
+        # Frame 1, 2, 4, 8 and so on: whatever the length, one of the second half remains.
+        if (self._frames + 1).bit_count() == 1:
+            self._small = _shrunk(draw_overlay(frame.image, result.labels))
         for state in result.objects:
             self._lost[state.id] = self._lost.get(state.id, 0) + (state.area == 0)
         if self._frames % self._every == 0:
@@ -33,3 +47,18 @@ class Summary:
             ObjectSummary(i, self._lost[i], tuple(areas.get(i) for areas in self._areas))
             for i in sorted(self._lost)
         )
+
+    def thumbnail(self) -> bytes | None:
+        """A frame of the second half with its objects marked, as JPEG; None without frames."""
+        if self._small is None:
+            return None
+        file = io.BytesIO()
+        Image.fromarray(self._small).save(file, "JPEG", quality=70)
+        return file.getvalue()
+
+
+def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    scale = min(1.0, _THUMBNAIL[0] / width, _THUMBNAIL[1] / height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

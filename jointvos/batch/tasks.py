@@ -1,7 +1,6 @@
-"""From the rows of a list to jobs: what is given for all of them, and where outputs go."""
+"""From a row of a list to a job: what is given for all of them, and where outputs go."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from jointvos.batch.rows import LISTS, OUTPUTS, PLAIN, Row
 from jointvos.errors import ConfigError, JointVOSError
 from jointvos.files.whole_file import shortened
-from jointvos.masks import IdChange, mask_in, mask_path
+from jointvos.masks import IdChange, mask_in
 from jointvos.runs import Outputs, SegmentJob
 from jointvos.runs.resume_folder import ResumeFolder
 
@@ -37,6 +36,22 @@ class Task:
         """Where it goes on from."""
         return ResumeFolder(self.job.outputs.files(), Path(self.job.source))
 
+    @property
+    def first_mask(self) -> tuple[Path, ...]:
+        """Where the mask that boxes and points become is saved, if there are some."""
+        job = self.job
+        wanted = job.first_mask is not None and (job.boxes or job.points)
+        return (job.first_mask,) if job.first_mask is not None and wanted else ()
+
+    @property
+    def files(self) -> list[Path]:
+        """The files and folders that it writes, as they are named before objects are known."""
+        return [*self.job.outputs.files(), *self.first_mask]
+
+    def written(self, ids: Sequence[int]) -> list[Path]:
+        """The files and folders that it writes for these objects."""
+        return [*self.job.outputs.written(ids), *self.first_mask]
+
     def forget(self) -> None:
         """Take away what an interrupted run has left, as far as possible."""
         with suppress(JointVOSError, OSError):
@@ -46,18 +61,11 @@ class Task:
                 self.interrupted.remove()
 
 
-def make_tasks(rows: Sequence[Row], template: SegmentJob, folder: Path) -> list[Task]:
-    """The jobs of a list.
-
-    Args:
-        rows: The list.
-        template: What holds for every row that does not say otherwise. Paths of its outputs hold
-            `{name}`; where neither it nor the row names an output, there are an overlay and a
-            folder of masks.
-        folder: What paths of outputs are relative to.
+def check_template(template: SegmentJob) -> None:
+    """Refuse outputs of all videos that have one place for all.
 
     Raises:
-        ConfigError: A row cannot be understood, or two would write to one place.
+        ConfigError: There is one.
     """
     for name, path in template.outputs.paths().items():
         if NAME not in str(path):
@@ -66,13 +74,21 @@ def make_tasks(rows: Sequence[Row], template: SegmentJob, folder: Path) -> list[
                 f"`{name}` is {path} for all videos, expected a place for each",
                 hint=f"such as `{name}={str(better)!r}`",
             )
-    tasks = [_task(row, template, folder) for row in rows]
-    _refuse_equal_names(tasks)
-    _refuse_collisions(tasks)
-    return tasks
 
 
-def _task(row: Row, template: SegmentJob, folder: Path) -> Task:
+def make_task(row: Row, template: SegmentJob, folder: Path) -> Task:
+    """The job of a row.
+
+    Args:
+        row: The row.
+        template: What holds for every row that does not say otherwise. Paths of its outputs hold
+            `{name}`; where neither it nor the row names an output, there are an overlay and a
+            folder of masks.
+        folder: What paths of outputs are relative to.
+
+    Raises:
+        ConfigError: The row cannot be understood.
+    """
     name = row.name
     parts = Path(name).parts
     if not parts or Path(name).is_absolute() or ".." in parts:
@@ -103,6 +119,7 @@ def _task(row: Row, template: SegmentJob, folder: Path) -> Task:
         template,
         source=row.path(row.values["video"]),
         outputs=_outputs(row, name, template.outputs, folder),
+        first_mask=folder / _filled(f"{NAME}_first_mask.png", name),
         resume=True,
         **changes,
     )
@@ -127,51 +144,3 @@ def _filled(pattern: str, name: str) -> Path:
     path = Path(pattern.replace(NAME, name))
     _, there, after = Path(pattern).name.rpartition(NAME)
     return path.with_name(shortened(path.name.removesuffix(after), after)) if there else path
-
-
-def _refuse_equal_names(tasks: Sequence[Task]) -> None:
-    places: dict[str, str] = {}
-    for task in tasks:
-        if (other := places.setdefault(task.name, task.place)) != task.place:
-            raise ConfigError(
-                f"{other} and {task.place} are both called {task.name}; give one of them another "
-                "name in a column out"
-            )
-
-
-def _refuse_collisions(tasks: Sequence[Task]) -> None:
-    """Refuse outputs that would replace each other or an input of the batch.
-
-    Raises:
-        ConfigError: There are some.
-    """
-    owners: dict[str, Task] = {}
-    for task in tasks:
-        for path in map(_absolute, task.job.outputs.files()):
-            if (owner := owners.setdefault(path, task)) is not task:
-                raise ConfigError(f"{owner.place} and {task.place} would both write {path}")
-    for task in tasks:
-        for path in map(_absolute, task.job.outputs.files()):
-            for above in _above(path):
-                if (other := owners.get(above)) is not None and other is not task:
-                    raise ConfigError(
-                        f"{task.place} would write {path}, which lies in {above}, an output of "
-                        f"{other.place}"
-                    )
-        masks = (mask_path(str(each)) for each in task.job.masks)
-        for path in map(_absolute, [Path(task.job.source), *masks]):
-            for above in (path, *_above(path)):
-                if (other := owners.get(above)) is not None:
-                    raise ConfigError(
-                        f"{other.place} would write {above}, and {task.place} reads {path}; "
-                        "choose another place for the outputs"
-                    )
-
-
-def _absolute(path: Path) -> str:
-    return os.path.normpath(path.absolute())
-
-
-def _above(path: str) -> Iterator[str]:
-    while path := path.rpartition(os.sep)[0]:
-        yield path

@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -17,6 +18,7 @@ from jointvos.cli.batch import batch
 from jointvos.cli.bench import bench
 from jointvos.cli.check_mask import check_mask
 from jointvos.cli.evaluate import evaluate
+from jointvos.cli.expanded import InputCommand
 from jointvos.cli.groups import GroupedCommand
 from jointvos.cli.info import info
 from jointvos.cli.paint import paint
@@ -55,34 +57,27 @@ class _Commands(TyperGroup):
         return command
 
 
-class _Segment(GroupedCommand):
+class _Segment(InputCommand):
     """Knows what is most likely meant where there are more files than INPUT."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments; what is too many is told with the command that was meant."""
+        """Parse arguments; without any, INPUT is missing."""
         if not args:
             ctx.fail("INPUT is missing; try: jointvos segment video.mp4 --mask first.png")
-        ctx.allow_extra_args = True
-        extra: list[str] = super().parse_args(ctx, list(args))
-        if extra:
-            has_mask = any(each.split("=")[0] == "--mask" for each in args)
-            ctx.fail(_too_many(str(ctx.params["source"]), extra, has_mask))
-        return extra
+        return super().parse_args(ctx, args)
 
-
-def _too_many(source: str, extra: list[str], has_mask: bool) -> str:
-    if has_mask:
-        return f"unexpected {extra[0]}; if it is a mask, write --mask {shlex.quote(extra[0])}"
-    if len(extra) > 1:
-        return (
-            f"expected one INPUT, got {len(extra)} more ({extra[0]} ...); for images give their "
-            "folder; for several videos use jointvos batch"
-        )
-    video, mask = source, extra[0]
-    if _is_image(source) and not _is_image(mask):
-        video, mask = mask, source
-    meant = shlex.join(["jointvos", "segment", video, "--mask", mask])
-    return f"unexpected {extra[0]}; a mask needs --mask: {meant}"
+    def too_many(self, args: Sequence[str], files: Sequence[str], place: str) -> str:
+        """The command that was meant."""
+        video, extra, *others = files
+        if any(each.split("=")[0] == "--mask" for each in args):
+            return f"unexpected {extra}; if it is a mask, write --mask {shlex.quote(extra)}"
+        if others:
+            return f"expected one {place}, got {len(files) - 1} more ({extra} ...)"
+        mask = extra
+        if _is_image(video) and not _is_image(mask):
+            video, mask = mask, video
+        meant = shlex.join(["jointvos", "segment", video, "--mask", mask])
+        return f"unexpected {extra}; a mask needs --mask: {meant}"
 
 
 def _is_image(path: str) -> bool:
@@ -101,9 +96,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(cls=_Segment)(segment)
-app.command(cls=GroupedCommand, no_args_is_help=True)(batch)
-app.command(cls=GroupedCommand, no_args_is_help=True)(paint)
-app.command("check-mask", cls=GroupedCommand)(check_mask)
+app.command(cls=InputCommand, no_args_is_help=True)(batch)
+app.command(cls=InputCommand, no_args_is_help=True)(paint)
+app.command("check-mask", cls=InputCommand)(check_mask)
 app.command("eval", cls=GroupedCommand, no_args_is_help=True)(evaluate)
 app.command(cls=GroupedCommand, no_args_is_help=True)(train)
 app.command(cls=GroupedCommand)(bench)

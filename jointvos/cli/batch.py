@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,9 +19,10 @@ from jointvos.cli.input_options import FrameOptions, ObjectOptions
 from jointvos.cli.options import MessageOptions, SessionDevice, session_spec
 from jointvos.cli.output_options import LookOptions, OutputOptions
 from jointvos.cli.segment import SegmentTracking
+from jointvos.errors import ConfigError
 
 if TYPE_CHECKING:
-    from jointvos.batch import Batch
+    from jointvos.batch import Batch, Engine
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class BatchOptions(OptionGroup):
             "-j",
             metavar="N",
             help="Worker processes; on the CPU they share the cores. Default: one per GPU, or 1 "
-            "on the CPU.",
+            "on the CPU. With --engine ray: most videos at once. Default: all that have room.",
         ),
     ] = None
     gpus: Annotated[
@@ -56,6 +57,35 @@ class BatchOptions(OptionGroup):
             metavar="all|N",
             help="Use all GPUs (default if there are any) or the first N. With more jobs than "
             "GPUs, videos share a GPU.",
+        ),
+    ] = None
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            "--engine",
+            metavar="local|ray",
+            show_default=False,
+            help="Where the videos are done: processes of this machine (default), or tasks of a "
+            "Ray cluster.",
+        ),
+    ] = "local"
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="ADDRESS",
+            help="With --engine ray: the cluster, auto for the one that runs on this machine. "
+            "Default: one of its own, which ends with the batch.",
+        ),
+    ] = None
+    cpus_per_job: Annotated[
+        int | None,
+        typer.Option(
+            "--cpus-per-job",
+            metavar="N",
+            min=1,
+            help="With --engine ray: CPU cores for each video, beside a GPU if the cluster has "
+            "some. Default: 1.",
         ),
     ] = None
     retry: Annotated[
@@ -88,6 +118,28 @@ class BatchOptions(OptionGroup):
         typer.Option("--json", help="Print a line of JSON per video as it ends."),
     ] = False
 
+    def made_engine(self) -> "Engine":
+        """The engine that is asked for.
+
+        Raises:
+            ConfigError: Options do not fit it.
+        """
+        retry = 0 if self.no_retry else self.retry
+        if self.engine == "ray":
+            if self.gpus is not None:
+                raise ConfigError(
+                    "--gpus is for --engine local; Ray gives each video a GPU if there are some"
+                )
+            from jointvos.batch.cluster import RayEngine
+
+            return RayEngine(self.address, self.jobs, self.cpus_per_job or 1, retry)
+        for option, value in (("--address", self.address), ("--cpus-per-job", self.cpus_per_job)):
+            if value is not None:
+                raise ConfigError(f"{option} requires --engine ray")
+        from jointvos.batch import LocalEngine
+
+        return LocalEngine(self.jobs, self.gpus, retry)
+
 
 @grouped
 def batch(
@@ -105,7 +157,7 @@ def batch(
             "-o",
             "--out",
             metavar="DIR",
-            help="Folder for the outputs and the record (batch.jsonl).",
+            help="Folder for the outputs, the record (batch.jsonl) and the report.",
         ),
     ],
     batch: BatchOptions,
@@ -125,7 +177,7 @@ def batch(
     such as --png masks/{name}; without any, each video gets NAME_overlay.mp4 and NAME_masks/.
 
     The same command again skips what is done, continues what was interrupted, and tries again what
-    failed. Exits with 9 if any video failed.
+    failed. Ends with a report on all videos, report.html. Exits with 9 if any video failed.
     """
     reporter = messages.reporter()
     from jointvos.batch import Batch, read_rows
@@ -151,9 +203,7 @@ def batch(
         read_rows(videos),
         out,
         template,
-        jobs=batch.jobs,
-        gpus=batch.gpus,
-        retry=0 if batch.no_retry else batch.retry,
+        engine=batch.made_engine(),
         retry_failed=not batch.no_retry,
         dry=batch.dry_run,
     ) as work:

@@ -14,7 +14,7 @@ from jointvos.errors import IncompleteRun
 from jointvos.wording import plural
 
 if TYPE_CHECKING:
-    from jointvos.batch import Batch, Begins, Ended, Entry, Looked
+    from jointvos.batch import Batch, Begins, Ended, Entry, Failures, Looked
 
 _KINDS = {
     1: "unexpected error",
@@ -44,6 +44,8 @@ def look_at(batch: "Batch", reporter: Reporter, as_json: bool) -> None:
             case Looked():
                 verdicts[event.verdict] += 1
                 data(json.dumps(asdict(event), ensure_ascii=False) if as_json else _line(event))
+                for note in event.notes:
+                    reporter.warn(note)
             case Begins():
                 reporter.note(_plan(event, batch, verdicts))
     if refused := verdicts["refused"]:
@@ -115,7 +117,7 @@ def _plan(begins: "Begins", batch: "Batch", verdicts: Counter[str]) -> str:
     ]
     line = f"{plural(begins.videos, 'video')} to do ({plural(begins.frames, 'frame')})"
     line = ", ".join([line, *before])
-    if begins.videos:
+    if begins.videos and places:
         line = f"{line}; {plural(len(batch.places), 'worker')}: {where}"
     return line if begins.seconds is None else f"{line}; about {duration(begins.seconds)}"
 
@@ -130,27 +132,24 @@ def _tell(entry: "Entry", reporter: Reporter) -> None:
 
 
 def _sum_up(ended: "Ended", batch: "Batch", reporter: Reporter) -> None:
+    failed = sum(each.count for each in ended.failed)
     parts = [f"{ended.done} done"]
     parts += [f"{ended.skipped} done before"] if ended.skipped else []
-    parts += [f"{len(ended.failed)} failed"] if ended.failed else []
+    parts += [f"{failed} failed"] if failed else []
     parts += [f"{ended.left} left; the same command continues"] if ended.left else []
-    reporter.note(f"{', '.join(parts)}; the record is {batch.record}")
-    if ended.failed and not ended.left:
+    reporter.note(f"{', '.join(parts)}; the report is {ended.report}")
+    if failed and not ended.left:
         raise IncompleteRun(
-            f"{len(ended.failed)} of {plural(batch.videos, 'video')} failed: "
-            f"{_by_kind(ended.failed)}"
+            f"{failed} of {plural(batch.videos, 'video')} failed: {_by_kind(ended.failed)}"
         )
 
 
-def _by_kind(failed: "Sequence[Entry]") -> str:
+def _by_kind(failed: "Sequence[Failures]") -> str:
     """Names by what went wrong, worst first: "mask (a, b), video (c)"."""
-    told, kinds = 0, []
-    for code, kind in _KINDS.items():
-        names = [entry.name for entry in failed if entry.exit_code == code]
-        if not names:
-            continue
-        shown = names[: max(0, _NAMED - told)]
-        told += len(shown)
-        more = [f"{len(names) - len(shown)} more"] if len(names) > len(shown) else []
-        kinds.append(f"{kind} ({', '.join([*shown, *more])})")
+    room, kinds = _NAMED, []
+    for each in sorted(failed, key=lambda each: list(_KINDS).index(each.exit_code)):
+        shown = each.names[:room]
+        room -= len(shown)
+        more = [f"{each.count - len(shown)} more"] if each.count > len(shown) else []
+        kinds.append(f"{_KINDS[each.exit_code]} ({', '.join([*shown, *more])})")
     return ", ".join(kinds)

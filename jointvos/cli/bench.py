@@ -184,7 +184,8 @@ def _line(row: "Measured") -> str:
 
 def _stages(kind: str, cost: "FrameCost") -> str:
     parts = ", ".join(f"{name} {stage.seconds:.4f}" for name, stage in cost.stages.items())
-    return f"  {kind}: {parts}"
+    busy = "" if cost.busy_share is None else f" (GPU busy {cost.busy_share:.0%})"
+    return f"  {kind}{busy}: {parts}"
 
 
 def _size(option: str, text: str) -> tuple[int, int]:

@@ -90,6 +90,13 @@ class LookOptions(OptionGroup):
             help="Scale overlays down to N columns (previews: 480).",
         ),
     ] = None
+    legend: Annotated[
+        bool | None,
+        typer.Option(
+            "--legend/--no-legend",
+            help="Name objects in the overlay (default: if known).",
+        ),
+    ] = None
     audio: Annotated[
         str,
         typer.Option(
@@ -259,6 +266,7 @@ class OutputOptions(OptionGroup):
             encoder=look.encoder,
             crf=look.crf,
             max_width=look.max_width,
+            legend=look.legend,
         )
 
     def outputs_of(self, source: Path, look: LookOptions, stdout: StdoutOptions) -> "Outputs":

@@ -49,14 +49,9 @@ def default_name(source: Path, ending: str) -> Path:
 def _stem(source: Path) -> str:
     if str(source) == "-":
         return "stdin"
-    from jointvos.files.sequences import is_pattern, title_of
+    from jointvos.files.sequences import title_of
 
-    if is_pattern(source):
-        return title_of(source)
-    try:
-        return source.resolve().name if source.is_dir() else source.stem
-    except OSError:  # such as a name that is too long; opening the input tells it
-        return source.stem
+    return title_of(source)
 
 
 def check_stdout(outputs: "Outputs", as_json: bool) -> None:

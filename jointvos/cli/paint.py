@@ -58,7 +58,7 @@ class PageOptions(OptionGroup):
 @grouped
 def paint(
     source: Annotated[
-        Path, typer.Argument(metavar="VIDEO", help="A video file or a folder of images.")
+        Path, typer.Argument(metavar="VIDEO", help="A video, or a folder or pattern of images.")
     ],
     page: PageOptions,
     tracking: SegmentTracking,

@@ -98,7 +98,8 @@ def _show(run: "SegmentRun", reporter: Reporter, as_json: bool) -> None:
                     reporter.note(
                         f"wrote {wrote}: {plural(event.frames, 'frame')}, "
                         f"{plural(event.objects, 'object')}, "
-                        f"{event.frames / event.seconds:.1f} frames/s"
+                        f"{event.frames / event.seconds:.1f} frames/s, "
+                        f"limited by {event.bound_by}"
                     )
                     if lost:
                         reporter.warn(_lost(lost))

@@ -4,20 +4,22 @@ import gc
 import math
 import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter, process_time
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from jointvos.config import MODELS, preset
 from jointvos.inference import VideoSegmenter
-from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.object_group import ObjectGroup
+from jointvos.inference.recorded import PATIENCE
 from jointvos.inference.stages import Stage, Stopwatch, clock
-from jointvos.inference.state import tensors
+from jointvos.inference.trees import tensors
 from jointvos.model import JointNet
 from jointvos.runs import LoadedModel, SessionSpec
 from jointvos.types import Image, LabelMap, label_type
@@ -93,6 +95,7 @@ class FrameCost:
         gmac: Multiply-adds, 10^9.
         matmul_share: Achieved share of the machine's matrix-product rate.
         stages: By the stages' names; each waits for the device.
+        busy_share: Share of the time in which a GPU computed; None without one.
     """
 
     wall_s: float
@@ -100,6 +103,7 @@ class FrameCost:
     gmac: float
     matmul_share: float
     stages: dict[str, StageCost]
+    busy_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,7 @@ def measure(cell: Cell) -> Measured:
         mean_s=mean(plain.wall_s, update.wall_s),
         mean_gmac=mean(plain.gmac, update.gmac),
         matmul_gmac_s=rate,
-        object_mib=sum(map(held_mib, session.trackers)) / cell.objects,
+        object_mib=sum(map(held_mib, session.groups)) / cell.objects,
         peak_mib=_peak_mib(session.device),
         peak_grows_mib=_peak_mib(session.device) - before,
         warm_up_s=model.compile_s,
@@ -188,9 +192,9 @@ def matmul_rate(session: VideoSegmenter) -> float:
     return float(MATRIX_SIDE**3 / best / 1e9)
 
 
-def held_mib(tracker: ObjectTracker) -> float:
-    """Memory of everything that is remembered of an object, MiB; shared memory counts once."""
-    storages = [part.untyped_storage() for part in tensors(tracker.state_dict())]
+def held_mib(group: ObjectGroup) -> float:
+    """Memory of everything that is remembered of a group, MiB; shared memory counts once."""
+    storages = [part.untyped_storage() for part in tensors(group.state_dict())]
     return sum({each.data_ptr(): each.nbytes() for each in storages}.values()) / 2**20
 
 
@@ -200,7 +204,9 @@ def _follow(session: VideoSegmenter, frames: Iterator[Image], cell: Cell) -> Non
     for _ in range(cell.frames):
         session.step(next(frames))
     session.fill_memory()
-    session.step(next(frames), template=False)
+    # On a GPU frames of equal shapes are recorded first, which takes longer.
+    for _ in range(1 if session.device.type == "cpu" else PATIENCE + 2):
+        session.step(next(frames), template=False)
 
 
 def _cost(
@@ -233,6 +239,7 @@ def _cost(
         cpu_s=float(cpu_s),
         gmac=sum(macs.spent.values()),
         matmul_share=sum(macs.spent.values()) / float(wall_s) / rate,
+        busy_share=_busy_share(session.device, step),
         stages={
             name.value: StageCost(
                 float(np.median([spent[name] for spent in stages])), macs.spent[name]
@@ -241,6 +248,20 @@ def _cost(
             if name in macs.spent
         },
     )
+
+
+def _busy_share(device: torch.device, step: Callable[[], None]) -> float | None:
+    """Share of a step in which the GPU computed, by its own account."""
+    if device.type != "cuda":
+        return None
+    step()
+    begin = perf_counter()
+    step()
+    wall_s = perf_counter() - begin
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as recording:
+        step()
+    busy_us = sum(each.self_device_time_total for each in recording.key_averages())
+    return float(min(busy_us / 1e6 / wall_s, 1.0))
 
 
 def _frames(cell: Cell) -> Iterator[Image]:

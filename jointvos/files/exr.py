@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 MAGIC = b"\x76\x2f\x31\x01"
 _TILED, _DEEP, _PARTS = 0x200, 0x800, 0x1000
 _MARK = b"software\0string\0\x08\0\0\0jointvos"
@@ -74,13 +76,14 @@ def _read(content: bytes) -> ExrHeader:
         raise ValueError("deep images are not read; flatten them first")
     if _ends_early(content, at, flags):
         raise ValueError("the file is not complete")
-    primaries = attributes.get("chromaticities")
+    values = {name: content[place] for name, place in attributes.items()}
+    primaries = values.get("chromaticities")
     return ExrHeader(
-        channels=tuple(_channels(attributes["channels"])) if "channels" in attributes else (),
-        origin=struct.unpack_from("<2i", attributes.get("displayWindow", bytes(8))),
+        channels=tuple(_channels(values["channels"])) if "channels" in values else (),
+        origin=struct.unpack_from("<2i", values.get("displayWindow", bytes(8))),
         primaries=None if primaries is None else struct.unpack("<8f", primaries),
-        rate=_rate(attributes.get("framesPerSecond", attributes.get("FramesPerSecond"))),
-        timecode=_timecode(attributes.get("timeCode")),
+        rate=_rate(values.get("framesPerSecond", values.get("FramesPerSecond"))),
+        timecode=_timecode(values.get("timeCode")),
     )
 
 
@@ -100,8 +103,8 @@ def _timecode(value: bytes | None) -> str | None:
     return f"{':'.join(parts)}{';' if packed & 64 else ':'}{packed & 63:02x}"
 
 
-def _attributes(content: bytes, at: int) -> tuple[dict[str, bytes], int]:
-    """The attributes of a part, and where they end."""
+def _attributes(content: bytes, at: int) -> tuple[dict[str, slice], int]:
+    """Where the values of a part's attributes are, and where they end."""
     found = {}
     while content[at]:
         name, at = _text(content, at)
@@ -109,7 +112,7 @@ def _attributes(content: bytes, at: int) -> tuple[dict[str, bytes], int]:
         size = struct.unpack_from("<i", content, at)[0]
         if size < 0 or at + 4 + size > len(content):
             raise ValueError("the header is damaged")
-        found[name] = content[at + 4 : at + 4 + size]
+        found[name] = slice(at + 4, at + 4 + size)
         at += 4 + size
     return found, at + 1
 
@@ -147,6 +150,42 @@ def _ends_early(content: bytes, table: int, flags: int) -> bool:
     last += 16 if flags & _TILED else 4
     size: int = struct.unpack_from("<i", content, last)[0]
     return last + 4 + size > len(content)
+
+
+def at_origin(content: bytes, header: ExrHeader) -> bytes:
+    """The same image with a display window that begins at 0,0, which the codec library expects.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    if header.origin == (0, 0):
+        return content
+    try:
+        return _moved(content, header.origin)
+    except (struct.error, KeyError, IndexError) as error:
+        raise ValueError("the header is damaged") from error
+
+
+def _moved(content: bytes, origin: tuple[int, int]) -> bytes:
+    moved, shift = bytearray(content), np.array(origin, dtype=np.int64)
+    flags = struct.unpack_from("<I", content, 4)[0]
+    attributes, table = _attributes(content, 8)
+    is_tiled = "tiles" in attributes
+    for name in ("displayWindow", "dataWindow"):
+        place = attributes[name].start
+        window = np.frombuffer(content, "<i4", 4, place).astype(np.int64) - np.tile(shift, 2)
+        struct.pack_into("<4i", moved, place, *window.tolist())
+    while flags & _PARTS and content[table]:
+        _, table = _attributes(content, table)
+    if is_tiled:  # tiles are counted from the data window
+        return bytes(moved)
+    ahead = 4 if flags & _PARTS else 0
+    for offset in _offsets(content, table + (1 if ahead else 0)):
+        if ahead and struct.unpack_from("<i", content, offset)[0] != 0:
+            continue  # of another part
+        row = struct.unpack_from("<i", content, offset + ahead)[0]
+        struct.pack_into("<i", moved, offset + ahead, row - origin[1])
+    return bytes(moved)
 
 
 def marked_exr(content: bytes) -> bytes:

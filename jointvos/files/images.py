@@ -28,6 +28,7 @@ IMAGE_ERRORS = (
 """Whatever Pillow raises for a file that is damaged or strange."""
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+_VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mts", ".mxf", ".webm")
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 
 # Pillow itself only warns of images between 89 and 179 million pixels.
@@ -52,6 +53,11 @@ def upright(image: PillowImage.Image) -> PillowImage.Image:
     return ImageOps.exif_transpose(image)
 
 
+def page_count(image: PillowImage.Image) -> int:
+    """How many images a file holds: more than one in TIFF stacks and animations."""
+    return int(getattr(image, "n_frames", 1))
+
+
 def image_reason(error: BaseException) -> str:
     """What went wrong, in a few words."""
     if isinstance(error, UnidentifiedImageError):
@@ -71,6 +77,13 @@ def images_in(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     """
     paths = in_natural_order(with_suffixes(folder, suffixes), folder)
     if not paths:
+        inside = sorted(each for each in folder.iterdir() if each.is_dir())
+        if found := next((each for each in inside if with_suffixes(each, suffixes)), None):
+            raise MediaOpenError(f"{folder} holds no images, but {found} does; give that folder")
+        if with_suffixes(folder, _VIDEOS):
+            raise MediaOpenError(
+                f"{folder} holds videos, expected images; give a video, or all to jointvos batch"
+            )
         raise MediaOpenError(
             f"{folder} holds no images; expected files ending in {', '.join(sorted(suffixes))}"
         )

@@ -39,7 +39,12 @@ def folder_of(path: Path) -> Path:
 
 
 def title_of(path: Path) -> str:
-    """What to call a sequence that a pattern stands for: "shot" for "shot_####.exr"."""
+    """What to call what comes of a video, a folder or a pattern: "shot" for "shot_####.exr"."""
+    if not is_pattern(path):
+        try:
+            return path.resolve().name if path.is_dir() else path.stem
+        except OSError:  # such as a name that is too long; opening it tells
+            return path.stem
     stem = path.name.removesuffix(path.suffix)
     title = re.sub(r"\[.*?\]|[*?]", "", _NUMBER.sub("", stem)).strip("._- ")
     return title or path.parent.resolve().name

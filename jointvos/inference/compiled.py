@@ -12,15 +12,15 @@ from jointvos.inference.segmenter import VideoSegmenter
 def compile_session(session: VideoSegmenter) -> float:
     """Compile backbone and decoder, and warm them up for one object; seconds that it took.
 
-    On CUDA each becomes one graph that is launched at once; on the CPU norms and activations are
-    fused into the convolutions, whose weights are laid out for it. Another number of objects in a
-    frame is another shape, compiled when it is first met. The weights must not change any more.
+    Norms and activations are fused into the convolutions, and on the CPU weights are laid out for
+    it. Another number of objects in a frame is another shape, compiled when it is first met. The
+    weights must not change any more.
 
     Raises:
         DeviceError: There is no working compiler for the device here.
     """
     begin, net = perf_counter(), session.net
-    options = {"triton.cudagraphs": True} if session.device.type == "cuda" else {"freezing": True}
+    options = {} if session.device.type == "cuda" else {"freezing": True}
     net.backbone.compile(options=options, dynamic=False)
     net.decoder.compile(options=options, dynamic=False)
     height, width = session.config.crop_size
@@ -28,11 +28,9 @@ def compile_session(session: VideoSegmenter) -> float:
     encoding = torch.zeros(
         1, net.config.encoding_dim, height // 16, width // 16, device=session.device
     )
-    autocast = torch.autocast(session.device.type, session.dtype, enabled=session.dtype is not None)
     try:
-        with torch.inference_mode(), autocast:
-            for _ in range(3):  # graphs are recorded in the second pass
-                net.decode(encoding, net.encode_image(image).stages)
+        with torch.inference_mode():
+            net.decode(encoding, net.encode_image(image).stages)
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
         raise DeviceError(

@@ -1,6 +1,6 @@
 """Which device computes, in which precision, and what to say when it cannot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from jointvos.errors import ConfigError, DeviceUnavailable
 from jointvos.types import Image
 
 DTYPES = {"auto": None, "fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""Autocast's types for `config.PRECISIONS`; None is fp32 throughout."""
+"""Types of weights for `config.PRECISIONS`; None is fp32 throughout."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -41,7 +41,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """Autocast's type for a precision; None means fp32 throughout, as does "auto".
+    """The type of most weights for a precision; None means fp32 throughout, as does "auto".
 
     The few-shot learner, attention and soft aggregation stay in fp32 whatever is asked for.
 
@@ -65,14 +65,19 @@ def upload(image: Image, device: torch.device) -> Tensor:
     return pixels.pin_memory().to(device, non_blocking=True)
 
 
-def download(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Tensors [...] of one device on the host, which waits for a GPU once, at the end.
+def downloading(tensors: Sequence[Tensor]) -> Callable[[], list[Tensor]]:
+    """Begin to copy tensors [...] of one device to the host; what is returned waits for them.
 
-    Such copies go to pinned memory, so that one may begin while the GPU still computes the next.
+    On a GPU it does not wait for what is asked of it in between. Such copies go to pinned memory.
     """
     device = tensors[0].device
+    here = [each.to("cpu", non_blocking=device.type == "cuda") for each in tensors]
     if device.type != "cuda":
-        return [each.to("cpu") for each in tensors]
-    here = [each.to("cpu", non_blocking=True) for each in tensors]
-    torch.cuda.current_stream(device).synchronize()
-    return here
+        return lambda: here
+    done = torch.cuda.current_stream(device).record_event()
+
+    def wait() -> list[Tensor]:
+        done.synchronize()
+        return here
+
+    return wait

@@ -1,4 +1,4 @@
-"""Memory bank of one object (Sec. 3.5): templates, which one goes, how much each weighs.
+"""Memory bank (Sec. 3.5): templates, which one goes, how much each weighs.
 
 The first template is never evicted; of the learned ones the oldest goes. The paper says nothing
 of template weights; the rule is its code's: a new template weighs as much as the previous one
@@ -17,6 +17,7 @@ from torch import Tensor
 from jointvos.config import InferenceConfig
 from jointvos.errors import ConfigError
 from jointvos.inference.state import loaded, loaded_tensor
+from jointvos.inference.trees import rows_of
 from jointvos.model import MaskEncodings
 
 MOST_PERMANENT_WEIGHT = 0.75
@@ -25,12 +26,12 @@ MOST_PERMANENT_WEIGHT = 0.75
 
 @dataclass(frozen=True)
 class Template:
-    """A past frame of an object, encoded once when it is stored.
+    """A past frame of the objects of a group, encoded once when it is stored.
 
     Attributes:
-        transduction: Head of the transduction branch, [1,C,h,w]; None without that branch.
-        induction: Head of the induction branch, [1,C,h,w]; None without that branch.
-        encodings: Of the mask, [1,1,D,h,w] each.
+        transduction: Head of the transduction branch, [O,C,h,w]; None without that branch.
+        induction: Head of the induction branch, [O,C,h,w]; None without that branch.
+        encodings: Of the masks, [O,1,D,h,w] each.
     """
 
     transduction: Tensor | None
@@ -39,7 +40,7 @@ class Template:
 
 
 class MemoryBank:
-    """Templates of one object, slot 0 the first frame's.
+    """Templates of a group of objects, slot 0 the first frame's.
 
     What the user gave is permanent: the first template and the corrections, which each keep the
     same least share of the weights. Learned templates get what the permanent ones leave of
@@ -84,6 +85,12 @@ class MemoryBank:
             setattr(other, name, list(getattr(self, name)))
         return other
 
+    def part(self, rows: list[int]) -> "MemoryBank":
+        """The bank of some of the objects, with copies of what it holds of them."""
+        other = self.copy()
+        other.templates = rows_of(self.templates, rows)
+        return other
+
     def state_dict(self) -> dict[str, Any]:
         """All that changes in a bank; the tensors are its own, not copies."""
         return {
@@ -97,8 +104,8 @@ class MemoryBank:
             ],
         }
 
-    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Become the bank that `state` comes from; templates go to the device.
+    def load_state_dict(self, state: Mapping[str, Any], objects: int, device: torch.device) -> None:
+        """Become the bank of so many objects that `state` comes from, on the device.
 
         Raises:
             ConfigError: It is no state of a bank, or one whose parts do not fit each other.
@@ -108,7 +115,8 @@ class MemoryBank:
         self.learned = list(loaded(state, "learned", list))
         self.newest = loaded(state, "newest", int | None)
         self.templates = [
-            _template(each, self.grid, device) for each in loaded(state, "templates", list)
+            _template(each, (objects, self.grid), device)
+            for each in loaded(state, "templates", list)
         ]
         slots = [0, *self.corrections, *self.learned]
         if sorted(slots) != list(range(len(self.templates))):
@@ -195,17 +203,17 @@ class MemoryBank:
 
     @property
     def transduction(self) -> list[Tensor]:
-        """Features of all templates for the transduction branch, [1,C,h,w] each."""
+        """Features of all templates for the transduction branch, [O,C,h,w] each."""
         return [t.transduction for t in self.templates if t.transduction is not None]
 
     @property
     def induction(self) -> Tensor:
-        """Features of all templates for the induction branch, [1,N,C,h,w]."""
+        """Features of all templates for the induction branch, [O,N,C,h,w]."""
         return stack([t.induction for t in self.templates])
 
     @property
     def encodings(self) -> MaskEncodings:
-        """Encodings of all templates, [1,N,D,h,w] each."""
+        """Encodings of all templates, [O,N,D,h,w] each."""
 
         def all_of(name: str) -> Tensor | None:
             parts = [getattr(t.encodings, name) for t in self.templates]
@@ -214,21 +222,25 @@ class MemoryBank:
         return MaskEncodings(all_of("transduction"), all_of("induction"), all_of("importance"))
 
 
-def _template(state: Mapping[str, Any], grid: tuple[int, int], device: torch.device) -> Template:
-    def part(of: Mapping[str, Any], name: str, *shape: int | None) -> Tensor | None:
+def _template(
+    state: Mapping[str, Any], shape: tuple[int, tuple[int, int]], device: torch.device
+) -> Template:
+    objects, grid = shape
+
+    def part(of: Mapping[str, Any], name: str, *inner: int | None) -> Tensor | None:
         if loaded(of, name, Tensor | None) is None:
             return None
-        return loaded_tensor(of, name, *shape, *grid, device=device)
+        return loaded_tensor(of, name, objects, *inner, *grid, device=device)
 
     masks = loaded(state, "encodings", dict)
-    encodings = (part(masks, each.name, 1, 1, None) for each in fields(MaskEncodings))
+    encodings = (part(masks, each.name, 1, None) for each in fields(MaskEncodings))
     return Template(
-        part(state, "transduction", 1, None),
-        part(state, "induction", 1, None),
+        part(state, "transduction", None),
+        part(state, "induction", None),
         MaskEncodings(*encodings),
     )
 
 
 def stack(parts: list[Tensor | None]) -> Tensor:
-    """Join [1,C,h,w] along a new template axis."""
+    """Join [O,C,h,w] along a new template axis."""
     return torch.stack([part for part in parts if part is not None], dim=1)

@@ -13,7 +13,7 @@ import torch
 
 from jointvos.config import OnOOM
 from jointvos.errors import OutOfDeviceMemory
-from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.object_group import ObjectGroup
 from jointvos.wording import plural
 
 Outcome = TypeVar("Outcome")
@@ -40,8 +40,10 @@ class RetryableSession(Protocol):
 
     device: torch.device
     objects_at_once: int
-    trackers: list[ObjectTracker]
+    object_count: int
+    groups: list[ObjectGroup]
 
+    def release(self) -> None: ...
     def shrink_memory(self, size: int) -> None: ...
     def move_to_cpu(self) -> None: ...
 
@@ -62,6 +64,7 @@ def retried(
     while True:
         try:
             if fallback is not None:
+                session.release()
                 free(session.device)
                 fallback.apply()
             return attempt()
@@ -80,12 +83,12 @@ def retried(
 def steps_down(session: RetryableSession) -> Iterator[Fallback]:
     """Mildest first; what helped stays in force for the frames that follow."""
     yield Fallback("with what could be freed", lambda: None)
-    together = min(session.objects_at_once, len(session.trackers))
+    together = min(session.objects_at_once, session.object_count)
     while together > 1:
         together //= 2
         what = f"with {plural(together, 'object')} at a time"
         yield Fallback(what, partial(setattr, session, "objects_at_once", together))
-    banks = [tracker.bank for tracker in session.trackers]
+    banks = [group.bank for group in session.groups]
     size = max((len(bank) for bank in banks if bank.learned), default=1)
     while size > 1:
         size //= 2

@@ -1,5 +1,6 @@
 """Masks from the user: of an object's first frame, or to correct it later."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,13 +36,14 @@ class FramePrompt:
         has_void = masks.dtype == np.uint8 and bool((masks == VOID).any())
         return cls(tuple(object_ids(masks)), labels, labels == VOID if has_void else None)
 
-    def mask(self, object_id: int) -> Tensor:
-        """Pixels of one object, float [Hv,Wv]."""
-        return (self.labels == object_id).float()
+    def masks(self, object_ids: Sequence[int]) -> Tensor:
+        """Pixels of objects, float [O,Hv,Wv]."""
+        ids = torch.tensor(object_ids, dtype=self.labels.dtype).to(self.labels.device)
+        return (self.labels == ids[:, None, None]).float()
 
-    def logits(self, object_id: int, predicted: Tensor | None = None) -> Tensor:
-        """Logits [Hv,Wv] of one object: those of its mask, and where void the predicted ones."""
-        known = (2 * self.mask(object_id) - 1) * PROMPT_LOGIT
+    def logits(self, masks: Tensor, predicted: Tensor | None = None) -> Tensor:
+        """Logits [O,Hv,Wv] of these masks, and where void the predicted ones."""
+        known = (2 * masks - 1) * PROMPT_LOGIT
         if predicted is None or self.void is None:
             return known
         return torch.where(self.void, predicted.to(known.dtype), known)

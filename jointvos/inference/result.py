@@ -4,15 +4,14 @@ The first half is asked of the device with all other work of the frame, the seco
 host once it has been told of the outcome.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from jointvos.inference.device import download
-from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.device import downloading
 from jointvos.ops import marginals
 from jointvos.types import FrameResult, ObjectState, label_type
 
@@ -36,45 +35,67 @@ class Findings:
     probabilities: Tensor | None
 
     @classmethod
-    def of(cls, probabilities: Tensor, *, keep: bool) -> "Findings":
-        """The findings, where the probabilities [1+O,Hv,Wv] are; nothing waits."""
-        objects = probabilities[1:]
-        confidence, winner = probabilities.max(dim=0)
-        targets = marginals(objects)
-        owned, certainty = torch.zeros_like(targets), targets.new_zeros(len(objects))
-        for i in range(len(objects)):  # one after the other: large frames with many would not fit
-            own = (winner == i + 1).float()
-            owned[i] = marginals(own)
-            certainty[i] = (confidence * own).sum()
-        narrow = winner.to(torch.uint8 if len(objects) < 256 else torch.int32)
-        return cls(targets, narrow, owned, certainty, probabilities if keep else None)
+    def of(cls, probabilities: Tensor, *, keep: bool) -> tuple["Findings", Tensor]:
+        """The findings, where the probabilities [1+O,Hv,Wv] are; nothing waits.
 
-    def fetched(self) -> "Findings":
-        """The same on the host, which waits for them once."""
+        Returns:
+            Also the pixels that each object has, bool [O,Hv,Wv].
+        """
+        objects = probabilities[1:]
+        winner = probabilities.max(dim=0).indices  # on the CPU a tenth of the time of `argmax`
+        own = winner == torch.arange(1, len(probabilities), device=winner.device)[:, None, None]
+        narrow = winner.to(torch.uint8 if len(objects) < 256 else torch.int32)
+        certainty = (objects * own).sum((1, 2))
+        kept = probabilities if keep else None
+        return cls(marginals(objects), narrow, marginals(own), certainty, kept), own
+
+    def fetching(self) -> Callable[[], "Findings"]:
+        """Ask for them on the host; what is returned waits for them, not for what came after."""
         kept = [] if self.probabilities is None else [self.probabilities]
-        asked = [self.targets, self.winner, self.owned, self.certainty, *kept]
-        targets, winner, owned, certainty, *kept = download(asked)
-        return Findings(targets, winner, owned, certainty, kept[0] if kept else None)
+        wait = downloading([self.targets, self.winner, self.owned, self.certainty, *kept])
+
+        def fetched() -> Findings:
+            targets, winner, owned, certainty, *kept = wait()
+            return Findings(targets, winner, owned, certainty, kept[0] if kept else None)
+
+        return fetched
 
 
 def frame_result(
-    found: Findings, trackers: Sequence[ObjectTracker], *, index: int, cut: bool
+    found: Findings,
+    object_ids: Sequence[int],
+    paused: Collection[int],
+    order: Sequence[int],
+    *,
+    index: int,
+    cut: bool,
 ) -> FrameResult:
-    """The result of a frame from findings on the host; trackers in the objects' order."""
-    ids = [tracker.object_id for tracker in trackers]
+    """The result of a frame from findings on the host.
+
+    Args:
+        found: The findings.
+        object_ids: IDs of the objects in the order of the findings.
+        paused: Those that have not been seen again since a cut.
+        order: The same IDs in the order of the result.
+        index: Number of the frame.
+        cut: Whether another shot begins with it.
+    """
     frame = found.winner.shape
-    states = []
-    for tracker, sums, certainty in zip(trackers, found.owned, found.certainty, strict=True):
-        rows, columns = (part.long().numpy() for part in sums.split(list(frame)))
-        states.append(
-            ObjectState.of_sums(
-                tracker.object_id, rows, columns, float(certainty), paused=tracker.paused
-            )
+    states = {}
+    for i, object_id in enumerate(object_ids):
+        rows, columns = (part.long().numpy() for part in torch.split(found.owned[i], list(frame)))
+        certainty = float(found.certainty[i])
+        states[object_id] = ObjectState.of_sums(
+            object_id, rows, columns, certainty, paused=object_id in paused
         )
+    probabilities = None if found.probabilities is None else found.probabilities.numpy()
+    if probabilities is not None and list(order) != list(object_ids):
+        place = {object_id: i for i, object_id in enumerate(object_ids, start=1)}
+        probabilities = probabilities[[0, *(place[object_id] for object_id in order)]]
     return FrameResult(
         index=index,
-        labels=np.array([0, *ids], dtype=label_type(ids))[found.winner.numpy()],
-        objects=tuple(states),
-        probabilities=None if found.probabilities is None else found.probabilities.numpy(),
+        labels=np.array([0, *object_ids], dtype=label_type(object_ids))[found.winner.numpy()],
+        objects=tuple(states[object_id] for object_id in order),
+        probabilities=probabilities,
         cut=cut,
     )

@@ -2,14 +2,14 @@
 
 A frame goes through three phases: every object is predicted on its own (nothing changes), the
 predictions are merged by soft aggregation, and every object learns from and follows the result.
-All of it happens on copies of the objects, which take their place at the end: a frame that fails
+All of it happens on copies of the groups, which take their place at the end: a frame that fails
 is as if it had not been there, and may be tried again.
 """
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeVar, get_args
 
 import numpy as np
@@ -19,44 +19,32 @@ from torch import Tensor
 from jointvos.config import INFERENCE, InferenceConfig, OnOOM, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
 from jointvos.inference.device import choose_device, choose_dtype, upload
-from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.frame import Outcome, Prediction, Sought, merge, search, track
+from jointvos.inference.object_group import ObjectGroup
 from jointvos.inference.oom_retry import retried
 from jointvos.inference.prompt import FramePrompt
+from jointvos.inference.recorded import Recorded, cuda_graph
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
-from jointvos.inference.state import loaded, on_cpu
+from jointvos.inference.state import loaded
+from jointvos.inference.target import ANY_CHANGE, whole_frame
+from jointvos.inference.trees import mapped, on_cpu, rows_of
 from jointvos.model import FrameFeatures, JointNet
 from jointvos.ops import (
     SearchRegion,
+    TargetState,
     crop_first_frame,
-    crop_image,
+    crop_mask,
     marginals,
     moments,
-    paste,
-    soft_aggregate,
     state_of_mask,
 )
-from jointvos.types import Frame, FrameResult, Image, LabelMap
+from jointvos.types import Frame, FrameResult, Image, LabelMap, object_ids
 
-Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Of what `VideoSegmenter.state_dict` returns; raised when its layout changes."""
-
-
-@dataclass(frozen=True)
-class _Prediction:
-    """What one object contributes to a frame before the merge.
-
-    Attributes:
-        logits: In the whole frame, [Hv,Wv].
-        features: Of its search region, if they are going to be a template.
-        region: Where that is.
-    """
-
-    logits: Tensor
-    features: FrameFeatures | None = None
-    region: SearchRegion | None = None
 
 
 class VideoSegmenter:
@@ -68,7 +56,7 @@ class VideoSegmenter:
         >>> result = segmenter.step(next_image)
 
     Args:
-        net: The network; it is moved to the device.
+        net: The network; it is moved to the device, or a copy of it in half precision.
         config: How to run it; the network's own preset by default.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16".
@@ -77,6 +65,12 @@ class VideoSegmenter:
             the frame in smaller steps (fewer objects at a time, a smaller memory, the CPU), which
             stay in force. Smaller memories change what is found.
         say: Told of each of these steps in a line; a warning by default.
+
+    Attributes:
+        object_ids: IDs in the order in which the objects appeared.
+        track: What follows all objects through a frame in which none is given; `frame.track`, on
+            CUDA recorded.
+        object_count: How many there are, those that are new in the frame at hand included.
 
     Raises:
         DeviceUnavailable: The device is not there.
@@ -99,24 +93,24 @@ class VideoSegmenter:
             raise ConfigError(f"on_oom is {on_oom!r}, expected {' or '.join(get_args(OnOOM))}")
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
-        self.net = net
+        self.net = net if self.dtype is None else net.in_precision(self.dtype)
         self.config = config or INFERENCE[net.config.inference]
         self.keep_probabilities = probabilities
         self.on_oom: OnOOM = on_oom
         self.say = say
-        self.trackers: list[ObjectTracker] = []
+        self.groups: list[ObjectGroup] = []
+        self.object_ids: tuple[int, ...] = ()
+        self.object_count = 0
         self.objects_at_once = self.config.objects_at_once
+        self.track: Callable[[Tensor, list[Sought], int], Outcome] = self._track
+        if self.device.type == "cuda":
+            self.track = Recorded(self._track, cuda_graph(self.device), say)
         self._memory_size = self.config.memory_size
         self._frame: tuple[int, int] | None = None
         self._count = 0
         # Convolutions on the CPU run about a third faster with channels last.
-        net.eval().to(memory_format=torch.channels_last)
-        self._retried(lambda: net.to(self.device))
-
-    @property
-    def object_ids(self) -> tuple[int, ...]:
-        """Ids in the order in which the objects appeared."""
-        return tuple(tracker.object_id for tracker in self.trackers)
+        self.net.eval().to(memory_format=torch.channels_last)
+        self._retried(lambda: self.net.to(self.device))
 
     def segment(
         self, frames: Iterable[Frame], first_mask: LabelMap
@@ -161,10 +155,13 @@ class VideoSegmenter:
         """
         self._check(image, masks)
         number = self._count if index is None else index
+        given = () if masks is None else object_ids(masks)
+        self.object_count = len({*self.object_ids, *given})
         minded = cut and self.config.cuts != "off"
-        self.trackers, result = self._retried(
+        self.groups, result = self._retried(
             lambda: self._advance(image, masks, number, minded, template)
         )
+        self.object_ids = tuple(state.id for state in result.objects)
         self._frame = self._frame or (image.shape[0], image.shape[1])
         self._count += 1
         return result
@@ -182,7 +179,8 @@ class VideoSegmenter:
             "memory_size": self._memory_size,
             "frame": self._frame,
             "count": self._count,
-            "trackers": [on_cpu(tracker.state_dict()) for tracker in self.trackers],
+            "object_ids": list(self.object_ids),
+            "groups": [on_cpu(group.state_dict()) for group in self.groups],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -208,18 +206,22 @@ class VideoSegmenter:
                     )
         memory_size, count = loaded(state, "memory_size", int), loaded(state, "count", int)
         frame = loaded(state, "frame", list | tuple | None)
-        states = loaded(state, "trackers", list)
-        self.trackers = self._retried(lambda: self._loaded(states))
+        size = (0, 0) if frame is None else (frame[0], frame[1])
+        ids, states = loaded(state, "object_ids", list), loaded(state, "groups", list)
+        groups = self._retried(lambda: self._loaded(states, size))
+        if sorted(ids) != sorted(i for group in groups for i in group.object_ids):
+            raise ConfigError(f"the saved groups do not hold the objects {ids}")
+        self.groups, self.object_ids = groups, tuple(ids)
         self._memory_size, self._count = memory_size, count
-        self._frame = None if frame is None else (frame[0], frame[1])
+        self._frame = None if frame is None else size
 
     def shrink_memory(self, size: int) -> None:
         """Keep at most so many templates per object from now on, and the corrections."""
-        trackers = [tracker.copy() for tracker in self.trackers]
+        groups = [group.copy() for group in self.groups]
         with self._computing():
-            for tracker in trackers:
-                tracker.shrink(size)
-        self.trackers = trackers
+            for group in groups:
+                group.shrink(size)
+        self.groups = groups
         self._memory_size = size
 
     def fill_memory(self) -> None:
@@ -228,40 +230,49 @@ class VideoSegmenter:
         What follows takes the time and space of a full memory, which would otherwise be long in
         coming.
         """
-        trackers = [tracker.copy() for tracker in self.trackers]
+        groups = [group.copy() for group in self.groups]
         with self._computing():
-            for tracker in trackers:
-                tracker.fill_memory()
-        self.trackers = trackers
+            for group in groups:
+                group.fill_memory()
+        self.groups = groups
+
+    def release(self) -> None:
+        """Give back memory that nothing is lost with."""
+        if isinstance(self.track, Recorded):
+            self.track.forget()
 
     def move_to_cpu(self) -> None:
         """Go on without the device, as large as configured; the network moves too."""
-        states = [tracker.state_dict() for tracker in self.trackers]
+        states = [group.state_dict() for group in self.groups]
         self.net.to("cpu")
         self.device = torch.device("cpu")
+        self.track = self._track
         if self.dtype == torch.float16:
-            self.dtype = None  # which the CPU computes in fp32
+            self.dtype = None
+            self.net.float()
         self.objects_at_once = self.config.objects_at_once
         self._memory_size = self.config.memory_size
-        self.trackers = self._loaded(states)
-        for tracker in self.trackers:
-            tracker.bank.size = self._memory_size
+        self.groups = self._loaded(states, self._frame or (0, 0))
+        for group in self.groups:
+            group.bank.size = self._memory_size
 
-    def _loaded(self, states: Iterable[Mapping[str, Any]]) -> list[ObjectTracker]:
-        trackers = []
+    def _loaded(
+        self, states: Iterable[Mapping[str, Any]], frame: tuple[int, int]
+    ) -> list[ObjectGroup]:
+        groups = []
         for state in states:
-            tracker = ObjectTracker(self.net, self.config, loaded(state, "object_id", int))
-            tracker.load_state_dict(state)
-            trackers.append(tracker)
-        return trackers
+            group = ObjectGroup(self.net, self.config, ())
+            group.load_state_dict(state, frame)
+            groups.append(group)
+        return groups
 
-    def _retried(self, attempt: Callable[[], Outcome]) -> Outcome:
+    def _retried(self, attempt: Callable[[], Result]) -> Result:
         return retried(attempt, self, self.on_oom, self.say)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
-        autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
-        with torch.inference_mode(), autocast:
+        # Half precision is in the weights: casts on the way would take longer than they save.
+        with torch.inference_mode():
             yield
 
     def _check(self, image: Image, masks: LabelMap | None) -> None:
@@ -282,134 +293,186 @@ class VideoSegmenter:
 
     def _advance(
         self, image: Image, masks: LabelMap | None, index: int, cut: bool, template: bool | None
-    ) -> tuple[list[ObjectTracker], FrameResult]:
-        """The objects after this frame, and what is seen in it; the session stays as it is."""
-        trackers = [tracker.copy() for tracker in self.trackers]
+    ) -> tuple[list[ObjectGroup], FrameResult]:
+        """The groups after this frame, and what is seen in it; the session stays as it is."""
+        most = self.objects_at_once
+        groups = [part for group in self.groups for part in group.copy().split(most)]
         with self._computing():
             frame = upload(image, self.device)
-            frame = frame.permute(2, 0, 1).contiguous()
             if cut:
-                for tracker in trackers:
-                    tracker.begin_shot()
-            predictions = self._predict(trackers, frame, template)
-            if masks is not None:
-                self._apply_prompt(trackers, predictions, frame, FramePrompt.of(masks, self.device))
-            if trackers:
-                with stage(Stage.AGGREGATE):
-                    probabilities = soft_aggregate(
-                        torch.stack([each.logits for each in predictions]).float()
-                    )
+                for group in groups:
+                    group.begin_shot()
+            if masks is None and groups and not any(group.paused for group in groups):
+                outcome = self._tracked(frame, groups)
             else:
-                probabilities = torch.ones(1, *image.shape[:2], device=self.device)
-            objects = probabilities[1:]
-            for tracker, own, probability in zip(trackers, predictions, objects, strict=True):
-                if own.features is not None and own.region is not None:
-                    tracker.learn(probability, own.features, own.region)
+                predictions = self._predict(groups, frame)
+                if masks is not None:
+                    prompt = FramePrompt.of(masks, self.device)
+                    groups, predictions = self._prompted(groups, predictions, frame, prompt)
+                outcome = self._merged(groups, predictions, frame)
+            fetched = outcome.findings.fetching()
+            for group, own, of_group in zip(
+                groups, outcome.predictions, split(outcome.probabilities[1:], groups), strict=True
+            ):
+                if group.takes_template(template) and own.features is not None:
+                    assert own.region is not None
+                    group.learn(
+                        own.features, crop_mask(of_group, own.region, self.config.crop_size)
+                    )
             with stage(Stage.RESULT):
                 # The only wait for the device, when all of a frame's work has been asked of it.
-                found = Findings.of(probabilities, keep=self.keep_probabilities).fetched()
-            with stage(Stage.STATE):
-                rows = moments(found.targets, image.shape[:2])
-                for i, tracker in enumerate(trackers):
-                    tracker.move(objects[i], rows[i], found.winner == i + 1)
+                found = fetched()
+            ids = [object_id for group in groups for object_id in group.object_ids]
+            groups = self._moved(groups, outcome)
+            paused = {i for group in groups if group.paused for i in group.object_ids}
+            new = [object_id for object_id in ids if object_id not in self.object_ids]
             with stage(Stage.RESULT):
-                result = frame_result(found, trackers, index=index, cut=cut)
-        return trackers, result
+                result = frame_result(
+                    found, ids, paused, [*self.object_ids, *new], index=index, cut=cut
+                )
+        return groups, result
 
-    def _predict(
-        self, trackers: list[ObjectTracker], frame: Tensor, template: bool | None
-    ) -> list[_Prediction]:
-        """All objects, each on its own; reads state only."""
-        size = (frame.shape[1], frame.shape[2])
-        regions = [tracker.search_region(size) for tracker in trackers]
-        predictions = self._search(trackers, regions, frame, template)
-        # After a cut the whole frame was searched, in which a target may be too small to be sure.
-        paused = [i for i, tracker in enumerate(trackers) if tracker.paused]
-        if not paused:
-            return predictions
-        found = torch.stack([predictions[i].logits for i in paused]).float().sigmoid()
-        rows = moments(marginals(found), size)
-        places = [trackers[i].closer_region(row, size) for i, row in zip(paused, rows, strict=True)]
-        closer = {i: place for i, place in zip(paused, places, strict=True) if place is not None}
-        again = self._search([trackers[i] for i in closer], list(closer.values()), frame, template)
-        for i, own in zip(closer, again, strict=True):
-            predictions[i] = own
+    def _tracked(self, frame: Tensor, groups: list[ObjectGroup]) -> Outcome:
+        """A frame as most are: all objects are followed, none is given."""
+        outcome = self.track(frame, [group.sought for group in groups], self.objects_at_once)
+        # What the session keeps; the rest is used before the next frame.
+        return replace(outcome, targets=mapped(torch.clone, outcome.targets))
+
+    def _track(self, frame: Tensor, groups: list[Sought], together: int) -> Outcome:
+        keep = self.keep_probabilities
+        return track(self.net, self.config, frame, groups, together=together, keep=keep)
+
+    def _merged(
+        self, groups: list[ObjectGroup], predictions: list[Prediction], frame: Tensor
+    ) -> Outcome:
+        if not groups:
+            probabilities = torch.ones(1, *frame.shape[:2], device=self.device)
+            findings, _ = Findings.of(probabilities, keep=self.keep_probabilities)
+            return Outcome((), probabilities, findings, ())
+        return merge(
+            self.config,
+            predictions,
+            [group.target for group in groups],
+            [ANY_CHANGE if group.paused else self.config.scale_change for group in groups],
+            keep=self.keep_probabilities,
+        )
+
+    def _predict(self, groups: list[ObjectGroup], frame: Tensor) -> list[Prediction]:
+        """All objects, each on its own, after a cut or where masks are given; reads state only."""
+        size, kernel_size = (frame.shape[0], frame.shape[1]), self.net.config.kernel_size
+        regions = [
+            whole_frame(len(group), self.config, size, self.device)
+            if group.paused
+            else group.target.region(self.config, kernel_size, size)
+            for group in groups
+        ]
+        predictions = self._search(groups, frame, regions)
+        for i, (group, own) in enumerate(zip(groups, predictions, strict=True)):
+            if not group.paused:
+                logits = group.target.within_reach(own.logits, self.config)
+                predictions[i] = replace(own, logits=logits)
+                continue
+            # The whole frame was searched, in which a target may be too small to be sure.
+            rows = moments(marginals(own.logits.float().sigmoid()), size)
+            there = rows[:, 0] >= self.config.min_target_area
+            if there.any():
+                region = group.target.closer_region(rows, self.config, kernel_size, size)
+                (closer,) = self._search([group], frame, [region])
+                logits = torch.where(there[:, None, None], closer.logits, own.logits)
+                predictions[i] = Prediction(logits)
         return predictions
 
     def _search(
-        self,
-        trackers: list[ObjectTracker],
-        regions: list[SearchRegion],
-        frame: Tensor,
-        template: bool | None,
-    ) -> list[_Prediction]:
-        """What is in these regions, `objects_at_once` in one pass of backbone and decoder."""
-        predictions = []
-        for first in range(0, len(trackers), self.objects_at_once):
-            part = slice(first, first + self.objects_at_once)
-            predictions += self._search_at_once(trackers[part], regions[part], frame, template)
-        return predictions
+        self, groups: list[ObjectGroup], frame: Tensor, regions: list[SearchRegion]
+    ) -> list[Prediction]:
+        sought = [group.sought for group in groups]
+        return search(self.net, self.config, frame, sought, regions, together=self.objects_at_once)
 
-    def _search_at_once(
+    def _prompted(
         self,
-        trackers: list[ObjectTracker],
-        regions: list[SearchRegion],
-        frame: Tensor,
-        template: bool | None,
-    ) -> list[_Prediction]:
-        size, crop = (frame.shape[1], frame.shape[2]), self.config.crop_size
-        with stage(Stage.CROP):
-            crops = torch.stack([crop_image(frame, region, crop) for region in regions])
-        with stage(Stage.FEATURES):
-            features = self.net.encode_image(crops)
-        each = [features.of(i) for i in range(len(trackers))]
-        encodings = [
-            tracker.search_encoding(own) for tracker, own in zip(trackers, each, strict=True)
-        ]
-        with stage(Stage.DECODER):
-            logits = self.net.decode(torch.cat(encodings), features.stages)
-        with stage(Stage.PASTE):
-            whole = [
-                tracker.within_reach(paste(own, region, size))
-                for tracker, own, region in zip(trackers, logits, regions, strict=True)
-            ]
-        return [
-            _Prediction(scores, own if tracker.takes_template(template) else None, region)
-            for tracker, scores, own, region in zip(trackers, whole, each, regions, strict=True)
-        ]
-
-    def _apply_prompt(
-        self,
-        trackers: list[ObjectTracker],
-        predictions: list[_Prediction],
+        groups: list[ObjectGroup],
+        predictions: list[Prediction],
         frame: Tensor,
         prompt: FramePrompt,
-    ) -> None:
-        """Start the objects that are new in a mask, and correct the others that occur in it.
+    ) -> tuple[list[ObjectGroup], list[Prediction]]:
+        """Correct the objects that occur in a mask, and start those that are new in it.
 
-        Both take the crop of a first frame: the object may be outside its search region.
+        Both take the crop of a first frame: an object may be outside its search region.
         """
-        place = {tracker.object_id: i for i, tracker in enumerate(trackers)}
-        for object_id in prompt.ids:
-            mask = prompt.mask(object_id)
-            state = state_of_mask(mask)
-            if (i := place.get(object_id)) is None:
-                tracker = ObjectTracker(self.net, self.config, object_id, state)
-                tracker.learn_first(*self._first_crop(tracker, frame, mask))
-                tracker.shrink(self._memory_size)
-                trackers.append(tracker)
-                predictions.append(_Prediction(prompt.logits(object_id)))
-            else:
-                predicted = predictions[i].logits
-                predictions[i] = _Prediction(prompt.logits(object_id, predicted))
-                if prompt.void is not None:
-                    mask = torch.where(prompt.void, predicted.sigmoid(), mask)
-                trackers[i].place(state)
-                trackers[i].correct(*self._first_crop(trackers[i], frame, mask))
+        all_groups: list[ObjectGroup] = []
+        found: list[Prediction] = []
+        for group, own in zip(groups, predictions, strict=True):
+            given = [i for i, object_id in enumerate(group.object_ids) if object_id in prompt.ids]
+            others = [i for i in range(len(group)) if i not in given]
+            if others:
+                all_groups.append(group.part(others) if given else group)
+                found.append(rows_of(own, others) if given else own)
+            if not given:
+                continue
+            corrected = group.part(given) if others else group
+            predicted = rows_of(own.logits, given)
+            masks = prompt.masks(corrected.object_ids)
+            corrected.place(states_of(masks))
+            soft = masks
+            if prompt.void is not None:
+                soft = torch.where(prompt.void, predicted.sigmoid().to(masks.dtype), masks)
+            corrected.correct(*self._first_crops(corrected, frame, soft))
+            all_groups.append(corrected)
+            found.append(Prediction(prompt.logits(masks, predicted)))
+        new = [object_id for object_id in prompt.ids if object_id not in self.object_ids]
+        for i in range(0, len(new), self.objects_at_once):
+            ids = new[i : i + self.objects_at_once]
+            masks = prompt.masks(ids)
+            group = ObjectGroup(self.net, self.config, ids, states_of(masks))
+            group.learn_first(*self._first_crops(group, frame, masks))
+            group.shrink(self._memory_size)
+            all_groups.append(group)
+            found.append(Prediction(prompt.logits(masks)))
+        return all_groups, found
 
-    def _first_crop(
-        self, tracker: ObjectTracker, frame: Tensor, mask: Tensor
+    def _first_crops(
+        self, group: ObjectGroup, frame: Tensor, masks: Tensor
     ) -> tuple[FrameFeatures, Tensor]:
-        crop = self.config.crop_size
-        image, mask = crop_first_frame(frame, mask[None], tracker.state, tracker.scale, crop)
-        return self.net.encode_image(image[None]), mask
+        """Features of a first frame's crops, and the crops [O,1,H,W] of its masks [O,Hv,Wv]."""
+        target, crop = group.target, self.config.crop_size
+        image = frame.permute(2, 0, 1)
+        images, masks = crop_first_frame(image, masks, target.state, target.scale, crop)
+        return self.net.encode_image(images), masks
+
+    def _moved(self, groups: list[ObjectGroup], outcome: Outcome) -> list[ObjectGroup]:
+        """The groups after the frame; those that are seen again after a cut leave the others."""
+        after = []
+        objects = split(outcome.probabilities[1:], groups)
+        for group, target, probabilities in zip(groups, outcome.targets, objects, strict=True):
+            group.frame_number += 1
+            seen = self._certain(probabilities) if group.paused else list(range(len(group)))
+            unseen = [i for i in range(len(group)) if i not in seen]
+            if unseen:
+                after.append(group.part(unseen) if seen else group)
+            if seen:
+                group = group.part(seen) if unseen else group
+                group.target = rows_of(target, seen) if unseen else target
+                group.paused = False
+                after.append(group)
+        return after
+
+    def _certain(self, probabilities: Tensor) -> list[int]:
+        """Which of some objects' probabilities [O,Hv,Wv] leave no doubt that they are there."""
+        there = probabilities > 0.5
+        area = there.sum((1, 2))
+        mean = (probabilities * there).sum((1, 2)) / area
+        seen = (area >= max(self.config.seen_area, 1)) & (mean >= self.config.seen_probability)
+        return [i for i, there in enumerate(seen.cpu().tolist()) if there]
+
+
+def split(objects: Tensor, groups: Iterable[ObjectGroup]) -> tuple[Tensor, ...]:
+    """What a frame says of all objects, [O,...], by group."""
+    return torch.split(objects, [len(group) for group in groups])
+
+
+def states_of(masks: Tensor) -> TargetState:
+    """Tight boxes of binary masks [O,Hv,Wv]."""
+    states = [state_of_mask(mask) for mask in masks]
+    return TargetState(
+        torch.cat([state.center for state in states]), torch.cat([state.size for state in states])
+    )

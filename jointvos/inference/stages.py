@@ -52,6 +52,11 @@ class Stopwatch:
 _watching: ContextVar[Stopwatch | None] = ContextVar("_watching", default=None)
 
 
+def watched() -> bool:
+    """Whether a stopwatch is running in this thread."""
+    return _watching.get() is not None
+
+
 def clock(device: torch.device) -> Callable[[], float]:
     """Seconds when all that was asked of the device is done."""
 
@@ -67,7 +72,10 @@ def clock(device: torch.device) -> Callable[[], float]:
 
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
-    """Mark the block as that part of a frame's work."""
+    """Mark the block as that part of a frame's work; a compiled frame has no parts."""
+    if torch.compiler.is_compiling():
+        yield
+        return
     watch = _watching.get()
     with record_function(name.value):
         if watch is None:

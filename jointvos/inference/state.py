@@ -1,6 +1,6 @@
-"""Parts of a `state_dict`, checked when they are loaded; and copies of one on the CPU."""
+"""Parts of a `state_dict`, checked when they are loaded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -45,21 +45,3 @@ def loaded_tensor(
             f"the saved {name} has the shape {list(value.shape)}, expected [{expected}]"
         )
     return value.to(device)
-
-
-def on_cpu(state: Any) -> Any:
-    """A copy of nested dictionaries and lists, and of the tensors in them, on the CPU."""
-    if isinstance(state, Tensor):
-        return state.detach().to(CPU, copy=True)
-    if isinstance(state, Mapping):
-        return {name: on_cpu(each) for name, each in state.items()}
-    return [on_cpu(each) for each in state] if isinstance(state, list) else state
-
-
-def tensors(state: Any) -> Iterator[Tensor]:
-    """The tensors in nested dictionaries and lists."""
-    if isinstance(state, Tensor):
-        yield state
-    elif isinstance(state, Mapping | list):
-        for each in state.values() if isinstance(state, Mapping) else state:
-            yield from tensors(each)

@@ -11,6 +11,7 @@ from jointvos.masks.alpha import (
 from jointvos.masks.boxes import Box, cut_box
 from jointvos.masks.check import MaskCheck, MaskedObject, examine_labels, examine_mask
 from jointvos.masks.id_change import IdChange
+from jointvos.masks.legend import Legend
 from jointvos.masks.mask_file import MaskFile, as_gray, check_mask, read_mask, write_mask_png
 from jointvos.masks.overlay import draw_overlay
 from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLORS
@@ -27,6 +28,7 @@ __all__ = [
     "Box",
     "Clicks",
     "IdChange",
+    "Legend",
     "MaskCheck",
     "MaskFile",
     "MaskPrompts",

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
 
 from jointvos.errors import (
     EmptyMaskError,
@@ -31,7 +32,7 @@ from jointvos.errors import (
     TooManyObjects,
     os_errors_as,
 )
-from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
+from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, page_count, upright
 from jointvos.files.png import mark
 from jointvos.files.staged import StagedFile
 from jointvos.masks.mask_size import check_size, scaled
@@ -74,10 +75,14 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
             if info is not None:
                 # EXIF may still swap the sides.
                 check_size(image.size, path, info, or_swapped=image.format == "JPEG")
+            if (count := page_count(image)) > 1:
+                _log.warning("%s holds %d images; only the first one is read", path, count)
             labels = _labels(upright(image), image.format in LOSSY, path)
             return labels if info is None else scaled(labels, path, info)
     except MaskError:
         raise
+    except UnidentifiedImageError as error:
+        raise MaskReadError(f"{path}: {image_reason(error)}", hint="save it as PNG") from error
     except IMAGE_ERRORS as error:
         raise MaskReadError(f"{path}: {image_reason(error)}") from error
 

@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointvos.errors import ConfigError, MaskError
-from jointvos.masks.boxes import LONGEST_SIDE, run_grab_cut
+from jointvos.masks.boxes import run_grab_cut
 from jointvos.masks.id_change import parse_id
 from jointvos.types import Image, VideoInfo
 
 _FORM = re.compile(r"([0-9]+),([0-9]+)(?:=(.*))?")
 _GUESSED_SIDE = 160
 """Longest side of the copy in which the size is guessed."""
+
+_LONGEST_SIDE = 640
+"""That of the copy in which the object is cut out."""
 
 _RADII = np.geomspace(0.04, 0.45, 6)
 """Of the circles, in shares of the longest side."""
@@ -100,7 +103,7 @@ class Clicks:
         small, inside, outside = _scaled(image, self.inside, self.outside, _GUESSED_SIDE)
         guess = _guess(small, inside, outside)
         if guess is not None:
-            larger, inside, outside = _scaled(image, self.inside, self.outside, LONGEST_SIDE)
+            larger, inside, outside = _scaled(image, self.inside, self.outside, _LONGEST_SIDE)
             found = _refined(larger, _resized(guess, larger.shape), inside, outside)
             mask = _resized(found, image.shape)
             if mask.any() and _stands_out(larger, found):

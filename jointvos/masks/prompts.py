@@ -245,7 +245,7 @@ def refuse_shared(prompts: Sequence[Prompt]) -> None:
                 free = max(other for each in prompts for other in each.ids) + 1
                 raise MaskError(
                     f"{seen[i].path} and {prompt.path} are for one frame and both hold the ID {i}",
-                    hint="if they are two objects, give one another id: "
+                    hint="if they are two objects, give one another ID: "
                     f"`masks=[{f'{place}{free}:{prompt.path}'!r}]`",
                 )
             seen[i] = prompt

@@ -44,7 +44,8 @@ class ResNet(nn.Module):
 
         Shapes: image [B,3,H,W], RGB in [0, 255]; stage i [B,channels[i],H/2^(i+2),W/2^(i+2)].
         """
-        x = self.maxpool(self.relu(self.bn1(self.conv1(self.normalize(image)))))
+        x = self.conv1(self.normalize(image).to(self.conv1.weight.dtype))
+        x = self.maxpool(self.relu(self.bn1(x)))
         stages = []
         for name in self.stage_names:
             x = getattr(self, name)(x)

@@ -26,13 +26,13 @@ class FrameFeatures:
     transduction: Tensor | None
     induction: Tensor | None
 
-    def of(self, i: int) -> "FrameFeatures":
-        """Those of one object of the batch, B = 1; stages are left out, only heads are kept."""
+    def heads(self, part: slice) -> "FrameFeatures":
+        """Views of the heads of a part of the batch, without the stages."""
 
-        def one(x: Tensor | None) -> Tensor | None:
-            return None if x is None else x[i : i + 1]
+        def of_part(x: Tensor | None) -> Tensor | None:
+            return None if x is None else x[part]
 
-        return FrameFeatures((), one(self.transduction), one(self.induction))
+        return FrameFeatures((), of_part(self.transduction), of_part(self.induction))
 
     def alone(self, dtype: torch.dtype | None = None) -> "FrameFeatures":
         """Copies of the heads, in that type, so that a batch of which these are views can go."""
@@ -63,10 +63,10 @@ class EncodedTemplate:
     """A template in the template encoder's sums over all templates (Eqs. 2-3).
 
     Attributes:
-        features: The map it was made of, [1,C,h,w].
-        attended: Tokens of all templates, averaged with their attention weights, [h*w,C]; in fp16
-            if the map is, else in fp32.
-        total: Sum of these weights, [h*w], fp32.
+        features: The map it was made of, [B,C,h,w].
+        attended: Tokens of all templates, averaged with their attention weights, [B,h*w,C]; in
+            fp16 if the map is, else in fp32.
+        total: Sum of these weights, [B,h*w], fp32.
         taken_back: How many templates that went have been taken back from the sums.
     """
 
@@ -78,7 +78,7 @@ class EncodedTemplate:
     def copies(self, features: Sequence[Tensor]) -> tuple["EncodedTemplate", ...]:
         """Of the only template in the sums, those of a memory of such maps, equal to its own.
 
-        Shapes: features [1,C,h,w] each.
+        Shapes: features [B,C,h,w] each.
         """
         # Equal templates have equal averages, and the weights of one so many times.
         total = self.total * len(features)

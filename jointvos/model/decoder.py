@@ -131,7 +131,8 @@ class EnlargedConv(nn.Conv2d):
     @in_fp32
     def _kernel(self) -> Tensor:
         """Kernels of the four pixels that one becomes, [4*dim,dim_in,2*reach+1,2*reach+1]."""
-        own = torch.einsum("ocde,pid,qje->pqocij", self.weight, self.mixing, self.mixing)
+        weight, mixing = self.weight.float(), self.mixing.float()
+        own = torch.einsum("ocde,pid,qje->pqocij", weight, mixing, mixing).to(self.weight.dtype)
         return own.flatten(0, 2).contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -187,7 +188,7 @@ class Decoder(nn.Module):
         """
         x: Tensor | None = None
         # As the stages are, so that they are joined without being turned.
-        encoding = encoding.contiguous(memory_format=torch.channels_last)
+        encoding = encoding.to(stages[0].dtype).contiguous(memory_format=torch.channels_last)
         for level, stage in zip(reversed(self.levels), reversed(stages), strict=True):
             x = level(stage, encoding, x)
         assert x is not None

@@ -131,7 +131,7 @@ class EfficientNetLite(nn.Module):
         Shapes: image [B,3,H,W], RGB in [0, 255], sides multiples of 16; stage i
         [B,channels[i],H/2^(i+2),W/2^(i+2)].
         """
-        x = self.stem(self.normalize(image))
+        x = self.stem(self.normalize(image).to(self.stem.weight.dtype))
         stages = []
         for number, block in enumerate(self.blocks):
             x = block(x)

@@ -8,7 +8,9 @@ function of the parameters and its arguments.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 
+import torch
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
@@ -53,6 +55,21 @@ class JointNet(nn.Module):
         self.learner = FewShotLearner(config) if config.induction else None
         self.decoder = Decoder(config, self.backbone.channels)
 
+    def in_precision(self, dtype: torch.dtype) -> "JointNet":
+        """The network with backbone, heads and decoder in half precision; itself if they are.
+
+        The masks' encoder, attention and the few-shot learner stay in fp32, as do pixel values
+        until they are normalized.
+        """
+        if self.heads.weight.dtype == dtype:
+            return self
+        other = deepcopy(self)
+        normalize = deepcopy(other.backbone.normalize)
+        for part in (other.backbone, other.heads, other.decoder):
+            part.to(dtype)
+        other.backbone.normalize = normalize
+        return other
+
     def encode_image(self, image: Tensor) -> FrameFeatures:
         """Backbone and heads; image [B,3,H,W], RGB in [0, 255], sides multiples of 16."""
         stages = self.backbone(image)
@@ -75,7 +92,7 @@ class JointNet(nn.Module):
     def renew_templates(
         self, before: Sequence[EncodedTemplate], features: Sequence[Tensor]
     ) -> tuple[EncodedTemplate, ...]:
-        """The template encoder's sums for these maps, [1,C,h,w] each, at the cost of what changed.
+        """The template encoder's sums for these maps, [B,C,h,w] each, at the cost of what changed.
 
         `before` is what it returned last, or nothing; `template_keys` of the result are those of
         `encode_templates`. Templates are told apart by the identity of their maps.
@@ -86,7 +103,7 @@ class JointNet(nn.Module):
     def template_keys(
         self, templates: Sequence[EncodedTemplate], encodings: Tensor
     ) -> TemplateKeys:
-        """Keys and values of encoded templates; E_tra [1,N,D,h,w]."""
+        """Keys and values of encoded templates; E_tra [B,N,D,h,w]."""
         assert self.transduction is not None
         return self.transduction.template_keys(templates, encodings)
 

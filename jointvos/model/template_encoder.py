@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import torch
-from torch import Tensor, addmm
+from torch import Tensor, baddbmm
 
 from jointvos.model.carriers import EncodedTemplate
 
@@ -29,14 +29,14 @@ MOST_TAKEN_BACK = 20
 
 
 def weights_between(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
-    """``exp((s - 1) / tau)`` of every pair; queries [L,K], keys [S,K], unit length; [L,S]."""
-    offset = queries.new_full((), -scale)
-    return addmm(offset, queries, keys.T, alpha=scale).exp_()
+    """``exp((s - 1) / tau)`` of every pair; queries [O,L,K], keys [O,S,K], unit length; [O,L,S]."""
+    offset = queries.new_full((1, 1, 1), -scale)
+    return baddbmm(offset, queries, keys.mT, alpha=scale).exp_()
 
 
 def tokens_of(features: Tensor) -> Tensor:
-    """A map [1,C,h,w] as tokens [h*w,C], row by row, in fp32; a view if channels come last."""
-    return features[0].permute(1, 2, 0).flatten(0, 1).float()
+    """A map [O,C,h,w] as tokens [O,h*w,C], row by row, in fp32; a view if channels come last."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2).float()
 
 
 @dataclass
@@ -44,10 +44,10 @@ class _Row:
     """One template while its sums change.
 
     Attributes:
-        tokens: Of its map.
-        keys: phi of these, unit length.
-        attended: Sum of weighted tokens of all templates.
-        total: Sum of the weights.
+        tokens: Of its map, [O,h*w,C].
+        keys: phi of these, unit length, [O,h*w,K].
+        attended: Sum of weighted tokens of all templates, [O,h*w,C].
+        total: Sum of the weights, [O,h*w].
         comes: Whether the sums of the others lack its share.
         starts: Whether its own sums begin at zero.
     """
@@ -60,9 +60,9 @@ class _Row:
     starts: bool
 
     def add(self, weights: Tensor, tokens: Tensor, sign: int) -> None:
-        """Add the share of a template, or take it back; weights [h*w,h*w]."""
-        self.attended = addmm(self.attended, weights, tokens, alpha=sign)
-        self.total = self.total + sign * weights.sum(dim=1)
+        """Add the share of a template, or take it back; weights [O,h*w,h*w]."""
+        self.attended = baddbmm(self.attended, weights, tokens, alpha=sign)
+        self.total = self.total + sign * weights.sum(dim=2)
 
     def lacks(self, other: "_Row") -> bool:
         return self.starts or other.comes
@@ -79,7 +79,7 @@ def renew(
     They are told apart by the identity of their maps: those that went are taken back, those that
     came are added. Where no fewer went than stayed all is summed anew.
 
-    Shapes: features [1,C,h,w] each; `project` makes unit keys [h*w,K] of tokens [h*w,C].
+    Shapes: features [O,C,h,w] each; `project` makes unit keys [O,h*w,K] of tokens [O,h*w,C].
     """
     wanted = {id(one) for one in features}
     known = {id(one.features): one for one in before if id(one.features) in wanted}
@@ -99,11 +99,11 @@ def renew(
         if a.lacks(b):
             a.add(weights, b.tokens, 1)
         if a is not b and b.lacks(a):
-            b.add(weights.T, a.tokens, 1)
+            b.add(weights.mT, a.tokens, 1)
     return tuple(
         EncodedTemplate(
             one,
-            (row.attended / row.total[:, None]).to(_kept_in(one)),
+            (row.attended / row.total[..., None]).to(_kept_in(one)),
             row.total,
             0 if row.starts else known[id(one)].taken_back + len(gone),
         )
@@ -122,8 +122,8 @@ def _begin(
     keys = project(tokens)
     if known is None or known.taken_back > most_taken_back:
         empty = tokens.new_zeros(tokens.shape)
-        return _Row(tokens, keys, empty, empty.new_zeros(len(empty)), known is None, True)
-    attended = known.attended * known.total[:, None]
+        return _Row(tokens, keys, empty, empty.new_zeros(empty.shape[:2]), known is None, True)
+    attended = known.attended * known.total[..., None]
     return _Row(tokens, keys, attended, known.total, False, False)
 
 

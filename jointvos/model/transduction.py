@@ -83,7 +83,7 @@ class Transduction(nn.Module):
     def renew_templates(
         self, before: Sequence[EncodedTemplate], features: Sequence[Tensor]
     ) -> tuple[EncodedTemplate, ...]:
-        """Eqs. 2-3 where few templates changed; maps [1,C,h,w], see `template_encoder`."""
+        """Eqs. 2-3 where few templates changed; maps [B,C,h,w], see `template_encoder`."""
 
         def project(tokens: Tensor) -> Tensor:
             return F.normalize(self.phi(tokens), dim=-1)
@@ -94,11 +94,11 @@ class Transduction(nn.Module):
     def template_keys(
         self, templates: Sequence[EncodedTemplate], encodings: Tensor
     ) -> TemplateKeys:
-        """Keys and values of Eq. 5 for encoded templates; encodings E_tra [1,N,D,h,w]."""
+        """Keys and values of Eq. 5 for encoded templates; encodings E_tra [B,N,D,h,w]."""
         keys = []
         for one in templates:
             tokens = tokens_of(one.features) + one.attended.float()
-            keys.append(F.normalize(self.psi(normalize_maps(tokens[None])), dim=-1))
+            keys.append(F.normalize(self.psi(normalize_maps(tokens)), dim=-1))
         return TemplateKeys(torch.cat(keys, dim=1), values_of(encodings))
 
     @in_fp32

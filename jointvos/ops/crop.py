@@ -1,17 +1,20 @@
-"""Search regions: cut from a frame, and logits pasted back.
+"""Search regions: cut from a frame, and logits pasted back; all objects of a frame at once.
 
 A region keeps the aspect of the crop and may stick out of the frame along one axis
-('inside_major'): it is shrunk until one axis fits, moved inside, and centerd where it still
+('inside_major'): it is shrunk until one axis fits, moved inside, and centered where it still
 overflows. Regions are whole pixels; a frame much larger than the crop is decimated first.
+
+Where a region is follows from tensors and stays in tensors, so that no device is waited for. Crops
+and pasted frames therefore have sizes that do not depend on it: each of their pixels is looked up
+where it comes from, first its row, then its column.
 """
 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from jointvos.ops.target import Pair, TargetState
+from jointvos.ops.target import Pair, TargetState, precise
 
 OUTSIDE = -100.0
 """Logit of pixels that the search region does not cover."""
@@ -19,141 +22,210 @@ OUTSIDE = -100.0
 
 @dataclass(frozen=True)
 class SearchRegion:
-    """A rectangle of the (decimated) frame, in its pixels; may lie partly outside.
+    """Rectangles of the (decimated) frame, one per object; they may lie partly outside.
 
     Attributes:
-        top: First row.
-        left: First column.
-        height: Rows.
-        width: Columns.
-        step: Decimation: every `step`-th pixel of the frame is looked at.
-        offset: First row and column that the decimation keeps.
+        start: First row and column, int64 [O,2].
+        size: Rows and columns, int64 [O,2].
+        step: Decimation: every `step`-th pixel of the frame is looked at, int64 [O].
+        offset: First row and column that the decimation keeps, int64 [O,2].
     """
 
-    top: int
-    left: int
-    height: int
-    width: int
-    step: int = 1
-    offset: Pair = (0, 0)
+    start: Tensor
+    size: Tensor
+    step: Tensor
+    offset: Tensor
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """Along one axis: which two pixels make a pixel of the result, and how much the second weighs.
+
+    Attributes:
+        first: int64 [O,n].
+        second: int64 [O,n].
+        weight: float32 [O,n].
+    """
+
+    first: Tensor
+    second: Tensor
+    weight: Tensor
+
+    def shifted(self, start: Tensor) -> "_Taps":
+        """Taps of the pixels from `start` [O] on, half as many; beyond the ends the last ones."""
+        count = self.first.shape[1]
+        where = start[:, None] + torch.arange(count // 2, device=start.device)
+        where = where.clamp(0, count - 1)
+        return _Taps(*(each.gather(1, where) for each in (self.first, self.second, self.weight)))
 
 
 def search_region(center: Tensor, scale: Tensor, crop: Pair, frame: Pair) -> SearchRegion:
-    """Region around `center` (y, x) at `scale` frame pixels per crop pixel.
+    """Regions around `center` (y, x) at `scale` frame pixels per crop pixel.
 
-    It is shrunk until one axis fits into the frame, and moved inside.
+    They are shrunk until one axis fits into the frame, and moved inside.
 
     Args:
-        center: In frame pixels, [2].
-        scale: Scalar.
+        center: In frame pixels, [O,2].
+        scale: [O].
         crop: Height and width of the crop.
         frame: Height and width of the frame.
     """
-    out, image = torch.tensor(crop).float(), torch.tensor(frame).float()
-    extent = scale * out
-    shrink = (extent / image).min().clamp_min(1.0)
-    extent = (extent / shrink).trunc()
-    region = _unlimited_region(center, extent, crop)
-    limits = [
-        -(-(frame[axis] - region.offset[axis]) // region.step) for axis in (0, 1)
-    ]  # rows and columns that are left of the frame
-    top = _moved_inside(region.top, region.height, limits[0])
-    left = _moved_inside(region.left, region.width, limits[1])
-    return SearchRegion(top, left, region.height, region.width, region.step, region.offset)
+    region = _unlimited_region(center, _within_frame(scale, crop, frame).trunc(), crop)
+    start = [
+        _moved_inside(region.start[:, i], region.size[:, i], _limit(region, i, frame))
+        for i in (0, 1)
+    ]
+    return SearchRegion(torch.stack(start, 1), region.size, region.step, region.offset)
+
+
+def _within_frame(scale: Tensor, crop: Pair, frame: Pair) -> Tensor:
+    """Extent [O,2] of regions, shrunk until one axis fits into the frame."""
+    extent = [scale * side for side in crop]
+    shrink = torch.minimum(extent[0] / frame[0], extent[1] / frame[1]).clamp_min(1.0)
+    return torch.stack(extent, 1) / shrink[:, None]
 
 
 def _unlimited_region(center: Tensor, extent: Tensor, crop: Pair) -> SearchRegion:
-    out = torch.tensor(crop).float()
-    step = max(int((extent / out).min() - 0.1), 1)
-    y, x = int(center[0]), int(center[1])
-    offset = (y % step, x % step)
-    if step > 1:
-        y, x = (y - offset[0]) // step, (x - offset[1]) // step
-    height, width = (max(int(n), 2) for n in (extent / step).round())
-    return SearchRegion(y - (height - 1) // 2, x - (width - 1) // 2, height, width, step, offset)
+    smallest = torch.minimum(extent[:, 0] / crop[0], extent[:, 1] / crop[1])
+    step = (smallest - 0.1).long().clamp_min(1)[:, None]
+    center = center.long()
+    offset = center % step
+    center = (center - offset) // step
+    size = (extent / step).round().long().clamp_min(2)
+    return SearchRegion(center - (size - 1) // 2, size, step[:, 0], offset)
 
 
-def _moved_inside(start: int, length: int, limit: int) -> int:
-    start += max(-start, 0) - max(start + length - limit, 0)
-    overflow = (max(-start, 0) + max(start + length - limit, 0)) // 2
-    return -overflow if overflow > 0 else start
+def _limit(region: SearchRegion, axis: int, frame: Pair) -> Tensor:
+    """Rows or columns of the decimated frame, [O]."""
+    return -((region.offset[:, axis] - frame[axis]) // region.step)
 
 
-def _cut(image: Tensor, region: SearchRegion, replicate: bool) -> Tensor:
-    """Pixels of a region of [C,Hv,Wv]; outside: the nearest pixel, or zero."""
-    if region.step > 1:
-        image = image[:, region.offset[0] :: region.step, region.offset[1] :: region.step]
-    rows = torch.arange(region.top, region.top + region.height, device=image.device)
-    columns = torch.arange(region.left, region.left + region.width, device=image.device)
-    last_row, last_column = image.shape[1] - 1, image.shape[2] - 1
-    patch = image.index_select(1, rows.clamp(0, last_row))
-    patch = patch.index_select(2, columns.clamp(0, last_column)).float()
-    if not replicate:
-        inside_rows = (rows >= 0) & (rows <= last_row)
-        inside_columns = (columns >= 0) & (columns <= last_column)
-        patch = patch * (inside_rows[:, None] & inside_columns)
-    return patch
+def _moved_inside(start: Tensor, length: Tensor, limit: Tensor) -> Tensor:
+    start = start + (-start).clamp_min(0) - (start + length - limit).clamp_min(0)
+    overflow = ((-start).clamp_min(0) + (start + length - limit).clamp_min(0)) // 2
+    return torch.where(overflow > 0, -overflow, start)
 
 
-def _resize(patch: Tensor, size: Pair, mode: str) -> Tensor:
-    if patch.shape[-2:] == size:
-        return patch
-    corners = False if mode == "bilinear" else None
-    return F.interpolate(patch[None], size, mode=mode, align_corners=corners)[0]
+def _taps(position: Tensor, last: int | Tensor) -> _Taps:
+    """Bilinear interpolation at positions [O,n] of an axis up to a `last` pixel, [O,1]."""
+    position = position.clamp_min(0)
+    first = position.long().clamp(max=last)
+    return _Taps(first, (first + 1).clamp(max=last), position - first)
+
+
+def _crop_taps(region: SearchRegion, axis: int, count: int, frame: Pair) -> _Taps:
+    """Which pixels of the frame make the `count` rows or columns of a crop; borders repeat."""
+    length = region.size[:, axis, None]
+    middle = torch.arange(count, device=length.device) + 0.5
+    taps = _taps(length.float() / count * middle - 0.5, length - 1)
+
+    def in_frame(place: Tensor) -> Tensor:
+        last = (_limit(region, axis, frame) - 1)[:, None]
+        place = torch.minimum((region.start[:, axis, None] + place).clamp_min(0), last)
+        return place * region.step[:, None] + region.offset[:, axis, None]
+
+    return _Taps(in_frame(taps.first), in_frame(taps.second), taps.weight)
+
+
+def _nearest(region: SearchRegion, axis: int, count: int, frame: Pair) -> tuple[Tensor, Tensor]:
+    """Which row or column of the frame each of a crop is, [O,count], and whether it lies inside."""
+    length = region.size[:, axis, None]
+    place = (torch.arange(count, device=length.device) * (length.float() / count)).long()
+    place = region.start[:, axis, None] + torch.minimum(place, length - 1)
+    limit = _limit(region, axis, frame)[:, None]
+    inside = (place >= 0) & (place < limit)
+    place = torch.minimum(place.clamp_min(0), limit - 1)
+    return place * region.step[:, None] + region.offset[:, axis, None], inside
+
+
+def _looked_up(image: Tensor, rows: _Taps, columns: _Taps) -> Tensor:
+    """Bilinear pixels [O,C,h,w] of an image [C,Hv,Wv]."""
+    count = (len(image), *rows.first.shape, columns.first.shape[1])
+    lines = [image[:, taps] for taps in (rows.first, rows.second)]  # [C,O,h,Wv], still narrow
+    corners = [
+        [line.gather(3, taps[:, None].expand(count)).float() for line in lines]
+        for taps in (columns.first, columns.second)
+    ]
+    left, right = (torch.lerp(a, b, rows.weight[:, :, None]) for a, b in corners)
+    return torch.lerp(left, right, columns.weight[:, None]).transpose(0, 1)
 
 
 def crop_image(image: Tensor, region: SearchRegion, size: Pair) -> Tensor:
-    """Bilinear crop [3,*size], float, of a frame [3,Hv,Wv]; borders are replicated."""
-    return _resize(_cut(image, region, replicate=True), size, "bilinear")
+    """Bilinear crops [O,3,*size], float, of a frame [3,Hv,Wv]; borders are replicated."""
+    frame = (image.shape[1], image.shape[2])
+    rows, columns = (_crop_taps(region, i, size[i], frame) for i in (0, 1))
+    return _looked_up(image, rows, columns)
 
 
-def crop_mask(mask: Tensor, region: SearchRegion, size: Pair) -> Tensor:
-    """Nearest-neighbor crop [1,*size] of a mask or probability [1,Hv,Wv]; zero outside."""
-    return _resize(_cut(mask, region, replicate=False), size, "nearest")
+def crop_mask(masks: Tensor, region: SearchRegion, size: Pair) -> Tensor:
+    """Nearest-neighbor crops [O,1,*size] of masks or probabilities [O,Hv,Wv]; zero outside."""
+    frame = (masks.shape[1], masks.shape[2])
+    (rows, above), (columns, beside) = (_nearest(region, i, size[i], frame) for i in (0, 1))
+    inside = above[:, :, None] & beside[:, None]
+    return (_picked(masks, rows, columns) * inside)[:, None]
+
+
+def _picked(masks: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Pixels [O,h,w] of [O,Hv,Wv], by row [O,h] and column [O,w]."""
+    own = torch.arange(len(masks), device=masks.device)[:, None]
+    lines = masks[own, rows]
+    return lines.gather(2, columns[:, None].expand(*rows.shape, columns.shape[1]))
 
 
 def crop_first_frame(
-    image: Tensor, mask: Tensor, state: TargetState, scale: Tensor, crop: Pair
+    image: Tensor, masks: Tensor, state: TargetState, scale: Tensor, crop: Pair
 ) -> tuple[Tensor, Tensor]:
-    """Crops of an object's first frame, which the paper's code takes on another path.
+    """Crops of objects' first frame, which the paper's code takes on another path.
 
     A patch of twice the crop's extent around the rounded center is resized first; the crop is
     then cut from it, displaced by whole crop pixels so that it stays inside the frame.
 
-    Shapes: image [3,Hv,Wv], mask [1,Hv,Wv]; result [3,*crop], [1,*crop].
+    Shapes: image [3,Hv,Wv], masks [O,Hv,Wv]; result [O,3,*crop], [O,1,*crop].
     """
-    out, frame = torch.tensor(crop).float(), torch.tensor(image.shape[-2:]).float()
-    extent = scale * out
-    extent = extent / (extent / frame).min().clamp_min(1.0)
-    inner_scale = (extent / out).prod().sqrt()
+    frame, double = (image.shape[1], image.shape[2]), (2 * crop[0], 2 * crop[1])
+    extent = _within_frame(scale, crop, frame)
+    inner_scale = (extent[:, 0] / crop[0] * (extent[:, 1] / crop[1])).sqrt()
     first = state.center - (extent - 1) / 2
     last = state.center + extent / 2 + 1
-    shift = -((-first).clamp_min(0) - (last - frame).clamp_min(0)) / inner_scale
-    double = (2 * crop[0], 2 * crop[1])
-    patch = _unlimited_region(state.center.round(), inner_scale * 2 * out, double)
-    inner = SearchRegion(
-        crop[0] // 2 - int(shift[0]), crop[1] // 2 - int(shift[1]), crop[0], crop[1]
-    )
-    images = _resize(_cut(image, patch, replicate=True), double, "bilinear")
-    masks = _resize(_cut(mask, patch, replicate=False), double, "nearest")
-    return _cut(images, inner, replicate=True), _cut(masks, inner, replicate=True)
+    beyond = torch.stack([(last[:, i] - frame[i]).clamp_min(0) for i in (0, 1)], 1)
+    shift = (-((-first).clamp_min(0) - beyond) / inner_scale[:, None]).long()
+    whole = torch.stack([inner_scale * 2 * side for side in crop], 1)
+    patch = _unlimited_region(state.center.round(), whole, double)
+    start = [crop[i] // 2 - shift[:, i] for i in (0, 1)]
+    rows, columns = (_crop_taps(patch, i, double[i], frame).shifted(start[i]) for i in (0, 1))
+    picked, inside = [], []
+    for i in (0, 1):
+        place, there = _nearest(patch, i, double[i], frame)
+        where = start[i][:, None] + torch.arange(crop[i], device=place.device)
+        where = where.clamp(0, double[i] - 1)
+        picked.append(place.gather(1, where))
+        inside.append(there.gather(1, where))
+    covered = inside[0][:, :, None] & inside[1][:, None]
+    return _looked_up(image, rows, columns), (_picked(masks, *picked) * covered)[:, None]
 
 
 def paste(logits: Tensor, region: SearchRegion, frame: Pair) -> Tensor:
-    """Logits of a crop, [1,H,W], in the whole frame, [Hv,Wv]; `OUTSIDE` elsewhere."""
-    crop = torch.tensor(logits.shape[-2:]).float()
-    extent = torch.tensor([region.height, region.width]).float() * region.step
-    scale = float((extent / crop).prod().sqrt())
-    scaled = F.interpolate(
-        logits[None], scale_factor=(scale, scale), mode="bilinear", align_corners=False
-    )[0, 0]
-    height, width = scaled.shape
-    first = (region.top * region.step, region.left * region.step)
-    center = [f + (int(e) - 1) / 2 for f, e in zip(first, extent, strict=True)]
-    top, left = int(center[0] - 0.5 * height), int(center[1] - 0.5 * width)
-    whole = logits.new_full(frame, OUTSIDE)
-    y0, y1 = max(top, 0), min(top + height, frame[0])
-    x0, x1 = max(left, 0), min(left + width, frame[1])
-    if y1 > y0 and x1 > x0:
-        whole[y0:y1, x0:x1] = scaled[y0 - top : y1 - top, x0 - left : x1 - left]
-    return whole
+    """Logits of crops, [O,H,W], in the whole frame, [O,Hv,Wv]; `OUTSIDE` elsewhere."""
+    crop = (logits.shape[1], logits.shape[2])
+    extent = region.size * region.step[:, None]
+    ratio = [extent[:, i].float() / crop[i] for i in (0, 1)]
+    scale = precise((ratio[0] * ratio[1]).sqrt())
+    taps, inside = [], []
+    for i in (0, 1):
+        length = (crop[i] * scale).long()
+        first = region.start[:, i] * region.step
+        # The middle between two pixels is rounded towards the frame's corner, as in the paper's
+        # code.
+        first = torch.div(2 * first + extent[:, i] - 1 - length, 2, rounding_mode="trunc")
+        place = torch.arange(frame[i], device=logits.device) - first[:, None]
+        inside.append((place >= 0) & (place < length[:, None]))
+        taps.append(_taps((place + 0.5) * (1 / scale).float()[:, None] - 0.5, crop[i] - 1))
+    rows, columns = taps
+    own = torch.arange(len(logits), device=logits.device)[:, None]
+    lines = torch.lerp(logits[own, rows.first], logits[own, rows.second], rows.weight[:, :, None])
+    left, right = (
+        lines.gather(2, taps[:, None].expand(len(logits), *frame))
+        for taps in (columns.first, columns.second)
+    )
+    whole = torch.lerp(left, right, columns.weight[:, None])
+    return torch.where(inside[0][:, :, None] & inside[1][:, None], whole, OUTSIDE)

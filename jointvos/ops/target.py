@@ -1,8 +1,8 @@
-"""Where the target is and how large, from its soft mask; the size of the search region.
+"""Where targets are and how large, from their soft masks; the size of their search regions.
 
-Positions, sizes and scales are float32 on the CPU, (y, x) and (height, width) in video pixels.
-Single precision on purpose: crops are truncated to whole pixels, and the paper's code decides in
-single precision.
+Positions, sizes and scales are float32, (y, x) and (height, width) in video pixels, one row per
+object, on the device where the masks are: nothing here is fetched. Single precision on purpose:
+crops are truncated to whole pixels, and the paper's code decides in single precision.
 """
 
 import math
@@ -16,11 +16,11 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class TargetState:
-    """Place and extent of a target.
+    """Places and extents of targets.
 
     Attributes:
-        center: (y, x), float32 [2].
-        size: (height, width), float32 [2].
+        center: (y, x), float32 [O,2].
+        size: (height, width), float32 [O,2].
     """
 
     center: Tensor
@@ -28,20 +28,20 @@ class TargetState:
 
 
 def state_of_mask(mask: Tensor) -> TargetState:
-    """Tight box of a binary mask [Hv,Wv], as the paper's data sets give it.
+    """Tight box of a binary mask [Hv,Wv], as the paper's data sets give it; O = 1.
 
     Its size is last minus first pixel without the usual one more, its center accordingly. A mask
     one pixel high or wide gets the size 1 there, where the paper's code would fail.
     """
     ys, xs = torch.nonzero(mask, as_tuple=True)
-    first = torch.stack((ys.min(), xs.min())).float().cpu()
-    last = torch.stack((ys.max(), xs.max())).float().cpu()
+    first = torch.stack((ys.min(), xs.min())).float()
+    last = torch.stack((ys.max(), xs.max())).float()
     size = (last - first).clamp_min(1)
-    return TargetState(center=first + (size - 1) / 2, size=size)
+    return TargetState(center=(first + (size - 1) / 2)[None], size=size[None])
 
 
 def marginals(masks: Tensor) -> Tensor:
-    """Sums of masks over each row, then over each column, where the masks are.
+    """Sums of masks over each row, then over each column.
 
     Shapes: [...,Hv,Wv]; result [...,Hv+Wv].
     """
@@ -51,34 +51,40 @@ def marginals(masks: Tensor) -> Tensor:
 def moments(sums: Tensor, frame: Pair) -> Tensor:
     """Sum, center (y, x) and extent (height, width) of soft masks, from their `marginals`.
 
-    The extent is four standard deviations. Shapes: [O,Hv+Wv] of a frame (Hv, Wv); result [O,5]
-    on the CPU.
+    The extent is four standard deviations. Shapes: [O,Hv+Wv] of a frame (Hv, Wv); result [O,5],
+    not finite where a mask is empty.
     """
     values = []
-    # Doubles on the host: not every device has them, and the marginals are short.
-    for marginal in torch.split(sums.cpu().double(), list(frame), dim=1):  # [O,Hv], then [O,Wv]
-        place = torch.arange(marginal.shape[1], dtype=torch.float64)
+    for marginal in torch.split(precise(sums), list(frame), dim=1):  # [O,Hv], then [O,Wv]
+        place = torch.arange(marginal.shape[1], dtype=marginal.dtype, device=marginal.device)
         total = marginal.sum(1)
-        mean = (marginal @ place) / total
+        mean = (marginal * place).sum(1) / total
         variance = (marginal * (place - mean[:, None]).square()).sum(1) / total
         values.append((total, mean, 4 * variance.sqrt()))
     (total, cy, height), (_, cx, width) = values
     return torch.stack((total, cy, cx, height, width), dim=1).float()
 
 
-def updated_state(row: Tensor, previous: TargetState, min_area: float) -> TargetState:
-    """State from a row [5] of `moments`; the previous one if the target is all but gone."""
-    if float(row[0]) < min_area:
-        return previous
-    return TargetState(center=row[1:3].clone(), size=row[3:5].clone())
+def precise(x: Tensor) -> Tensor:
+    """In double precision, where the device has it."""
+    return x if x.device.type == "mps" else x.double()
+
+
+def updated_state(moments: Tensor, previous: TargetState, min_area: float) -> TargetState:
+    """States from `moments` [O,5]; the previous ones of targets that are all but gone."""
+    gone = moments[:, :1] < min_area
+    return TargetState(
+        center=torch.where(gone, previous.center, moments[:, 1:3]),
+        size=torch.where(gone, previous.size, moments[:, 3:5]),
+    )
 
 
 def scale_of_size(size: Tensor, crop: Pair, search_scale: float) -> Tensor:
     """Video pixels per crop pixel so that the search region is `search_scale` times the size.
 
-    Shapes: size [2]; result scalar.
+    Shapes: size [O,2]; result [O].
     """
-    return (size * search_scale).prod().sqrt() / math.sqrt(crop[0] * crop[1])
+    return (size * search_scale).prod(-1).sqrt() / math.sqrt(crop[0] * crop[1])
 
 
 def limited_scale(
@@ -86,8 +92,8 @@ def limited_scale(
 ) -> Tensor:
     """Scale of a size relative to the one of scale 1, kept within limits of the previous scale.
 
-    Shapes: size and base_size [2]; previous and result scalars.
+    Shapes: size and base_size [O,2]; previous and result [O].
     """
-    scale = (size.prod() / base_size.prod()).sqrt()
+    scale = (size.prod(-1) / base_size.prod(-1)).sqrt()
     lowest, highest = limits
     return scale.clamp(lowest * previous, highest * previous)

@@ -28,7 +28,7 @@ from jointvos.paint.followed import Certainty
 from jointvos.paint.guard import Guard
 from jointvos.paint.messages import in_words
 from jointvos.paint.project import LARGEST_ID, Project
-from jointvos.paint.project_file import PaintedObject
+from jointvos.paint.project_file import PaintedObject, shown_name
 from jointvos.paint.transport import pack_labels, unpack_labels
 
 _QUALITY = 92
@@ -133,7 +133,7 @@ class Page:
                 _extend(certainty.setdefault(each.id, []), index, each.certainty)
         return {
             "video": {
-                "name": info.path.name,
+                "name": shown_name(self._frames.source),
                 "width": info.width,
                 "height": info.height,
                 "fps": float(info.frame_rate),

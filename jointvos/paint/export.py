@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jointvos.errors import ConfigError, JointVOSError, MaskError
+from jointvos.files.sequences import title_of
 from jointvos.files.whole_file import shortened
 from jointvos.media import FanOut, read_ahead
 from jointvos.media.reading import CutDetector, FrameFinder, open_source, with_cuts
@@ -76,8 +77,7 @@ class Exporter:
 
     def names(self) -> dict[str, str]:
         """What each output is called if nobody names it."""
-        source = self._source.resolve()
-        stem = source.name if source.is_dir() else source.stem
+        stem = title_of(self._source)
         return {name: shortened(stem, ending) for name, ending in _ENDINGS.items()}
 
     def start(self, files: Mapping[str, str], *, overwrite: bool) -> None:

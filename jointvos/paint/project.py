@@ -10,6 +10,7 @@ import numpy as np
 
 from jointvos.errors import ConfigError, MaskError, OutputError, os_errors_as
 from jointvos.files.lock import alone
+from jointvos.files.sequences import title_of
 from jointvos.files.whole_file import shortened, whole_file
 from jointvos.masks import read_mask, write_mask_png
 from jointvos.media.reading import FrameFinder
@@ -26,10 +27,10 @@ _STEPS: dict[Way, int] = {"forward": 1, "backward": -1}
 class Project:
     """Masks that were painted, what following made of them, and the objects' names.
 
-    In the folder are `project.json`, `masks/NAME.png` for every frame that was painted, with the
-    objects that were painted in it, and `followed/`. The folder `masks` can be given to
-    `SegmentJob` as its masks. Everything is on the disk as soon as a method returns. May be used
-    from several threads.
+    It lies beside the video, or beside the images if a pattern names them. In the folder are
+    `project.json`, `masks/NAME.png` for every frame that was painted, with the objects that were
+    painted in it, and `followed/`. The folder `masks` can be given to `SegmentJob` as its masks.
+    Everything is on the disk as soon as a method returns. May be used from several threads.
 
     Attributes:
         folder: `NAME.jointvos`, beside the video.
@@ -44,14 +45,14 @@ class Project:
 
         Raises:
             ConfigError: It is open already, or belongs to another video.
+            MaskError: A mask that was put there is damaged or has too large IDs.
             OutputError: The folder cannot be made, used or understood.
         """
-        video = frames.info.path
-        name = video.resolve().name if video.is_dir() else video.stem
         self._frames = frames
         self.done: dict[Way, int | None] = {"forward": None, "backward": None}
         self._lock = RLock()
-        self.folder = video.resolve().parent / shortened(name, ".jointvos")
+        source = frames.source
+        self.folder = source.resolve().parent / shortened(title_of(source), ".jointvos")
         self.masks = self.folder / "masks"
         with os_errors_as(OutputError):
             self.masks.mkdir(parents=True, exist_ok=True)
@@ -329,12 +330,15 @@ class Project:
         )
 
     def _read(self) -> None:
-        self._file = ProjectFile.read(self.folder / _FILE, self._frames.info)
+        self._file = ProjectFile.read(self.folder / _FILE, self._frames.source, self._frames.info)
         given = self._file.given
         for mask in sorted(self.masks.glob("*.png")):
             index = self._frames.index(mask.stem)
             if index is not None and index not in given:
-                given[index] = tuple(object_ids(read_mask(mask, self._frames.info)))
+                ids = object_ids(read_mask(mask, self._frames.info))
+                if max(ids, default=0) > LARGEST_ID:
+                    raise MaskError(f"{mask} holds the ID {max(ids)}, expected 1 to {LARGEST_ID}")
+                given[index] = tuple(ids)
         self._add_objects(i for ids in given.values() for i in ids)
         self._write()
 

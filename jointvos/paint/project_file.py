@@ -26,6 +26,11 @@ class PaintedObject:
         return cls(object_id, f"Object {object_id}")
 
 
+def shown_name(source: Path) -> str:
+    """What a page and a project call a video, a folder or a pattern."""
+    return source.resolve().name
+
+
 @dataclass
 class ProjectFile:
     """The content of the file.
@@ -43,14 +48,14 @@ class ProjectFile:
     session: str = ""
 
     @classmethod
-    def read(cls, path: Path, info: VideoInfo) -> "ProjectFile":
+    def read(cls, path: Path, source: Path, info: VideoInfo) -> "ProjectFile":
         """Read the file of a video's project; one that is missing is as good as empty.
 
         Raises:
             ConfigError: It belongs to another video.
             OutputError: It is damaged, or of a version that is not known.
         """
-        content = cls({"name": info.path.name, "width": info.width, "height": info.height})
+        content = cls({"name": shown_name(source), "width": info.width, "height": info.height})
         if not path.exists():
             return content
         try:
@@ -70,7 +75,7 @@ class ProjectFile:
             )
         if video != content.video:
             raise ConfigError(
-                f"{path.parent} belongs to {whose}, not to {info.path}; rename one of the two"
+                f"{path.parent} belongs to {whose}, not to {source}; rename one of the two"
             )
         return content
 

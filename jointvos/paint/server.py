@@ -10,13 +10,13 @@ from types import FrameType
 import uvicorn
 
 from jointvos.errors import ConfigError
-from jointvos.masks import MaskFile, read_prompts
+from jointvos.masks import MaskFile, MaskPrompts, read_prompts
 from jointvos.media.reading import open_finder
 from jointvos.paint.app import Page
 from jointvos.paint.export import Exporter, job_of
 from jointvos.paint.feed import Feed
 from jointvos.paint.follow import Follower
-from jointvos.paint.project import Project
+from jointvos.paint.project import LARGEST_ID, Project
 from jointvos.runs import Outputs, SegmentJob, SessionSpec
 
 HOST = "127.0.0.1"
@@ -44,7 +44,7 @@ class PaintServer:
         """Open the video and its project and take a port.
 
         Args:
-            source: A video file or a folder of images.
+            source: A video file, or a folder or a pattern of images.
             spec: Which model follows, and how.
             masks: "FILE" for the first frame or "FRAME=FILE", to begin with.
             first_mask: Where the first mask goes when the user is done.
@@ -64,8 +64,9 @@ class PaintServer:
         with ExitStack() as stack:
             self._frames = open_finder(source)
             stack.callback(self._frames.close)
+            given = self._read(masks)
             self.project = stack.enter_context(Project(self._frames))
-            self._take(masks)
+            self._take(given)
             self._socket = stack.enter_context(_bound(port))
             self._feed = Feed()
             self._follower = Follower(self._frames, self.project, spec, self._feed.say)
@@ -117,22 +118,34 @@ class PaintServer:
         self._server.should_exit = True
         return self.command
 
-    def _take(self, masks: Sequence[str]) -> None:
-        """Put masks from files into the project."""
+    def _read(self, masks: Sequence[str]) -> MaskPrompts | None:
+        """The masks in files, before there is a project."""
         if not masks:
-            return
+            return None
         prompts = read_prompts(masks, self._frames.info)
+        if (largest := max(prompts.ids)) > LARGEST_ID:
+            raise ConfigError(
+                f"the masks hold the ID {largest}; pages have IDs up to {LARGEST_ID}",
+                hint="renumber it, or use jointvos segment, which takes larger ones",
+            )
         for prompt in prompts.all:
-            index = 0 if prompt.place is None else prompt.place.frame
-            if index is None:
+            if prompt.place is not None and prompt.place.frame is None:
                 raise ConfigError(f"{prompt}: expected a frame number, such as 120=mask.png")
+        return prompts
+
+    def _take(self, prompts: MaskPrompts | None) -> None:
+        """Put masks into the project."""
+        for prompt in prompts.all if prompts is not None else ():
+            index = 0 if prompt.place is None else prompt.place.frame
+            assert index is not None
             if self.project.given(index) is not None:
                 raise ConfigError(
                     f"{self.project.folder} already has a mask for frame {index}",
                     hint="leave out `masks`",
                 )
             self.project.paint(index, prompt.labels, prompt.ids)
-        self.project.rename(prompts.names)
+        if prompts is not None:
+            self.project.rename(prompts.names)
 
 
 class _Server(uvicorn.Server):

@@ -86,12 +86,26 @@ class Finished:
         objects: How many were followed.
         seconds: How long it took, without loading the model.
         outputs: What was written.
+        reading_s: Seconds of these in which the next frame was waited for.
+        writing_s: Seconds in which outputs were waited for.
     """
 
     frames: int
     objects: int
     seconds: float
     outputs: tuple[Path, ...]
+    reading_s: float
+    writing_s: float
+
+    @property
+    def bound_by(self) -> str:
+        """What took longest: "reading", "tracking" or "writing"."""
+        took = {
+            "reading": self.reading_s,
+            "tracking": self.seconds - self.reading_s - self.writing_s,
+            "writing": self.writing_s,
+        }
+        return max(took, key=took.__getitem__)
 
 
 Event: TypeAlias = Opened | Notice | Progress | SegmentedFrame | ObjectLost | Finished

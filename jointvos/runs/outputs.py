@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, permutations
 from pathlib import Path
@@ -13,6 +13,7 @@ from jointvos.errors import ConfigError, OutputError
 from jointvos.files.staged import TwoPhaseSink
 from jointvos.masks import (
     Background,
+    Legend,
     as_gray,
     cut_out,
     draw_overlay,
@@ -87,6 +88,8 @@ class Outputs:
         crf: Quality of the overlay, lower is better.
         max_width: Most columns of overlay and color masks, which are scaled down to it; 480 by
             default for .gif and .webp.
+        legend: Whether names of objects stand in a corner of the overlay, beside their colors; None
+            for where they have names. Objects without a name are called "object ID".
         overwrite: Whether outputs may replace files that exist.
     """
 
@@ -110,12 +113,13 @@ class Outputs:
     encoder: str | None = None
     crf: int | None = None
     max_width: int | None = None
+    legend: bool | None = None
     overwrite: bool = False
 
     def paths(self) -> dict[str, Path]:
         """What is written where, by the name of the field."""
-        named = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: Path(named[name]) for name in PATHS if named[name] is not None}
+        named = ((name, getattr(self, name)) for name in PATHS)
+        return {name: Path(path) for name, path in named if path is not None}
 
     def files(self) -> list[Path]:
         """The files and folders among the paths: all but stdout."""
@@ -172,6 +176,8 @@ class Outputs:
             raise ConfigError("`alpha_format` is for a folder", hint="use it with `alpha=DIR`")
         if self.max_width is not None and self.overlay is None and self.mask_video is None:
             raise ConfigError("`max_width` is for `overlay` and `mask_video`; name one of them")
+        if self.legend and (self.overlay is None or self.background is not None):
+            raise ConfigError("`legend` requires `overlay` without `background`")
         if self.max_width is not None and self.max_width < NARROWEST:
             raise ConfigError(f"`max_width` is {self.max_width}, expected at least {NARROWEST}")
         if self.matte_edges not in get_args(Edges):
@@ -203,7 +209,9 @@ class Outputs:
         """Refuse names that are the same once they have the IDs of objects in them."""
         paths = [path for path in self.written(ids) if path != STDOUT]
         places = [_real(path) for path in paths]
-        if twice := [path for path in paths if places.count(_real(path)) > 1]:
+        if twice := [
+            path for path, place in zip(paths, places, strict=True) if places.count(place) > 1
+        ]:
             raise ConfigError(f"two outputs would be written to {twice[0]}; give each its own name")
 
     def _check_destinations(self, source: Path) -> None:
@@ -276,7 +284,7 @@ class Outputs:
         if path := paths.get("png"):
             yield PngSequenceSink(path, overwrite=overwrite, source=source, wide=wide)
         if path := paths.get("overlay"):
-            yield self._overlay(info, path)
+            yield self._overlay(info, path, self._legend(info, ids, names))
         if path := paths.get("mask_video"):
             if path == STDOUT:
                 yield self._stream(info, "gray16" if wide else "gray")
@@ -311,13 +319,22 @@ class Outputs:
             categories = {i: names.get(i, "object") for i in ids}
             yield kind(path, info, overwrite=overwrite, categories=categories)
 
-    def _overlay(self, info: VideoInfo, path: Path) -> TwoPhaseSink:
+    def _legend(
+        self, info: VideoInfo, ids: Sequence[int], names: Mapping[int, str]
+    ) -> Legend | None:
+        if self.background is not None or not (names if self.legend is None else self.legend):
+            return None
+        return Legend({each: names.get(each, "") for each in ids}, info.hdr)
+
+    def _overlay(self, info: VideoInfo, path: Path, legend: Legend | None) -> TwoPhaseSink:
         behind = None
         if self.background is not None:
             behind = read_background(self.background)
         if path == STDOUT:
-            return self._stream(info, "rgb", behind)
-        sink = OverlaySink if behind is None else partial(CompositeSink, background=behind)
+            return self._stream(info, "rgb", behind, legend=legend)
+        sink: Callable[..., TwoPhaseSink] = partial(OverlaySink, legend=legend)
+        if behind is not None:
+            sink = partial(CompositeSink, background=behind)
         return sink(
             path,
             info,
@@ -372,15 +389,19 @@ class Outputs:
         kind: Kind,
         behind: Background | None = None,
         image: Callable[[Frame, FrameResult], Pixels] | None = None,
+        legend: Legend | None = None,
     ) -> TwoPhaseSink:
         def usual(frame: Frame, result: FrameResult) -> Pixels:
             if kind in ("gray", "gray16"):
                 return as_gray(result.labels, kind == "gray16", STDOUT)
             if kind == "rgba":
                 return cut_out(frame.image, foreground(result))
-            if behind is None:
-                return draw_overlay(frame.image, result.labels)
-            return draw_composite(frame, result, behind)
+            if behind is not None:
+                return draw_composite(frame, result, behind)
+            drawn = draw_overlay(frame.image, result.labels)
+            if legend is not None:
+                legend.draw(drawn, result.labels)
+            return drawn
 
         sound = self.audio == "copy" and kind in ("rgb", "rgba")
         format = self.stream or "nut"

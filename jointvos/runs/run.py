@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from jointvos.config import to_dict
 from jointvos.errors import OutputError
@@ -35,6 +35,7 @@ from jointvos.wording import plural
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter
 
+Item = TypeVar("Item")
 Result: TypeAlias = tuple[Frame, FrameResult]
 
 
@@ -84,6 +85,7 @@ class SegmentRun(Iterator[Event]):
         self.frames = self.kept = 0
         self._complete = False
         self._out: FanOut | None = None
+        self._reading, self._writing = _Waiting(), _Waiting()
         self._notices: list[Notice] = []
         self._events = self._run()
 
@@ -140,12 +142,15 @@ class SegmentRun(Iterator[Event]):
             with self._workplace(prompts, sinks, model) as folder:
                 yield from self._told()
                 yield from self._segment(frames, prompts, sinks, model, folder)
-                self._complete = True
-                # What a killed run would go on from is taken away behind it, so that whoever
-                # records the event can do so before.
                 seconds = time.perf_counter() - begin
                 outputs = tuple(job.outputs.written(prompts.ids))
-                yield Finished(self.frames, len(prompts.ids), seconds, outputs)
+                # What a killed run would go on from is taken away behind it, so that whoever
+                # records the event can do so before; one who ends the run here does it later.
+                yield Finished(
+                    *(self.frames, len(prompts.ids), seconds, outputs),
+                    *(self._reading.seconds, self._writing.seconds),
+                )
+                self._complete = True
 
     def _load(self) -> Generator[Event, None, LoadedModel]:
         compiled = self.job.session.compiled and self._model is None
@@ -230,7 +235,7 @@ class SegmentRun(Iterator[Event]):
             closing(read_ahead(source, stop=frames.stop)) as ahead,
             self._keeping(out),
         ):
-            results: Iterable[Result | Progress] = passes.results(ahead)
+            results: Iterable[Result | Progress] = passes.results(self._reading.waits(ahead))
             if job.profile is not None:
                 results = traced(results, job.profile)
             total, visible = frames.info.frame_count, set[int]()
@@ -246,7 +251,8 @@ class SegmentRun(Iterator[Event]):
                         yield Progress("forward", 0, total)
                     yield from self._begin(frame, prompts)
                 if out is not None:
-                    out.write(frame, result)
+                    with self._writing:
+                        out.write(frame, result)
                 self.frames += 1
                 yield SegmentedFrame(frame, result)
                 now = {state.id for state in result.objects if state.area}
@@ -303,6 +309,35 @@ class SegmentRun(Iterator[Event]):
                 yield from self._told()
             if item is None:
                 return
+            yield item
+
+
+class _Waiting:
+    """Adds up the time that blocks take, or a source takes for its items.
+
+    Attributes:
+        seconds: So far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._begin = 0.0
+
+    def __enter__(self) -> None:
+        self._begin = time.perf_counter()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.seconds += time.perf_counter() - self._begin
+
+    def waits(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Pass items on."""
+        source = iter(items)
+        while True:
+            with self:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    return
             yield item
 
 

@@ -125,7 +125,7 @@ class LoadedModel:
         preset: Name of the inference preset that `config` began with.
         config: How it runs a video.
         device: Where.
-        dtype: Autocast's type; None is fp32 throughout.
+        dtype: Type of most weights; None is fp32 throughout.
         compile_s: Seconds that compiling took; 0 if nothing was to be compiled.
     """
 
@@ -147,7 +147,7 @@ class LoadedModel:
         self._configure()
         self.compile_s = 0.0
         first = self.session()
-        self.device, self.dtype = first.device, first.dtype
+        self.net, self.device, self.dtype = first.net, first.device, first.dtype
         if spec.compiled:
             from jointvos.inference.compiled import compile_session
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-WARM_UP, TRACED = 2, 20
-"""Frames that pass before, and frames that are recorded: traces are large."""
+WARM_UP, TRACED = 2, 6
+"""Frames that pass before, and frames that are recorded: a trace should fit into a mail."""
 
 
 def check_trace(path: Path, overwrite: bool) -> None:
@@ -49,6 +49,7 @@ def traced(items: Iterable[Item], path: Path) -> Iterator[Item]:
     with profile(
         activities=activities,
         schedule=plan,
+        acc_events=True,  # there is a single cycle; torch warns of what happens after one
         on_trace_ready=lambda done: _write(done, path),
         experimental_config=_ExperimentalConfig(profile_all_threads=True),
     ) as recording:

@@ -36,7 +36,7 @@ def test_json_lines_hold_lists_and_numbers(tmp_path):
         {"video": "b.mp4", "box": [[1, 2, 3, 4], "5,6,7,8"]},
     ]
     text = "\n\n".join(map(json.dumps, lines))
-    rows = read_rows(write(tmp_path / "clips.jsonl", text))
+    rows = list(read_rows(write(tmp_path / "clips.jsonl", text)))
     assert [row.values for row in rows] == [
         {"video": "a.mp4", "mask": ("a.png",), "objects": "1,3", "end": "40"},
         {"video": "a.mp4", "box": ("1,2,3,4",), "out": "part/a2"},
@@ -78,16 +78,16 @@ def test_in_a_folder_masks_stand_beside_videos(tmp_path):
 )
 def test_what_is_wrong_with_a_list_is_said_with_its_line(tmp_path, name, text, says):
     with pytest.raises(ConfigError) as raised:
-        read_rows(write(tmp_path / name, text))
+        list(read_rows(write(tmp_path / name, text)))
     assert says in str(raised.value)
     assert str(tmp_path / name) in str(raised.value)
 
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
-        read_rows(tmp_path / "none.csv")
+        list(read_rows(tmp_path / "none.csv"))
     (tmp_path / "bytes.csv").write_bytes(b"video\n\xff\xfe\n")
     with pytest.raises(ConfigError, match="is not UTF-8"):
-        read_rows(tmp_path / "bytes.csv")
+        list(read_rows(tmp_path / "bytes.csv"))
     with pytest.raises(ConfigError, match="holds no video"):
-        read_rows(tmp_path)
+        list(read_rows(tmp_path))

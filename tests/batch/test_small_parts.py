@@ -1,10 +1,16 @@
+import sys
+
 import numpy as np
 import pytest
 
+from jointvos.batch.cluster import RayEngine
 from jointvos.batch.places import choose_places, threads_of
 from jointvos.batch.summary import Summary
 from jointvos.errors import ConfigError, DeviceUnavailable
-from jointvos.types import FrameResult, ObjectState
+from jointvos.runs import SessionSpec
+from jointvos.types import Frame, FrameResult, ObjectState
+
+FRAME = Frame(0, 0, 0.0, np.zeros((1, 1, 3), np.uint8), "00000")
 
 
 def result(**areas: int) -> FrameResult:
@@ -16,7 +22,7 @@ def test_a_summary_stays_small_and_counts_what_was_lost():
     summary = Summary()
     for number in range(5000):
         late = {"o7": number} if number >= 2000 else {}
-        summary.add(result(o3=0 if number % 10 == 0 else 5, **late))
+        summary.add(FRAME, result(o3=0 if number % 10 == 0 else 5, **late))
     third, seventh = summary.objects()
     assert (third.id, third.lost, seventh.id, seventh.lost) == (3, 500, 7, 0)
     assert len(third.areas) == len(seventh.areas) <= 120
@@ -66,3 +72,34 @@ def test_cores_are_shared_out_unless_the_environment_says_so(monkeypatch):
     assert threads_of(10 * one) == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert threads_of(1) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "says"),
+    [
+        pytest.param({"jobs": 0}, "`jobs` is 0", id="no worker"),
+        pytest.param({"cpus_per_job": 0}, "`cpus_per_job` is 0", id="no core"),
+        pytest.param({"retry": -1}, "`retry` is -1", id="retry"),
+    ],
+)
+def test_what_ray_cannot_do_is_refused(engine, says):
+    with pytest.raises(ConfigError, match=says):
+        RayEngine(**engine)
+
+
+def test_what_to_install_is_said_where_ray_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"run pip install 'jointvos\[cluster\]'"):
+        RayEngine().places(SessionSpec(device="cpu"))
+
+
+@pytest.mark.parametrize("address", ["here", "ray://here:10001", "here:", "127.0.0.1:1", "a:99999"])
+def test_an_address_without_a_cluster_is_refused_at_once(monkeypatch, address):
+    monkeypatch.setattr("jointvos.batch.cluster._import_ray", lambda: None)
+    with pytest.raises(ConfigError, match=r"expected auto or HOST:PORT|no Ray cluster answers"):
+        RayEngine(address).places(SessionSpec(device="cpu"))
+
+
+def test_ray_chooses_the_gpu():
+    with pytest.raises(ConfigError, match="pass `device='cuda'`"):
+        RayEngine().places(SessionSpec(device="cuda:1"))

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from jointvos.batch import read_rows
-from jointvos.batch.tasks import Task, make_tasks
+from jointvos.batch.plan import Plan
+from jointvos.batch.tasks import Task
 from jointvos.errors import ConfigError
 from jointvos.runs import Outputs, SegmentJob, SessionSpec
 
@@ -14,7 +15,7 @@ OUT = Path("out")
 def tasks(tmp_path: Path, *rows: dict[str, object], **template: object) -> list[Task]:
     path = tmp_path / "clips.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    return make_tasks(read_rows(path), SegmentJob("", **template), OUT)
+    return list(Plan(read_rows(path), SegmentJob("", **template), OUT))
 
 
 def test_without_outputs_there_are_an_overlay_and_masks(tmp_path):
@@ -47,6 +48,17 @@ def test_a_row_adds_to_what_holds_for_all_and_overrides_it(tmp_path):
     expected = {"png": OUT / "ids", "stats": OUT / "x/b.csv", "coco": OUT / "b.json"}
     assert b.job.outputs.paths() == expected
     assert b.job.outputs.overwrite
+
+
+def test_the_mask_of_a_box_is_saved_beside_the_outputs(tmp_path):
+    boxed, masked = tasks(
+        tmp_path, {"video": "a.mp4", "box": "1,2,3,4", "out": "x/a"}, {"video": "b.mp4"}
+    )
+    assert boxed.first_mask == (OUT / "x/a_first_mask.png",)
+    assert boxed.files == [*boxed.job.outputs.files(), *boxed.first_mask]
+    assert boxed.written([1]) == boxed.files
+    assert masked.first_mask == ()
+    assert masked.files == masked.job.outputs.files()
 
 
 def test_masks_keep_their_frame_and_id(tmp_path):
@@ -92,6 +104,12 @@ def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
             Outputs(),
             "line 1 would write {tmp}, and {list}, line 1 reads {tmp}/a.mp4",
             id="in place of an input",
+        ),
+        pytest.param(
+            [{"video": "a.mp4", "point": "1,2"}, {"video": "c.mp4", "png": "a_first_mask.png"}],
+            Outputs(),
+            "line 1 and {list}, line 2 would both write",
+            id="in place of a first mask",
         ),
         pytest.param(
             [{"video": "a.mp4"}],

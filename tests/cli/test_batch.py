@@ -4,22 +4,26 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from command import Ended, Run
+from command import SMALL, Ended, Run
 
 from jointvos.masks import write_mask_png
 
 CLIPS = ("a", "b", "c")
 FRAMES = 24
 MADE = {f"{name}{ending}" for name in CLIPS for ending in ("_masks", "_overlay.mp4")}
+OF_THE_BATCH = {"batch.jsonl", ".batch.lock", ".thumbnails", "report.html", "report.json"}
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +73,18 @@ def statuses(folder: Path) -> dict[str, object]:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Of all outputs, and whatever else there is but the record and its lock."""
+    """Of all outputs, and whatever else there is but what belongs to the batch itself."""
     files = (path for path in (folder / "out").rglob("*") if path.is_file())
+    named = {str(path.relative_to(folder / "out")): path for path in files}
     return {
-        str(path.relative_to(folder / "out")): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.name not in ("batch.jsonl", ".batch.lock")
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in named.items()
+        if name.split("/")[0] not in OF_THE_BATCH
     }
 
 
 def entries(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "out").iterdir()} - {"batch.jsonl", ".batch.lock"}
+    return {path.name for path in (folder / "out").iterdir()} - OF_THE_BATCH
 
 
 def workers_of(run: Run) -> list[int]:
@@ -282,7 +287,7 @@ def test_only_one_batch_at_a_time_writes_to_a_folder(inputs):
     assert run.end().returncode == 0
 
 
-def test_a_list_from_stdin_says_for_each_video_what_differs(inputs):
+def test_a_list_from_stdin_says_for_each_video_what_differs(inputs, jointvos):
     rows = [
         {"video": "clips/a.mp4", "mask": "clips/a.png", "out": "part/x", "end": 5},
         {"video": "clips/b.mp4", "box": [20, 30, 30, 30], "end": 9, "stats": "b.jsonl"},
@@ -295,16 +300,53 @@ def test_a_list_from_stdin_says_for_each_video_what_differs(inputs):
     ).end()
     assert run.returncode == 0, run.stderr
     made = {str(path.parent.relative_to(inputs / "out")) for path in inputs.glob("out/**/*.png")}
-    assert made == {"masks/part/x", "masks/b"}
+    assert made == {".", "masks/part/x", "masks/b"}
+    saved = (inputs / "out/b_first_mask.png").read_bytes()
     names = [path.name for path in sorted(inputs.glob("out/masks/part/x/*"))]
     assert names == ["00002.png", "00003.png", "00004.png"]
     lines = (inputs / "out/b.jsonl").read_text().splitlines()
     frames = [json.loads(line)["frame"] for line in lines]
     assert frames == list(range(2, 9))
-    assert entries(inputs) == {"masks", "b.jsonl"}
+    assert entries(inputs) == {"masks", "b.jsonl", "b_first_mask.png"}
     assert [line["outputs"] for line in record(inputs)] == [
-        *(["masks/b", "b.jsonl"], ["masks/part/x"])
+        *(["masks/b", "b.jsonl", "b_first_mask.png"], ["masks/part/x"])
     ]
+    alone = jointvos(
+        *("segment", "clips/b.mp4", "--box", "20,30,30,30", "--start", "2", "--end", "9"),
+        *("--weights", "tiny.safetensors", "--device", "cpu"),
+    )
+    assert alone.returncode == 0, alone.stderr
+    assert (inputs / "b_first_mask.png").read_bytes() == saved
+
+
+def test_a_first_mask_that_others_have_saved_is_not_replaced(inputs):
+    (inputs / "out").mkdir()
+    (inputs / "out/a_first_mask.png").write_text("mine")
+    rows = [{"video": "clips/a.mp4", "box": [20, 30, 30, 30], "end": 4}]
+    (inputs / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    arguments = ["batch", "list.jsonl", "-o", "out", "--weights", "tiny.safetensors"]
+    refused = Run(inputs, *arguments, "--device", "cpu").end()
+    assert refused.returncode == 9
+    assert "a_first_mask.png already exists" in refused.stderr
+    assert entries(inputs) == {"a_first_mask.png"}
+    assert Run(inputs, *arguments, "--device", "cpu", "-f").end().returncode == 0
+    assert entries(inputs) == {"a_first_mask.png", "a_masks", "a_overlay.mp4"}
+    again = Run(inputs, *arguments, "--device", "cpu", "--direction", "both").end()
+    assert again.returncode == 0, again.stderr
+
+
+def test_the_report_shows_what_became_of_every_video(inputs):
+    write_mask_png(inputs / "clips/b.png", np.ones((10, 10), np.uint8))
+    run = batch(inputs, "--end", "5")
+    assert run.returncode == 9
+    assert "the report is out/report.html" in run.stderr
+    page = (inputs / "out/report.html").read_text()
+    data = json.loads((inputs / "out/report.json").read_text())
+    assert [(video["name"], video["status"]) for video in data["videos"]] == [
+        *(("a", "done"), ("b", "failed"), ("c", "done"))
+    ]
+    assert page.count('src="data:image/jpeg;base64,') == 2
+    assert "b.png is 10x10" in page
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
@@ -320,6 +362,18 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
     assert not (inputs / "out").exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_a_process_that_dies_while_it_checks_stops_nothing(inputs):
+    run = start(inputs, "--end", "4")
+    wait_until(run, lambda: workers_of(run))
+    for pid in workers_of(run):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    ended = run.end()
+    assert ended.returncode == 0, ended.stderr
+    assert entries(inputs) == MADE
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -327,6 +381,8 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
         pytest.param(["--model", "none"], 5, "no model 'none'", id="no model"),
         pytest.param(["--jobs", "0"], 2, "--jobs is 0", id="no worker"),
         pytest.param(["--gpus", "1"], 2, "cannot be combined", id="gpu on cpu"),
+        pytest.param(["--address", "auto"], 2, "--address requires --engine ray", id="no ray"),
+        pytest.param(["--engine", "ray", "--gpus", "1"], 2, "--gpus is for", id="gpus on ray"),
         pytest.param(["--precision", "fp16"], 2, "fp16 needs a GPU", id="unfit for the model"),
     ],
 )
@@ -366,3 +422,129 @@ def test_killed_twenty_times_at_any_moment(inputs, expected, whom):
         assert contents(inputs) == expected
         assert entries(inputs) == MADE
         assert set(statuses(inputs).values()) == {"done"}
+
+
+@pytest.fixture
+def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory):
+    """Starts a batch on a Ray cluster of its own, in processes that are as small as the others."""
+    site = tmp_path_factory.mktemp("site")
+    small = f"from jointvos import config\nconfig.INFERENCE['small'] = config.{SMALL!r}\n"
+    (site / "sitecustomize.py").write_text(small)
+    paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    command = [sys.executable, "-m", "jointvos", "batch", "clips", "--out", "out"]
+    options = ["--weights", "tiny.safetensors", "--device", "cpu", "--engine", "ray", "--jobs", "2"]
+    started = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                [*command, *options, *arguments],
+                cwd=inputs,
+                env={
+                    **environment,
+                    "PYTHONPATH": os.pathsep.join(paths),
+                    "RAY_worker_niceness": "0",  # else everything else on the machine comes first
+                },
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def ray_workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Processes of Ray in which a batch segments."""
+    found = []
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        pid = int(command.parent.name)
+        with suppress(OSError):
+            if not command.read_bytes().startswith(b"ray::_do"):
+                continue
+            above = [pid]
+            while above and above[0] != process.pid:
+                above = parents(above[0])
+            found += [pid] if above else []
+    return found
+
+
+def without_times(lines: list[dict[str, object]]) -> dict[object, dict[str, object]]:
+    dropped = ("seconds", "ended")
+    return {
+        line["name"]: {key: value for key, value in line.items() if key not in dropped}
+        for line in lines
+    }
+
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_ray
+def test_on_ray_videos_come_out_as_on_one_machine(inputs, expected, ray_batch):
+    video, mask = inputs / "clips/a.mp4", inputs / "clips/b.png"
+    good_video, good_mask = video.read_bytes(), mask.read_bytes()
+    video.write_bytes(good_video[: len(good_video) // 2])
+    write_mask_png(mask, np.ones((10, 10), np.uint8))
+    local = batch(inputs, "--jobs", "2")
+    recorded = record(inputs)
+    shutil.rmtree(inputs / "out")
+    run = ray_batch("--json")
+    said, noted = run.communicate(timeout=400)
+    assert run.returncode == local.returncode == 9, noted
+    assert without_times(record(inputs)) == without_times(recorded)
+    assert [json.loads(line) for line in said.splitlines()] == record(inputs)
+    assert noted.splitlines()[-1] == local.stderr.splitlines()[-1]
+    video.write_bytes(good_video)
+    mask.write_bytes(good_mask)
+    mended = ray_batch()
+    said, noted = mended.communicate(timeout=400)
+    assert (mended.returncode, said) == (0, ""), noted
+    assert contents(inputs) == expected
+    assert entries(inputs) == MADE
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_ray
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_on_ray_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected, ray_batch):
+    run = ray_batch("--checkpoint-every", "2")
+    deadline = time.monotonic() + 400
+    while run.poll() is None and not any(checkpointed(inputs)):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    for pid in ray_workers_of(run):
+        os.kill(pid, signal.SIGKILL)
+    _, noted = run.communicate(timeout=400)
+    assert run.returncode == 0, noted
+    assert contents(inputs) == expected
+    assert entries(inputs) == MADE
+    assert {line["attempts"] for line in record(inputs)} == {1, 2}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_ray
+def test_on_ray_a_stopped_batch_keeps_everything(inputs, expected, ray_batch):
+    run = ray_batch("--checkpoint-every", "2")
+    deadline = time.monotonic() + 400
+    while run.poll() is None and not any(checkpointed(inputs)):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    run.send_signal(signal.SIGINT)
+    _, noted = run.communicate(timeout=400)
+    assert run.returncode == 130, noted
+    assert "the same command continues" in noted
+    assert any(checkpointed(inputs))
+    again = ray_batch("--checkpoint-every", "2")
+    _, noted = again.communicate(timeout=400)
+    assert again.returncode == 0, noted
+    assert contents(inputs) == expected
+    assert entries(inputs) == MADE

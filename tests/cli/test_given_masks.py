@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from command import SMALL
@@ -13,7 +14,7 @@ from jointvos.cli.app import app
 from jointvos.cli.flags import in_flags
 from jointvos.config import INFERENCE
 from jointvos.errors import ConfigError, MaskError, OutputExists
-from jointvos.masks import write_mask_png
+from jointvos.masks import DISPLAY_COLORS, write_mask_png
 
 FRAMES = 4
 ONE = np.zeros((96, 128), dtype=np.uint8)
@@ -206,6 +207,37 @@ def test_what_is_written_as_coco_is_read_as_masks(segment, layout):
     assert np.array_equal(np.asarray(Image.open("ids/00000.png")), ONE + TWO)
 
 
+def lists(path: str, *ids: int) -> list[bool]:
+    """Whether the first image has squares in the colors of objects: a legend."""
+    if Path(path).suffix in (".gif", ".webp"):
+        with Image.open(path) as animation:
+            image = np.asarray(animation.convert("RGB"))
+    else:
+        with av.open(path) as video:
+            image = next(video.decode(video=0)).to_ndarray(format="rgb24")
+    like = (np.abs(image.astype(int) - DISPLAY_COLORS[i]).max(axis=-1) < 24 for i in ids)
+    return [bool(cv2.erode(each.astype(np.uint8), np.ones((6, 6))).any()) for each in like]
+
+
+@pytest.mark.parametrize("output", ["o.mkv", "o.gif", "o.webp"])
+def test_the_overlay_names_objects_that_have_names(segment, output):
+    shapes = [polygon("7", 20, 60, 30, 30), polygon("box", 80, 60, 30, 20)]
+    size = {"imageWidth": 128, "imageHeight": 96}
+    Path("labels.json").write_text(json.dumps({"shapes": shapes, **size}))
+    lossless = ["--encoder", "ffv1"] if output == "o.mkv" else []
+    for no_legend, listed in ([], True), (["--no-legend"], False):
+        result = segment("--mask", "labels.json", "-o", output, "-f", *lossless, *no_legend)
+        assert result.exit_code == 0, result.exception
+        assert lists(output, 7, 8) == [listed, listed]
+
+
+def test_a_legend_can_be_had_without_names(segment):
+    for legend, listed in ([], False), (["--legend"], True):
+        result = segment("--mask", "both.png", "-o", "o.mkv", "--encoder", "ffv1", "-f", *legend)
+        assert result.exit_code == 0, result.exception
+        assert lists("o.mkv", 1, 2) == [listed, listed]
+
+
 def test_names_follow_the_ids_that_are_chosen_and_renamed(segment):
     for name, mask in (("box", ONE == 1), ("ball", TWO == 2)):
         Path("objects").mkdir(exist_ok=True)
@@ -233,6 +265,12 @@ def test_names_follow_the_ids_that_are_chosen_and_renamed(segment):
             ConfigError,
             "requires --coco",
             id="coco",
+        ),
+        pytest.param(
+            ["--mask", "first.png", "--legend", "-o", "o.mp4", "--background", "blur"],
+            ConfigError,
+            "--legend requires --overlay without --background",
+            id="legend",
         ),
     ],
 )

@@ -59,6 +59,14 @@ def images_in(folder: str) -> list[np.ndarray]:
     return [np.asarray(Image.open(path)) for path in sorted(Path(folder).iterdir())]
 
 
+@pytest.mark.parametrize(
+    ("reading_s", "writing_s", "bound"),
+    [(1.0, 1.0, "tracking"), (5.0, 4.0, "reading"), (0.0, 6.0, "writing")],
+)
+def test_what_limits_a_run_took_longest(reading_s, writing_s, bound):
+    assert Finished(9, 1, 10.0, (), reading_s, writing_s).bound_by == bound
+
+
 def test_everything_that_happens_is_yielded_in_its_order(job):
     outputs = Outputs(png="ids", stats="stats.csv", overlay="video.mp4")
     events = list(segment_video(job(outputs=outputs)))
@@ -67,6 +75,7 @@ def test_everything_that_happens_is_yielded_in_its_order(job):
     assert (opened.info.width, opened.info.height, opened.masks.ids) == (128, 96, (1,))
     assert isinstance(finished, Finished)
     assert (finished.frames, finished.objects) == (FRAMES, 1)
+    assert 0 < finished.reading_s + finished.writing_s < finished.seconds
     assert set(finished.outputs) == {Path("ids"), Path("stats.csv"), Path("video.mp4")}
     assert all(path.exists() for path in finished.outputs)
     frames = [event for event in events if isinstance(event, SegmentedFrame)]

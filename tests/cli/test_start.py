@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -93,7 +94,20 @@ def test_a_video_in_place_of_a_command_names_segment(jointvos):
             ["clip.mp4", "--mask", "first.png", "b.png"],
             "unexpected b.png; if it is a mask, write --mask b.png",
         ),
-        (["a.png", "b.png", "c.png"], "expected one INPUT, got 2 more (b.png ...)"),
+        (["a.mp4", "b.png", "c.jpg"], "expected one INPUT, got 2 more (b.png ...)"),
+        (
+            ["frames/1.png", "frames/2.png", "frames/3.png", "--mask", "first.png"],
+            "expected one INPUT, got 3 images; the shell expanded the pattern: quote it, "
+            "'frames/*.png', or give the folder, frames",
+        ),
+        (
+            ["a/1.exr", "b/1.exr", "c/1.exr"],
+            "expected one INPUT, got 3 images; the shell expanded the pattern: quote it\n",
+        ),
+        (
+            ["my clips/a.mp4", "my clips/b.mp4", "--mask", "first.png"],
+            "got 2 files; for all of them: jointvos batch 'my clips' --out results",
+        ),
     ],
 )
 def test_what_is_missing_or_too_much_is_told_with_what_is_meant(jointvos, arguments, says):
@@ -101,6 +115,27 @@ def test_what_is_missing_or_too_much_is_told_with_what_is_meant(jointvos, argume
     assert (run.returncode, run.stdout) == (2, "")
     assert says in run.stderr
     assert len(run.stderr.splitlines()) == 4  # the usage, where help is, and one line
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (
+            ["paint", "f/1.jpg", "f/2.jpg", "f/3.jpg"],
+            "one VIDEO, got 3 images; .* the folder, f",
+        ),
+        (["check-mask", "1.jpg", "2.jpg", "3.jpg"], r"one INPUT, got 3 images; .* the folder, \."),
+        (["check-mask", "clip.mp4", "first.png", "b.png"], "unexpected b.png"),
+        (
+            ["batch", "a.mp4", "b.mp4", "-o", "out"],
+            r"LIST, got 2 files; .*: jointvos batch \. ",
+        ),
+    ],
+)
+def test_a_pattern_that_the_shell_has_expanded_is_told_in_all_commands(jointvos, command, says):
+    run = jointvos(*command)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert re.search(says, run.stderr.splitlines()[-1])
 
 
 def test_a_start_behind_the_end_is_told_before_anything_else(jointvos, inputs):

@@ -57,13 +57,13 @@ class OracleObject:
         self.net, self.config = net, config
         self.state = state_of_mask(mask)
         self.scale = scale_of_size(self.state.size, config.crop_size, config.search_scale)
-        self.base_size = self.state.size / self.scale
+        self.base_size = self.state.size / self.scale[:, None]
         self.number = 1
         crop, mask_crop = crop_first_frame(
             image, mask[None], self.state, self.scale, config.crop_size
         )
-        self.maps = [net.backbone(crop[None])[2]]
-        self.masks = [mask_crop]
+        self.maps = [net.backbone(crop)[2]]
+        self.masks = [mask_crop[0]]
         self.weights = torch.ones(1)
         self.newest = 0
         dim, k = net.config.feature_dim, net.config.kernel_size
@@ -143,22 +143,22 @@ class OracleObject:
         self.number += 1
         is_due = self.number > 2 and self.number % self.config.template_interval == 0
         if is_due and self.config.memory_size > 1:
-            self.remember(self.stage, crop_mask(previous[None], self.region, crop))
+            self.remember(self.stage, crop_mask(previous[None], self.region, crop)[0])
             self.learn(self.config.update_steps)
-        area = moments(marginals(previous[None]), frame)[0]
+        area = moments(marginals(previous[None]), frame)
         state = updated_state(area, self.state, self.config.min_target_area)
         self.scale = limited_scale(state.size, self.base_size, self.scale, self.config.scale_change)
-        self.state = TargetState(state.center, self.base_size * self.scale)
+        self.state = TargetState(state.center, self.base_size * self.scale[:, None])
         size = torch.tensor(crop).float()
         cells = size / 16
         offset = (cells + self.net.config.kernel_size) % 2 * self.scale * size / (2 * cells)
         self.region = search_region(self.state.center + offset, self.scale, crop, frame)
-        stages = self.net.backbone(crop_image(image, self.region, crop)[None])
+        stages = self.net.backbone(crop_image(image, self.region, crop))
         self.stage = stages[2]
         transduction, induction = self.heads(self.stage)
         found = F.conv2d(induction, self.kernel, padding=self.kernel.shape[-1] // 2)
         logits = self.net.decode(self.propagate(transduction) + found, stages)
-        return paste(logits[0], self.region, frame)
+        return paste(logits[0], self.region, frame)[0]
 
 
 class Oracle:

@@ -56,6 +56,10 @@ class PlayedGPU(TorchDispatchMode):
         super().__init__()
         self.asked: list[str] = []
 
+    def record_event(self) -> "PlayedGPU":
+        """An event of which one can wait."""
+        return self
+
     def synchronize(self) -> None:
         """Wait for what was asked."""
         self.asked.append("wait")

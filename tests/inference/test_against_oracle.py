@@ -10,7 +10,7 @@ from oracle import Oracle
 
 from jointvos import VideoSegmenter, load_model
 from jointvos.config import INFERENCE, InferenceConfig
-from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.target import Target
 from jointvos.masks import read_mask
 from jointvos.media.reading import open_source
 from jointvos.model import JointNet
@@ -101,19 +101,19 @@ def test_running_sums_change_no_label(monkeypatch):
     net = load_model()
     config = replace(INFERENCE["small"], crop_size=(128, 224), template_interval=2)
     regions = []
-    search_region = ObjectTracker.search_region
+    region = Target.region
 
-    def recording(self, frame):
-        regions.append(search_region(self, frame))
+    def recording(self, *where):
+        regions.append(region(self, *where))
         return regions[-1]
 
     def labels() -> list[np.ndarray]:
         session = VideoSegmenter(net, config, device="cpu")
         return [session.step(image, masks.get(t)).labels for t, image in enumerate(frames)]
 
-    monkeypatch.setattr(ObjectTracker, "search_region", recording)
+    monkeypatch.setattr(Target, "region", recording)
     running = labels()
-    monkeypatch.setattr(ObjectTracker, "search_region", lambda _self, _frame: regions.pop(0))
+    monkeypatch.setattr(Target, "region", lambda *_: regions.pop(0))
     monkeypatch.setattr(net, "renew_templates", lambda _before, maps: torch.stack(maps, dim=1))
     monkeypatch.setattr(net, "template_keys", net.encode_templates)
     whole = labels()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from objects import objects
 
 from jointvos.config import MODELS, InferenceConfig
 from jointvos.inference import VideoSegmenter
@@ -53,7 +54,7 @@ def test_what_is_not_given_is_predicted(session, clip):
     np.testing.assert_allclose(
         result.probabilities[2][~given], expected.probabilities[1][~given], atol=1e-2
     )
-    assert [len(tracker.bank.corrections) for tracker in both.trackers] == [1, 0]
+    assert [len(alone.bank.corrections) for alone in objects(both)] == [1, 0]
 
 
 def test_void_says_nothing(started, clip):
@@ -79,7 +80,7 @@ def test_a_mask_of_nothing_changes_nothing(started, clip):
         np.testing.assert_array_equal(
             plain.step(frames[t]).probabilities, void.step(frames[t], mask).probabilities
         )
-    assert all(not tracker.bank.corrections for tracker in void.trackers)
+    assert all(not alone.bank.corrections for alone in objects(void))
 
 
 def test_known_and_new_objects_in_one_mask(session, clip):
@@ -89,7 +90,7 @@ def test_known_and_new_objects_in_one_mask(session, clip):
     result = running.step(frames[1], labels[1])
     np.testing.assert_array_equal(result.labels, labels[1])
     assert running.object_ids == (2, 1)
-    assert [len(tracker.bank.corrections) for tracker in running.trackers] == [1, 0]
+    assert [len(alone.bank.corrections) for alone in objects(running)] == [1, 0]
 
 
 def test_the_search_goes_where_the_mask_is(started, clip):
@@ -98,14 +99,14 @@ def test_the_search_goes_where_the_mask_is(started, clip):
     mask = np.zeros(frames[0].shape[:2], np.uint8)
     mask[90:110, 130:150] = 1
     corrected.step(frames[3], mask)
-    tracker = corrected.trackers[0]
+    alone = objects(corrected)[0]
     given = state_of_mask(torch.from_numpy(mask))
-    assert torch.equal(tracker.prompted.center, given.center)
-    assert torch.equal(tracker.prompted.size, given.size)
-    fresh = scale_of_size(given.size, tracker.config.crop_size, tracker.config.search_scale)
-    torch.testing.assert_close(tracker.base_size * fresh, given.size)
-    assert (tracker.state.center - given.center).abs().max() < 1  # by the moments of the mask
-    assert 0.95 * fresh <= tracker.scale <= 1.1 * fresh
+    assert torch.equal(alone.prompted.center, given.center)
+    assert torch.equal(alone.prompted.size, given.size)
+    fresh = scale_of_size(given.size, alone.config.crop_size, alone.config.search_scale)
+    torch.testing.assert_close(alone.target.base_size * fresh, given.size)
+    assert (alone.target.state.center - given.center).abs().max() < 1  # by the moments of the mask
+    assert 0.95 * fresh <= alone.target.scale <= 1.1 * fresh
 
 
 def test_a_correction_is_learned_like_a_first_frame(started, clip, tiny_net, monkeypatch):
@@ -123,8 +124,8 @@ def test_a_correction_is_learned_like_a_first_frame(started, clip, tiny_net, mon
     alone = VideoSegmenter(tiny_net, corrected.config, device="cpu")
     alone.step(frames[3], only(labels[3], 1))
     assert torch.equal(crops[1], crops[2])
-    assert [len(tracker.bank) for tracker in corrected.trackers] == [2, 4]
-    ours, theirs = corrected.trackers[0].bank, alone.trackers[0].bank
+    assert [len(each.bank) for each in objects(corrected)] == [2, 4]
+    ours, theirs = objects(corrected)[0].bank, objects(alone)[0].bank
     (slot,) = ours.corrections
     assert torch.equal(ours.templates[slot].induction, theirs.templates[0].induction)
 
@@ -137,7 +138,7 @@ def test_what_follows_is_different_and_stays_so(session, clip):
         a = plain.step(image, given)
         b = corrected.step(image, only(labels[3], 1) if t == 3 else given)
         assert np.array_equal(a.probabilities, b.probabilities) == (t < 3)
-    bank = corrected.trackers[0].bank
+    bank = objects(corrected)[0].bank
     assert len(bank) == 3  # the first, the correction, and the newest
     assert len(bank.corrections) == 1
 
@@ -145,14 +146,14 @@ def test_what_follows_is_different_and_stays_so(session, clip):
 def test_what_was_learned_before_goes(started, clip):
     frames, labels = clip
     corrected = started(template_interval=1, memory_size=9)
-    first, *learned = corrected.trackers[0].bank.templates
+    first, *learned = objects(corrected)[0].bank.templates
     assert len(learned) == 2
     corrected.step(frames[3], only(labels[3], 1))
-    assert corrected.trackers[0].bank.templates[0] is first
-    assert [len(tracker.bank) for tracker in corrected.trackers] == [2, 4]
+    assert objects(corrected)[0].bank.templates[0].induction.equal(first.induction)
+    assert [len(alone.bank) for alone in objects(corrected)] == [2, 4]
     corrected.step(frames[4])
     corrected.step(frames[5], only(labels[5], 1))
-    bank = corrected.trackers[0].bank
+    bank = objects(corrected)[0].bank
     assert (len(bank), bank.corrections) == (3, [1, 2])
 
 
@@ -177,13 +178,13 @@ def test_every_network_and_memory(session, clip, tiny_net, memory_size, branches
         result = running.step(frames[t], mask)
         if mask is not None:
             np.testing.assert_array_equal(result.labels, mask)
-    bank = running.trackers[0].bank
+    bank = objects(running)[0].bank
     permanent = min(3, max(memory_size, 2))
     learned = 0 if memory_size == 1 else max(memory_size - permanent, 1)
     assert (1 + len(bank.corrections), len(bank.learned)) == (permanent, learned)
     if net.transduction is not None:
         positions = len(bank) * (config.crop_size[0] // 16) * (config.crop_size[1] // 16)
-        assert running.trackers[0].keys.keys.shape[1] == positions
+        assert objects(running)[0].keys.keys.shape[1] == positions
 
 
 def numbered(i: int) -> Template:
@@ -300,7 +301,7 @@ def test_the_learner_sees_the_weights_of_the_corrections(started, clip, tiny_net
     seen.clear()
     corrected.step(frames[3], only(labels[3], 1))
     (weights,) = (each[0] for each in seen[:1])
-    bank = corrected.trackers[0].bank
+    bank = objects(corrected)[0].bank
     assert torch.equal(weights, bank.weights)
     assert weights[bank.corrections[0]] == weights[0]
 
@@ -313,4 +314,4 @@ def test_the_small_preset_survives_a_mask_in_every_frame(tiny_net, clip):
     )
     for t, image in enumerate(frames):
         np.testing.assert_array_equal(running.step(image, labels[t]).labels, labels[t])
-    assert [len(tracker.bank) for tracker in running.trackers] == [5, 5]
+    assert [len(alone.bank) for alone in objects(running)] == [5, 5]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from objects import objects
 
 from jointvos.errors import ConfigError
-from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.target import ANY_CHANGE, Target, whole_frame
 from jointvos.ops import TargetState, marginals, moments
 
 CROP = (64, 96)  # of the sessions here
@@ -46,15 +47,16 @@ def test_cuts_that_are_off_do_nothing(session, clip):
 def test_nothing_is_learned_until_the_target_is_seen_again(session, clip, sight):
     frames, _ = clip
     running = started(session, clip)
-    before = [(tracker.bank.templates, tracker.target_model) for tracker in running.trackers]
+    (group,) = running.groups
+    before = (group.bank.templates, group.target_model)
     sight(-20.0)
     for t in range(3, 6):
         result = running.step(frames[t], cut=t == 3)
         assert result.cut == (t == 3)
         assert all(state.paused for state in result.objects)
-    for tracker, (templates, target_model) in zip(running.trackers, before, strict=True):
-        assert tracker.bank.templates == templates
-        assert tracker.target_model is target_model
+    (group,) = running.groups
+    assert group.bank.templates == before[0]
+    assert group.target_model is before[1]
     sight(20.0)
     result = running.step(frames[6])
     # Two objects in one place share it; neither is certain.
@@ -77,13 +79,13 @@ def test_when_a_target_is_seen(session, clip, sight, logit, side, changes, seen)
     running = session(template_interval=1, **changes)
     for t in range(2):
         running.step(frames[t], (labels[0] == 1).astype(np.uint8) if t == 0 else None)
-    templates = list(running.trackers[0].bank.templates)
+    templates = list(objects(running)[0].bank.templates)
     sight(logit, slice(20, 20 + side), slice(30, 30 + side))
     (state,) = running.step(frames[2], cut=True).objects
     assert state.paused == (not seen)
-    assert running.trackers[0].bank.templates == templates  # that frame is no template either
+    assert objects(running)[0].bank.templates == templates  # that frame is no template either
     running.step(frames[3])
-    assert (running.trackers[0].bank.templates != templates) == seen
+    assert (objects(running)[0].bank.templates != templates) == seen
 
 
 def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, monkeypatch):
@@ -92,17 +94,21 @@ def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, m
     running = session(search_scale=2.0)
     running.step(frames[0], (labels[0] == 1).astype(np.uint8))
     size = labels[0].shape
-    usual = running.trackers[0].search_region(size)
-    assert usual.height < size[0]
+    config, kernel_size = running.config, tiny_net.config.kernel_size
+
+    def height_of_next_region() -> int:
+        (group,) = running.groups
+        return int(group.target.region(config, kernel_size, size).size[0, 0])
+
+    assert height_of_next_region() < size[0]
     sight(-20.0)
     running.step(frames[1], cut=True)
-    (tracker,) = running.trackers
-    region = tracker.search_region(size)
-    assert (region.top, region.left) <= (0, 0)
-    assert (region.top + region.height, region.left + region.width) >= size
-    scale = tracker.scale
+    region = whole_frame(1, config, size, running.device)
+    assert (region.start <= 0).all()
+    assert (region.start + region.size >= torch.tensor(size)).all()
+    scale = objects(running)[0].target.scale
     running.step(frames[2])
-    assert running.trackers[0].scale == scale  # what is not seen has no size
+    assert objects(running)[0].target.scale == scale  # what is not seen has no size
 
     # Something small at the lower right, and when looked at closely in the middle of the crop.
     looks = [(slice(45, 55), slice(75, 85)), (slice(12, 52), slice(28, 68))]
@@ -115,16 +121,16 @@ def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, m
     monkeypatch.setattr(tiny_net, "decode", decode)
     result = running.step(frames[3])
     assert looks == []
-    (tracker,) = running.trackers
+    (alone,) = objects(running)
     assert not result.objects[0].paused
     assert result.objects[0].center == pytest.approx((149, 107), abs=20)
     height, width = result.objects[0].box[2:]
     # Four standard deviations of a box are 4 / sqrt(12) of its sides.
     expected = torch.tensor([height, width]).float().prod().sqrt() * 4 / 12**0.5
-    assert tracker.state.size.prod().sqrt() == pytest.approx(float(expected), rel=0.1)
+    assert alone.target.state.size.prod().sqrt() == pytest.approx(float(expected), rel=0.1)
     center = torch.tensor(result.objects[0].center).flip(0)
-    assert (tracker.state.center - center).abs().max() < 1
-    assert tracker.search_region(size).height < region.height
+    assert (alone.target.state.center - center).abs().max() < 1
+    assert height_of_next_region() < int(region.size[0, 0])
 
 
 def test_reset_goes_back_to_what_was_given(session, clip, sight):
@@ -134,13 +140,13 @@ def test_reset_goes_back_to_what_was_given(session, clip, sight):
     running = started(session, clip, frames=6, cuts="reset")
     sight(-20.0)
     assert running.step(frames[6], cut=True).cut
-    for tracker, other in zip(running.trackers, fresh.trackers, strict=True):
-        assert len(tracker.bank) == 1
-        assert tracker.bank.weights.tolist() == [1]
-        assert torch.equal(tracker.target_model.kernel, other.target_model.kernel)
-        assert torch.equal(tracker.keys.keys, other.keys.keys)
-        assert torch.equal(tracker.prompted.center, tracker.state.center)
-        assert tracker.paused
+    for alone, other in zip(objects(running), objects(fresh), strict=True):
+        assert len(alone.bank) == 1
+        assert alone.bank.weights.tolist() == [1]
+        assert torch.equal(alone.target_model.kernel, other.target_model.kernel)
+        assert torch.equal(alone.keys.keys, other.keys.keys)
+        assert torch.equal(alone.prompted.center, alone.target.state.center)
+        assert alone.paused
 
 
 def test_reset_keeps_corrections(session, clip):
@@ -148,12 +154,12 @@ def test_reset_keeps_corrections(session, clip):
     running = started(session, clip, cuts="reset", memory_size=5)
     running.step(frames[3], labels[3])
     running.step(frames[4])
-    assert [len(tracker.bank) for tracker in running.trackers] == [3, 3]
+    assert [len(alone.bank) for alone in objects(running)] == [3, 3]
     running.step(frames[5], cut=True)
-    for tracker in running.trackers:
-        assert len(tracker.bank) == 2
-        assert tracker.bank.corrections == [1]
-        assert tracker.bank.weights.tolist() == pytest.approx([0.5, 0.5])
+    for alone in objects(running):
+        assert len(alone.bank) == 2
+        assert alone.bank.corrections == [1]
+        assert alone.bank.weights.tolist() == pytest.approx([0.5, 0.5])
 
 
 @pytest.mark.parametrize("cuts", ["pause", "reset"])
@@ -166,24 +172,47 @@ def test_a_mask_given_at_a_cut_ends_the_pause(session, clip, cuts):
     assert [(state.id, state.paused) for state in result.objects][1:] == [(2, False), (9, False)]
     np.testing.assert_array_equal(result.labels[mask > 0], mask[mask > 0])
     running.step(frames[4])
-    assert len(running.trackers[1].bank) > len(running.trackers[1].bank.corrections) + 1
+    assert len(objects(running)[1].bank) > len(objects(running)[1].bank.corrections) + 1
 
 
-def test_the_size_changes_freely_only_after_a_cut(tiny_net, session):
+def test_the_size_changes_freely_only_after_a_cut(session):
     config = session(cuts="pause").config
-    state = TargetState(torch.tensor([60.0, 80.0]), torch.tensor([20.0, 20.0]))
-    probability = torch.zeros(120, 160)
-    probability[30:90, 40:120] = 1
-    scales = []
-    for paused in (False, True):
-        tracker = ObjectTracker(tiny_net, config, 1, state)
-        tracker.paused = paused
-        before = tracker.scale
-        row = moments(marginals(probability[None]), probability.shape)[0]
-        tracker.move(probability, row, probability > 0.5)
-        scales.append(float(tracker.scale / before))
+    target = Target.at(
+        TargetState(torch.tensor([[60.0, 80.0]]), torch.tensor([[20.0, 20.0]])), config
+    )
+    probability = torch.zeros(1, 120, 160)
+    probability[:, 30:90, 40:120] = 1
+    rows = moments(marginals(probability), (120, 160))
+    scales = [
+        float(target.moved(rows, probability > 0.5, limits, config).scale / target.scale)
+        for limits in (config.scale_change, ANY_CHANGE)
+    ]
     assert scales[0] == pytest.approx(1.1)
     assert 3 < scales[1] <= 4
+
+
+def test_those_that_are_seen_again_go_on_alone(session, clip, tiny_net, monkeypatch):
+    """Of two objects one is found and learns again, the other waits; results keep their order."""
+    frames, _ = clip
+    running = started(session, clip)
+
+    def decode(encoding, _stages):
+        logits = torch.full((len(encoding), 1, *CROP), -20.0)
+        logits[1, :, 20:50, 30:60] = 20.0
+        return logits
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tiny_net, "decode", decode)
+        result = running.step(frames[3], cut=True)
+    assert [(state.id, state.paused) for state in result.objects] == [(1, True), (2, False)]
+    before = [len(alone.bank) for alone in objects(running)]
+    running.groups.sort(key=len)  # whatever their order
+    result = running.step(frames[4])
+    assert [state.id for state in result.objects] == list(running.object_ids) == [1, 2]
+    np.testing.assert_allclose(result.probabilities.sum(0), 1, atol=1e-5)
+    np.testing.assert_array_equal(result.labels, result.probabilities.argmax(0))
+    assert before == [3, 3]
+    assert len(running.groups) == 2
 
 
 def test_unknown_behavior(session):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from objects import objects
 
 from jointvos.config import InferenceConfig
 from jointvos.errors import ConfigError
@@ -115,21 +116,21 @@ def test_derived_only_when_the_memory_changes(session, clip, calls, changes, exp
     for t, image in enumerate(frames):
         running.step(image, (labels[0] == 1).astype("uint8") if t == 0 else None)
     assert all(seen == expected for seen in calls.values())
-    assert len(running.trackers[0].bank) == expected[-1]
+    assert len(objects(running)[0].bank) == expected[-1]
 
 
 def test_keys_are_kept_between_updates(session, clip):
     frames, labels = clip
     running = session(template_interval=5)
     running.step(frames[0], labels[0])
-    keys = running.trackers[0].keys
+    keys = running.groups[0].keys
     running.step(frames[1])
-    assert running.trackers[0].keys is keys
+    assert running.groups[0].keys is keys
     running.step(frames[2])
-    assert running.trackers[0].keys is keys
+    assert running.groups[0].keys is keys
     running.step(frames[3])  # stored
-    assert running.trackers[0].keys is not keys
-    assert running.trackers[0].keys.keys.shape[1] == 2 * keys.keys.shape[1]
+    assert running.groups[0].keys is not keys
+    assert running.groups[0].keys.keys.shape[1] == 2 * keys.keys.shape[1]
 
 
 def test_templates_on_demand(session, clip):
@@ -138,7 +139,7 @@ def test_templates_on_demand(session, clip):
     running.step(frames[0], labels[0])
     for template, size in [(True, 2), (True, 3), (False, 3), (False, 3), (None, 3), (None, 4)]:
         running.step(frames[1], template=template)
-        assert {len(tracker.bank) for tracker in running.trackers} == {size}
+        assert {len(alone.bank) for alone in objects(running)} == {size}
 
 
 def test_a_memory_filled_with_copies_sees_what_one_template_sees(session, clip):
@@ -148,12 +149,12 @@ def test_a_memory_filled_with_copies_sees_what_one_template_sees(session, clip):
     for running in (one, full):
         running.step(frames[0], labels[0])
     full.fill_memory()
-    assert {len(tracker.bank) for tracker in full.trackers} == {7}
-    assert full.trackers[0].keys.keys.shape[1] == 7 * one.trackers[0].keys.keys.shape[1]
+    assert {len(alone.bank) for alone in objects(full)} == {7}
+    assert objects(full)[0].keys.keys.shape[1] == 7 * objects(one)[0].keys.keys.shape[1]
     expected, result = one.step(frames[1]), full.step(frames[1])
     np.testing.assert_allclose(result.probabilities, expected.probabilities, atol=1e-4)
     full.step(frames[2], template=True)
-    assert {len(tracker.bank) for tracker in full.trackers} == {7}
+    assert {len(alone.bank) for alone in objects(full)} == {7}
 
 
 def test_kept_in_half_precision(session, clip):
@@ -165,12 +166,12 @@ def test_kept_in_half_precision(session, clip):
         result = half.step(image, labels[0] if t == 0 else None)
         assert (result.labels == expected.labels).mean() > 0.995
     assert not (result.probabilities == expected.probabilities).all()
-    tracker = half.trackers[0]
-    for template, encoded in zip(tracker.bank.templates, tracker.encoded, strict=True):
+    (group,) = half.groups
+    for template, encoded in zip(group.bank.templates, group.encoded, strict=True):
         assert template.transduction.dtype == template.induction.dtype == torch.float16
         assert encoded.features is template.transduction
         assert encoded.attended.dtype == torch.float16
-    assert tracker.target_model.kernel.dtype == tracker.keys.keys.dtype == torch.float32
+    assert group.target_model.kernel.dtype == group.keys.keys.dtype == torch.float32
 
 
 def test_an_unknown_precision_is_refused():

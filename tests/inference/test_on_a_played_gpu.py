@@ -36,7 +36,7 @@ def test_results_are_those_of_the_cpu(on_gpu, session, clip, precision):
         played = on_gpu(probabilities=True, memory_precision=precision, reach=0.3)
         for t, frame in enumerate(frames):
             same(played.step(frame, given.get(t), cut=t == 6), expected[t])
-        memory = played.trackers[0].bank.templates[0].transduction
+        memory = played.groups[0].bank.templates[0].transduction
     assert isinstance(memory, PlayedTensor)
 
 
@@ -72,7 +72,7 @@ def test_a_saved_session_goes_on_there(on_gpu, session, clip):
         played.load_state_dict(saved)
         same(played.step(frames[4]), expected)
         again = played.state_dict()
-        kernels = [tracker["target_model"] for tracker in again["trackers"]]
+        kernels = [group["target_model"] for group in again["groups"]]
         assert not any(isinstance(kernel, PlayedTensor) for kernel in kernels)
 
 
@@ -86,7 +86,7 @@ def test_a_session_moves_to_the_cpu(on_gpu, session, clip):
                 played.move_to_cpu()
             masks = labels[0] if t == 0 else None
             same(played.step(frames[t], masks), usual.step(frames[t], masks))
-        assert not isinstance(played.trackers[0].bank.templates[0].transduction, PlayedTensor)
+        assert not isinstance(played.groups[0].bank.templates[0].transduction, PlayedTensor)
 
 
 def test_the_play_notices_what_a_gpu_would(on_gpu):

@@ -5,9 +5,11 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from objects import objects
 
 from jointvos.errors import ConfigError, OutOfDeviceMemory
 from jointvos.inference import VideoSegmenter
+from jointvos.inference import frame as frame_module
 from jointvos.inference import segmenter as segmenter_module
 from jointvos.inference.oom_retry import is_out_of_memory
 
@@ -42,7 +44,7 @@ def said() -> list[str]:
 
 def assert_in_step(session, frames):
     """All objects, present since the first frame, have seen every frame once."""
-    assert {tracker.frame_number for tracker in session.trackers} == {frames + 1}
+    assert {alone.frame_number for alone in objects(session)} == {frames + 1}
 
 
 STAGES = [
@@ -76,21 +78,29 @@ def test_one_failure_anywhere_costs_nothing(session, clip, tiny_net, monkeypatch
             assert again.index == t
             np.testing.assert_array_equal(again.probabilities, result.probabilities)
             assert again.objects == result.objects
-        assert [tracker.frame_number for tracker in running.trackers] == [4, 2]
+        assert [alone.frame_number for alone in objects(running)] == [4, 2]
     assert said == ["cpu is out of memory; retrying with what could be freed"] * count.calls
 
 
-@pytest.mark.parametrize("place", ["frame_result", "soft_aggregate", "moments", "paste"])
-def test_failures_outside_the_network(session, clip, monkeypatch, said, place):
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        pytest.param(segmenter_module, "frame_result", id="result"),
+        pytest.param(frame_module, "soft_aggregate", id="merging"),
+        pytest.param(frame_module, "moments", id="moments"),
+        pytest.param(frame_module, "paste", id="pasting"),
+    ],
+)
+def test_failures_outside_the_network(session, clip, monkeypatch, said, module, place):
     frames, labels = clip
     plain = session()
     running = session(on_oom="retry", say=said.append)
-    function = getattr(segmenter_module, place)
+    function = getattr(module, place)
     for t in range(4):
         mask = labels[0] if t == 0 else None
         expected = plain.step(frames[t], mask)
         with monkeypatch.context() as patched:
-            patched.setattr(segmenter_module, place, Failing(function, lambda n, _: n == 0))
+            patched.setattr(module, place, Failing(function, lambda n, _: n == 0))
             result = running.step(frames[t], mask)
         np.testing.assert_array_equal(result.labels, expected.labels)
         assert_in_step(running, t + 1)
@@ -115,7 +125,7 @@ def test_objects_in_parts(session, clip, tiny_net, monkeypatch, said, most):
     steps = ["with what could be freed", "with 2 objects at a time", "with 1 object at a time"]
     assert [line.split("retrying ")[1] for line in said] == steps[: 3 if most == 1 else 2]
     assert running.objects_at_once == (1 if most == 1 else 2)
-    assert len(running.trackers[0].bank) == 3  # the memory was left alone
+    assert len(objects(running)[0].bank) == 3  # the memory was left alone
 
 
 @pytest.mark.parametrize(
@@ -133,7 +143,7 @@ def test_a_smaller_memory(session, clip, tiny_net, monkeypatch, said, most, step
     many = [*frames, *frames]
     for t in range(12):
         running.step(many[t], labels[t] if t in (0, 4) else None)
-    assert len(running.trackers[0].bank) == 6
+    assert len(objects(running)[0].bank) == 6
     assert said == []
 
     fails = Failing(tiny_net.fit_target_model, lambda _, args: args[0].shape[1] > most)
@@ -142,7 +152,7 @@ def test_a_smaller_memory(session, clip, tiny_net, monkeypatch, said, most, step
         result = running.step(many[t])
         assert result.index == t
         assert_in_step(running, t + 1)
-        bank = running.trackers[0].bank
+        bank = objects(running)[0].bank
         assert len(bank.corrections) == 1
         assert len(bank) == most
     lines = [line.split("retrying ")[1] for line in said]
@@ -158,11 +168,11 @@ def test_objects_that_come_later_get_the_smaller_memory(session, clip):
     running.step(frames[1], np.where(labels[1] == 2, 2, 0).astype(np.uint8))
     for t in range(2, 8):
         running.step(frames[t])
-    assert [len(tracker.bank) for tracker in running.trackers] == [2, 2]
+    assert [len(alone.bank) for alone in objects(running)] == [2, 2]
     fresh = session(template_interval=1, memory_size=12)
     fresh.load_state_dict(running.state_dict())
     fresh.step(frames[0], np.where(labels[0] == 1, 9, 0).astype(np.uint8))
-    assert [tracker.bank.size for tracker in fresh.trackers] == [2, 2, 2]
+    assert [alone.bank.size for alone in objects(fresh)] == [2, 2, 2]
 
 
 class Pretended(str):
@@ -207,7 +217,7 @@ def test_the_cpu_at_last(session, on_gpu, clip, tiny_net, monkeypatch, said):
     ]
     assert running.device == torch.device("cpu")
     assert running.objects_at_once == running.config.objects_at_once
-    assert [tracker.bank.size for tracker in running.trackers] == [3, 3]
+    assert [alone.bank.size for alone in objects(running)] == [3, 3]
     assert result.index == 3
     assert_in_step(running, 4)
 
@@ -263,7 +273,7 @@ def test_a_step_down_may_fail_itself(session, clip, tiny_net, monkeypatch, said,
     fails = Failing(getattr(tiny_net, verb), lambda _, args: count[verb](args) > 1)
     monkeypatch.setattr(tiny_net, verb, fails)
     assert running.step(frames[6]).index == 6
-    assert len(running.trackers[0].bank) == 1
+    assert len(objects(running)[0].bank) == 1
     assert [line.split()[-5:-2] for line in said[1:]] == [
         ["of", "3", "templates"],
         ["of", "1", "template"],

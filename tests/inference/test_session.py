@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from objects import objects
 
-from jointvos.config import INFERENCE, InferenceConfig
+from jointvos.config import INFERENCE
 from jointvos.errors import (
     MaskError,
     MaskSizeMismatch,
@@ -12,9 +13,7 @@ from jointvos.errors import (
     UnsupportedMediaError,
 )
 from jointvos.inference import VideoSegmenter
-from jointvos.inference.object_tracker import ObjectTracker
 from jointvos.inference.result import Findings, frame_result
-from jointvos.ops import TargetState
 from jointvos.types import Frame, ObjectState
 
 
@@ -95,8 +94,8 @@ def test_objects_may_appear_later(session, clip):
     assert not (results[2].labels == 200).any()
     # The schedule counts from an object's own first frame: after frame 7 one has taken templates
     # at 2, 4, 6, the other at 5 and 7.
-    assert [tracker.frame_number for tracker in later.trackers] == [9, 6]
-    assert [len(tracker.bank) for tracker in later.trackers] == [3, 3]
+    assert [alone.frame_number for alone in objects(later)] == [9, 6]
+    assert [len(alone.bank) for alone in objects(later)] == [3, 3]
 
 
 def test_without_a_mask_all_is_background(session, clip):
@@ -139,7 +138,7 @@ def test_an_object_that_is_gone_has_no_box(session, clip, tiny_net, monkeypatch)
     monkeypatch.setattr(
         tiny_net, "decode", lambda encoding, *_: torch.full((len(encoding), 1, 64, 96), -20.0)
     )
-    before = [tracker.state.center.tolist() for tracker in gone.trackers]
+    before = [alone.target.state.center.tolist() for alone in objects(gone)]
     result = gone.step(frames[1])
     assert not result.labels.any()
     for state in result.objects:
@@ -242,27 +241,26 @@ def test_ids_beyond_254(session, clip, dtype, ids, expected):
     assert set(np.unique(wide.step(frames[1]).labels)) <= {0, *ids}
 
 
-def test_more_than_254_objects(tiny_net):
+def test_more_than_254_objects():
     """The number of the winner has more than eight bits as well as its ID."""
     labels = np.arange(301, dtype=np.uint16).reshape(7, 43)
     probabilities = torch.nn.functional.one_hot(torch.from_numpy(labels).long()).permute(2, 0, 1)
-    state = TargetState(torch.zeros(2), torch.ones(2))
-    trackers = [ObjectTracker(tiny_net, InferenceConfig(), i, state) for i in range(1, 301)]
-    found = Findings.of(probabilities.float(), keep=False).fetched()
-    result = frame_result(found, trackers, index=0, cut=False)
+    ids = range(1, 301)
+    found, _ = Findings.of(probabilities.float(), keep=False)
+    result = frame_result(found, ids, (), ids, index=0, cut=False)
     np.testing.assert_array_equal(result.labels, labels)
     assert [state.id for state in result.objects if state.area != 1] == []
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_objects_are_summed_up_as_their_pixels_say(tiny_net, keep):
+def test_objects_are_summed_up_as_their_pixels_say(keep):
     random = torch.Generator().manual_seed(5)
     probabilities = torch.rand(4, 23, 31, generator=random).softmax(0)
     probabilities[3] = 0  # an object that is gone
-    state = TargetState(torch.zeros(2), torch.ones(2))
-    trackers = [ObjectTracker(tiny_net, InferenceConfig(), i, state) for i in (2, 5, 9)]
-    found = Findings.of(probabilities, keep=keep).fetched()
-    result = frame_result(found, trackers, index=7, cut=True)
+    found, pixels = Findings.of(probabilities, keep=keep)
+    result = frame_result(found, (2, 5, 9), (5,), (2, 5, 9), index=7, cut=True)
+    assert [state.paused for state in result.objects] == [False, True, False]
+    np.testing.assert_array_equal(pixels[1], probabilities.argmax(0) == 2)
     winner, highest = probabilities.argmax(0).numpy(), probabilities.amax(0).numpy()
     np.testing.assert_array_equal(result.labels, np.array([0, 2, 5, 9])[winner])
     assert (result.index, result.cut, result.probabilities is None) == (7, True, not keep)

@@ -48,7 +48,7 @@ def test_the_stopwatch_is_put_away_after_an_error():
     assert watch.spent == {}
 
 
-def test_every_stage_of_a_frame_is_passed_once_per_object_at_most(session, clip):
+def test_every_stage_of_a_frame_is_passed_once_for_all_objects(session, clip):
     frames, labels = clip
     running = session(template_interval=2)
     running.step(frames[0], labels[0])
@@ -60,8 +60,8 @@ def test_every_stage_of_a_frame_is_passed_once_per_object_at_most(session, clip)
     plain, update = spent
     assert set(plain) == PLAIN
     assert set(update) == PLAIN | UPDATE
-    assert plain[Stage.FEATURES] == plain[Stage.DECODER] == 1
-    assert plain[Stage.TRANSDUCTION] == update[Stage.LEARNER] == 2
+    several = {Stage.RESULT}  # asked for, and fetched
+    assert all(update[name] == 1 for name in (PLAIN | UPDATE) - several)
 
 
 def test_stages_stand_in_a_trace(session, clip):

@@ -87,16 +87,16 @@ def test_a_state_is_a_snapshot(session, long_clip):
 
 
 def test_everything_that_changes_is_in_it(session, clip):
-    """An attribute that a tracker or bank gains must be saved, or be known not to change."""
+    """An attribute that a group or bank gains must be saved, or be known not to change."""
     frames, labels = clip
     running = session(template_interval=1)
     for t in range(4):
         running.step(frames[t], labels[0] if t == 0 else None)
-    (saved, _) = running.state_dict()["trackers"]
+    (saved,), (group,) = running.state_dict()["groups"], running.groups
     fixed = {"net", "config", "bank"}
-    assert set(vars(running.trackers[0])) - fixed == set(saved) - fixed
+    assert set(vars(group)) - fixed == set(saved) - fixed
     constants = {"most_permanent", "grid", "decay", "first_weight"}
-    assert set(vars(running.trackers[0].bank)) - constants == set(saved["bank"])
+    assert set(vars(group.bank)) - constants == set(saved["bank"])
 
 
 def test_a_fresh_session_has_a_state(session, clip):
@@ -112,8 +112,8 @@ def test_a_state_holds_no_more_than_it_must(session, clip):
     running = session(template_interval=1)
     for t in range(3):
         running.step(frames[t], labels[0] if t == 0 else None)
-    for tracker in running.state_dict()["trackers"]:
-        for template in tracker["bank"]["templates"]:
+    for group in running.state_dict()["groups"]:
+        for template in group["bank"]["templates"]:
             for part in (template["transduction"], template["induction"]):
                 assert part.untyped_storage().nbytes() == part.nbytes
 
@@ -145,26 +145,26 @@ def put(state, value, *path):
     state[path[-1]] = value
 
 
-FIRST = ("trackers", 0)
+FIRST = ("groups", 0)
 TEMPLATE = (*FIRST, "bank", "templates", 1)
 
 
 @pytest.mark.parametrize(
     ("value", "path", "message"),
     [
-        pytest.param(0, ("version",), "is of version 0, expected 1", id="version"),
+        pytest.param(0, ("version",), "is of version 0, expected 2", id="version"),
         pytest.param("two", ("count",), "count is of type str, expected int", id="type"),
-        pytest.param({}, FIRST, "has no object_id", id="empty object"),
+        pytest.param({}, FIRST, "has no object_ids", id="empty object"),
         pytest.param(
-            torch.zeros(1, 16, 32, 5, 5),
+            torch.zeros(2, 16, 32, 5, 5),
             (*FIRST, "target_model"),
-            r"target_model has the shape \[1, 16, 32, 5, 5\], expected \[1, 16, 32, 3, 3\]",
+            r"target_model has the shape \[2, 16, 32, 5, 5\], expected \[2, 16, 32, 3, 3\]",
             id="kernel",
         ),
         pytest.param(
-            torch.zeros(1, 32, 4, 5),
+            torch.zeros(2, 32, 4, 5),
             (*TEMPLATE, "induction"),
-            r"induction has the shape \[1, 32, 4, 5\], expected \[1, any, 4, 6\]",
+            r"induction has the shape \[2, 32, 4, 5\], expected \[2, any, 4, 6\]",
             id="map of another size",
         ),
         pytest.param(
@@ -178,7 +178,7 @@ TEMPLATE = (*FIRST, "bank", "templates", 1)
         ),
         pytest.param([], (*FIRST, "encoded"), "3 templates, but 0 encoded", id="encoded templates"),
         pytest.param(
-            torch.zeros(1, 24, 16), (*FIRST, "keys", "keys"), r"expected \[1, 72, 16\]", id="keys"
+            torch.zeros(1, 24, 16), (*FIRST, "keys", "keys"), r"expected \[2, 72, 16\]", id="keys"
         ),
     ],
 )

@@ -193,6 +193,20 @@ def test_unreadable_masks(tmp_path, content, message):
         read_mask(path)
 
 
+def test_of_several_images_the_first_is_read_with_a_warning(tmp_path, caplog):
+    first, second = (Image.fromarray(np.full((4, 6), value, np.uint8)) for value in (0, 255))
+    first.save(tmp_path / "m.tif", save_all=True, append_images=[second])
+    assert not read_mask(tmp_path / "m.tif").any()
+    assert "m.tif holds 2 images; only the first one is read" in caplog.text
+
+
+@pytest.mark.parametrize("head", [b"8BPS\0\1", b"gimp xcf v011\0", b"%PDF-1.7", b"\x1aE\xdf\xa3"])
+def test_other_files_are_to_be_saved_as_png(tmp_path, head):
+    (tmp_path / "m.psd").write_bytes(head + bytes(99))
+    with pytest.raises(MaskReadError, match="not an image of a known kind; save it as PNG"):
+        read_mask(tmp_path / "m.psd")
+
+
 def test_a_folder_is_no_mask(tmp_path):
     with pytest.raises(MaskReadError, match="is a folder; expected an image"):
         read_mask(tmp_path)

@@ -628,7 +628,7 @@ BIG = b"{'descr': '|b1', 'fortran_order': False, 'shape': (99999, 48, 64), }"
         ("m.txt", b"", EmptyMaskError, "holds no objects"),
         ("m.txt", b"\xff\xfe", MaskReadError, "decode"),
         ("m.zip", b"PK", MaskReadError, r"\.zip is not read; unpack it"),
-        ("m.svg", b"<svg/>", MaskReadError, "export it as PNG"),
+        ("m.svgz", b"", MaskReadError, r"\.svgz is not read; save it as plain .svg"),
         ("m.xml", b"<annotations/>", MaskReadError, "'Segmentation mask 1.1' or 'COCO 1.0'"),
     ],
 )

@@ -1,5 +1,7 @@
 """HDR by the definitions of ST 2084, BT.2100, BT.2390 and BT.2408, in double precision."""
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from jointvos.masks import foreground, read_background
 from jointvos.media.reading import VideoReader, open_source
 from jointvos.media.writing import AlphaVideoSink, CompositeSink, MatteVideoSink, OverlaySink
 from jointvos.runs import Outputs
+from jointvos.types import Mastering
 
 TRANSFER = {"pq": 16, "hlg": 18}
 
@@ -247,3 +250,76 @@ def test_10_bits_of_sdr_are_kept_in_prores(make_clip, tmp_path):
         deep = frame.deep()
     assert deep.dtype == np.uint16
     assert np.abs(deep / 257 - frame.image).max() < 1
+
+
+DISPLAY = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 1000.0, 0.005)
+X265_DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+
+
+@pytest.fixture(params=["both", "display", "light"])
+def mastered(tmp_path, request):
+    """A video of one HDR10 frame, and what it says of its mastering."""
+    told = {"display": f"master-display={X265_DISPLAY}", "light": "max-cll=1000,400"}
+    parts = told if request.param == "both" else [request.param]
+    parameters = ":".join(["log-level=none:bframes=0", *(told[part] for part in parts)])
+    with av.open(str(tmp_path / "hdr.mp4"), "w") as output:
+        film = output.add_stream("libx265", rate=24, options={"x265-params": parameters})
+        film.width, film.height, film.pix_fmt = 128, 96, "yuv420p10le"
+        frame = coded(image(0) * 255, "yuv420p10le", "hdr", False)
+        for each in (film.codec_context, frame):
+            each.colorspace, each.color_primaries, each.color_trc = 9, 9, 16
+        output.mux(film.encode(frame))
+        output.mux(film.encode(None))
+    display = DISPLAY if "display" in parts else None
+    return tmp_path / "hdr.mp4", Mastering(display, (1000, 400) if "light" in parts else None)
+
+
+def mastering_of(path):
+    with VideoReader(path, deep=True) as source:
+        found = source.info.mastering
+    return found and replace(found, display=found.display and pytest.approx(found.display, 2e-3))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "name"), [("h265", "o.mp4"), ("h265", "o.mkv"), ("av1", "o.mp4")]
+)
+def test_what_hdr_was_mastered_for_is_kept(mastered, tmp_path, caplog, encoder, name):
+    path, mastering = mastered
+    assert mastering_of(path) == mastering
+    with VideoReader(path, deep=True) as source:
+        sink = OverlaySink(tmp_path / name, source.info, encoder=encoder)
+        for frame, result in masked(source):
+            sink.write(frame, result)
+    sink.finish()
+    assert mastering_of(tmp_path / name) == mastering
+    assert not caplog.text
+
+
+def test_what_hdr_was_mastered_for_is_told_where_it_is_lost(mastered, tmp_path, caplog):
+    with VideoReader(mastered[0], deep=True) as source:
+        sink = AlphaVideoSink(tmp_path / "a.mov", source.info)
+        for frame, result in masked(source):
+            sink.write(frame, result)
+    sink.finish()
+    assert "a.mov: what the HDR was mastered for (display, light levels) is not kept" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("outputs", "says"),
+    [
+        ({"overlay": "o.mp4"}, "o.mp4 will be SDR, as it has 8 bits; `encoder='h265'`"),
+        ({"overlay": "o.mov", "encoder": "prores"}, None),
+        (
+            {"overlay": "o.mov", "encoder": "prores", "background": "blur"},
+            "o.mov will be SDR, as other backgrounds are",
+        ),
+    ],
+)
+def test_an_overlay_that_is_sdr_beside_an_output_that_is_hdr_is_told(
+    clip, tmp_path, caplog, monkeypatch, outputs, says
+):
+    monkeypatch.chdir(tmp_path)
+    with VideoReader(clip, deep=True) as source:
+        for sink in Outputs(alpha="a.mov", **outputs).sinks(source.info):
+            sink.abort()
+    assert says in caplog.text if says else not caplog.text

@@ -162,3 +162,34 @@ def test_an_image_alone_says_how_to_give_its_sequence(tmp_path):
     write_exr(tmp_path / "f_0101.exr", np.zeros((4, 4, 3), np.float32))
     with pytest.raises(MediaError, match=r"is an image, no video.*a pattern, '.*/f_####\.exr'"):
         open_source(tmp_path / "f_0101.exr")
+
+
+@pytest.mark.parametrize("name", ["stack.tif", "a.webp"])
+def test_a_file_of_several_images_says_what_to_do(tmp_path, name):
+    first, *others = (Image.fromarray(scene(index)) for index in range(3))
+    first.save(tmp_path / name, save_all=True, append_images=others)
+    with pytest.raises(MediaError, match="holds 3 images; save them as files of a folder"):
+        open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("frames.zip", "is not read; unpack it and give the folder of images"),
+        ("A001.R3D", "is not read; export it as ProRes or EXR"),
+    ],
+)
+def test_other_files_that_people_have_say_what_to_do(tmp_path, name, says):
+    (tmp_path / name).write_bytes(b"PK\3\4" + bytes(99))
+    with pytest.raises(MediaError, match=f"{name} {says}"):
+        open_source(tmp_path / name)
+
+
+def test_a_folder_without_images_names_what_was_meant(tmp_path, make_clip):
+    clips = make_clip().parent
+    with pytest.raises(MediaOpenError, match=r"holds videos, expected images.*jointvos batch"):
+        open_source(clips)
+    (clips / "frames").mkdir()
+    fill(clips / "frames", ["1.png"])
+    with pytest.raises(MediaOpenError, match=r"holds no images, but .*frames does; give that"):
+        open_source(clips)

@@ -18,6 +18,15 @@ from jointvos.ops import (
 CROP = (48, 80)
 
 
+def region_of(center: tuple[float, float], scale: float, frame: tuple[int, int]) -> SearchRegion:
+    return search_region(torch.tensor([center]), torch.tensor([scale]), CROP, frame)
+
+
+def rectangle(region: SearchRegion) -> tuple[int, int, int, int]:
+    """Top, left, height, width."""
+    return (*region.start[0].tolist(), *region.size[0].tolist())
+
+
 def picture(height: int, width: int) -> Tensor:
     """Smooth, so that resizing there and back loses little."""
     y, x = torch.linspace(0, 3, height)[:, None], torch.linspace(0, 5, width)
@@ -27,27 +36,28 @@ def picture(height: int, width: int) -> Tensor:
 @pytest.mark.parametrize("scale", [0.4, 0.9, 1.0, 1.6])
 def test_pasting_what_was_cut_recovers_the_picture(scale):
     image = picture(120, 214)
-    region = search_region(torch.tensor([60.0, 100.0]), torch.tensor(scale), CROP, (120, 214))
-    back = paste(crop_image(image, region, CROP)[:1], region, (120, 214))
+    region = region_of((60.0, 100.0), scale, (120, 214))
+    back = paste(crop_image(image, region, CROP)[:, 0], region, (120, 214))[0]
+    _, _, height, width = rectangle(region)
     covered = back > -100
     # Sides are rounded down where pasted: up to two rows and columns less than the region.
     rows, columns = int(covered.any(1).sum()), int(covered.any(0).sum())
-    assert region.height - 2 <= rows <= region.height + 1
-    assert region.width - 2 <= columns <= region.width + 1
+    assert height - 2 <= rows <= height + 1
+    assert width - 2 <= columns <= width + 1
     assert float((back - image[0])[covered].abs().max()) < 12  # of 200: a pixel of displacement
     assert (back[~covered] == -100).all()
 
 
 def test_unit_scale_copies_pixels():
     image = picture(120, 214)
-    region = search_region(torch.tensor([60.0, 100.0]), torch.tensor(1.0), CROP, (120, 214))
-    assert (region.height, region.width, region.step) == (*CROP, 1)
-    rows = slice(region.top, region.top + region.height)
-    columns = slice(region.left, region.left + region.width)
-    assert torch.equal(crop_image(image, region, CROP), image[:, rows, columns])
+    region = region_of((60.0, 100.0), 1.0, (120, 214))
+    top, left, height, width = rectangle(region)
+    assert (height, width, int(region.step)) == (*CROP, 1)
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    assert torch.equal(crop_image(image, region, CROP)[0], image[:, rows, columns])
     # Of an even length the middle lies between pixels; rounding it down, as the paper's code
     # does, puts what is pasted one row and one column before the place that it was cut from.
-    back = paste(image[:1, rows, columns], region, (120, 214))
+    back = paste(image[:1, rows, columns], region, (120, 214))[0]
     back = back.roll((1, 1), dims=(0, 1))
     assert torch.equal(back[rows, columns], image[0, rows, columns])
 
@@ -63,48 +73,66 @@ def test_unit_scale_copies_pixels():
 )
 def test_at_least_one_axis_lies_inside(center, scale):
     frame = (120, 214)
-    region = search_region(torch.tensor(center), torch.tensor(scale), CROP, frame)
+    region = region_of(center, scale, frame)
     inside = [
         start >= 0 and start + length <= limit
-        for start, length, limit in (
-            (region.top, region.height, frame[0]),
-            (region.left, region.width, frame[1]),
-        )
+        for start, length, limit in zip(region.start[0], region.size[0], frame, strict=True)
     ]
     assert any(inside)
-    assert crop_image(picture(*frame), region, CROP).shape == (3, *CROP)
+    assert crop_image(picture(*frame), region, CROP).shape == (1, 3, *CROP)
 
 
 def test_outside_the_frame_pixels_repeat_and_masks_are_empty():
-    region = SearchRegion(top=-6, left=-10, height=12, width=20)
+    region = SearchRegion(
+        start=torch.tensor([[-6, -10]]),
+        size=torch.tensor([[12, 20]]),
+        step=torch.tensor([1]),
+        offset=torch.tensor([[0, 0]]),
+    )
     image, mask = picture(30, 40), torch.ones(1, 30, 40)
-    crop = crop_image(image, region, (12, 20))
+    (crop,) = crop_image(image, region, (12, 20))
     assert torch.equal(crop[:, 0, 0], image[:, 0, 0])
     assert torch.equal(crop[:, 6:, 10:], image[:, :6, :10])
-    cut = crop_mask(mask, region, (12, 20))
+    (cut,) = crop_mask(mask, region, (12, 20))
     assert (cut[0, 6:, 10:] == 1).all()
     assert float(cut.sum()) == 6 * 10
 
 
 def test_large_frames_are_decimated():
     frame = (960, 1712)
-    region = search_region(torch.tensor([480.0, 850.0]), torch.tensor(6.0), CROP, frame)
-    assert region.step == 5
-    assert region.offset == (0, 0)
-    crop = crop_image(picture(*frame), region, CROP)
-    smooth = picture(*frame)[:, region.top * 5 : (region.top + region.height) * 5]
-    assert float(crop[0].mean()) == pytest.approx(
-        float(smooth[0, :, region.left * 5 : (region.left + region.width) * 5].mean()), abs=2
-    )
+    region = region_of((480.0, 850.0), 6.0, frame)
+    assert region.step.tolist() == [5]
+    assert region.offset.tolist() == [[0, 0]]
+    top, left, height, width = rectangle(region)
+    (crop,) = crop_image(picture(*frame), region, CROP)
+    smooth = picture(*frame)[:, top * 5 : (top + height) * 5, left * 5 : (left + width) * 5]
+    assert float(crop[0].mean()) == pytest.approx(float(smooth[0].mean()), abs=2)
+
+
+def test_objects_together_are_cut_and_pasted_as_each_alone():
+    image, frame = picture(240, 428), (240, 428)
+    center = torch.tensor([[60.0, 100.0], [5.0, 420.0], [200.0, 250.0], [120.0, 200.0]])
+    scale = torch.tensor([0.5, 1.3, 3.7, 50.0])
+    masks = torch.stack([image[i % 3] > 120 for i in range(4)]).float()
+    together = search_region(center, scale, CROP, frame)
+    assert len(set(together.step.tolist())) > 1
+    crops, cut = crop_image(image, together, CROP), crop_mask(masks, together, CROP)
+    back = paste(crops[:, 0], together, frame)
+    for i in range(4):
+        alone = search_region(center[i : i + 1], scale[i : i + 1], CROP, frame)
+        assert rectangle(alone) == (*together.start[i].tolist(), *together.size[i].tolist())
+        assert torch.equal(crop_image(image, alone, CROP)[0], crops[i])
+        assert torch.equal(crop_mask(masks[i : i + 1], alone, CROP)[0], cut[i])
+        assert torch.equal(paste(crops[i : i + 1, 0], alone, frame)[0], back[i])
 
 
 def test_the_first_crop_shows_the_target_in_its_middle():
     image = torch.zeros(3, 120, 214)
     mask = torch.zeros(1, 120, 214)
     image[:, 50:60, 100:116], mask[:, 50:60, 100:116] = 200, 1
-    state = TargetState(torch.tensor([54.5, 107.5]), torch.tensor([10.0, 16.0]))
+    state = TargetState(torch.tensor([[54.5, 107.5]]), torch.tensor([[10.0, 16.0]]))
     scale = scale_of_size(state.size, CROP, 5.0)
-    crop, cut = crop_first_frame(image, mask, state, scale, CROP)
+    (crop,), (cut,) = crop_first_frame(image, mask, state, scale, CROP)
     assert crop.shape == (3, *CROP)
     assert set(cut.unique().tolist()) == {0.0, 1.0}
     ys, xs = torch.nonzero(cut[0], as_tuple=True)
@@ -119,9 +147,9 @@ def test_the_first_crop_stays_inside_the_frame():
     mask[:, 2:14, 3:19] = 1
     image = picture(120, 214)
     image[:, 0], image[:, :, 0] = 0, 0  # would repeat if the crop stuck out
-    state = TargetState(torch.tensor([7.5, 10.5]), torch.tensor([12.0, 16.0]))
+    state = TargetState(torch.tensor([[7.5, 10.5]]), torch.tensor([[12.0, 16.0]]))
     scale = scale_of_size(state.size, CROP, 5.0)
-    crop, cut = crop_first_frame(image, mask, state, scale, CROP)
+    (crop,), (cut,) = crop_first_frame(image, mask, state, scale, CROP)
     assert (crop[0, 4] > 0).any()
     assert (crop[0, 4] != crop[0, 0]).any()
     ys, _ = torch.nonzero(cut[0], as_tuple=True)

@@ -30,8 +30,8 @@ def box(top: int, left: int, height: int, width: int, value: float = 1.0) -> tor
 )
 def test_state_of_mask_is_last_minus_first(mask, center, size):
     state = state_of_mask(mask)
-    assert tuple(state.center.tolist()) == center
-    assert tuple(state.size.tolist()) == size
+    assert tuple(state.center[0].tolist()) == center
+    assert tuple(state.size[0].tolist()) == size
 
 
 def moments_of(masks: torch.Tensor) -> torch.Tensor:
@@ -64,17 +64,19 @@ def test_moments_of_each_object_are_its_own():
 
 
 def test_a_target_that_is_all_but_gone_stays_where_it_was():
-    previous = TargetState(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
-    (faint,) = moments_of(box(10, 20, 12, 24, 0.3)[None])
-    assert updated_state(faint, previous, min_area=100) is previous
-    moved = updated_state(faint, previous, min_area=50)
-    assert moved.center.tolist() == pytest.approx([15.5, 31.5])
-    (none,) = moments_of(torch.zeros(1, 60, 90))
-    assert updated_state(none, previous, min_area=100) is previous
+    previous = TargetState(torch.tensor([[1.0, 2.0]] * 3), torch.tensor([[3.0, 4.0]] * 3))
+    rows = moments_of(torch.stack((box(10, 20, 12, 24, 0.3), box(10, 20, 12, 24), box(0, 0, 0, 0))))
+    state = updated_state(rows, previous, min_area=100)
+    assert state.center[[0, 2]].tolist() == [[1, 2], [1, 2]]
+    assert state.size[[0, 2]].tolist() == [[3, 4], [3, 4]]
+    assert state.center[1].tolist() == pytest.approx([15.5, 31.5])
+    assert updated_state(rows, previous, min_area=50).center[0].tolist() == pytest.approx(
+        [15.5, 31.5]
+    )
 
 
 def test_the_search_region_is_so_many_times_the_target():
-    scale = scale_of_size(torch.tensor([20.0, 45.0]), (48, 80), 5.0)
+    scale = scale_of_size(torch.tensor([[20.0, 45.0]]), (48, 80), 5.0)
     covered = float(scale) ** 2 * 48 * 80
     assert covered == pytest.approx(25 * 20 * 45, rel=1e-5)
 
@@ -88,6 +90,6 @@ def test_the_search_region_is_so_many_times_the_target():
     ],
 )
 def test_the_scale_changes_within_limits(factor, expected):
-    base, previous = torch.tensor([20.0, 40.0]), torch.tensor(1.5)
+    base, previous = torch.tensor([[20.0, 40.0]]), torch.tensor([1.5])
     scale = limited_scale(base * 1.5 * factor, base, previous, (0.95, 1.1))
     assert float(scale) == pytest.approx(1.5 * expected)

@@ -159,8 +159,11 @@ def test_from_a_box_to_an_export(page, server, tmp_path):
     page.follow()
     assert project.done["forward"] == FRAMES - 1
     assert "to the end" in page.text("#follow")
+    page.until("document.querySelector('#hint').textContent.startsWith('Followed')")
+    assert page.page.get_attribute("#export", "class") == "primary"
 
     page.go(12)
+    page.until("document.querySelector('#hint').hidden")
     page.press("1", "b")
     page.drag((60, 80), (90, 80))
     page.saved()
@@ -263,7 +266,10 @@ def test_another_tab_takes_over_and_gives_back(page, server, browser):
 
 def test_done_shows_the_command(page, server):
     polygon(page, (20, 20), (60, 20), (60, 50))
+    page.follow()
     page.page.click("#done")
+    assert "Nothing is exported yet" in page.text("#ask-text")
+    page.page.click("#ask-yes")
     page.until("!document.querySelector('#curtain').hidden")
     assert page.text("#curtain-command") == server.command
     assert "--mask clip.jointvos/masks/00000.png" in server.command

@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from command import Run, environment_for
 from PIL import Image
-from studio import square
+from studio import SIZE, square
 
 from jointvos.masks import write_mask_png
 from jointvos.paint.transport import pack_labels
 
 
 @contextmanager
-def painting(folder: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    command = [sys.executable, "-m", "jointvos", "paint", "clip.mp4", "--no-browser", *arguments]
+def painting(
+    folder: Path, *arguments: str, video: str = "clip.mp4"
+) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    command = [sys.executable, "-m", "jointvos", "paint", video, "--no-browser", *arguments]
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -64,6 +66,25 @@ def test_from_a_mask_to_the_command_that_goes_on(clip):
     assert np.array_equal(np.asarray(Image.open(kept)), square(4))
 
 
+def test_a_pattern_of_images(clip):
+    frames = clip.parent / "frames"
+    frames.mkdir()
+    for index in range(5):
+        Image.fromarray(np.full((*SIZE, 3), 50 * index, np.uint8)).save(frames / f"f_{index}.png")
+    with painting(clip.parent, video="frames/f_#.png") as (run, page):
+        state = ask(page + "state")
+        assert (state["video"]["name"], state["video"]["frames"]) == ("f_#.png", 5)
+        assert state["export"]["names"]["png"] == "f_masks"
+        tab = ask(page + "tab", "POST")["tab"]
+        ask(page + "mask/3?given=1", "PUT", pack_labels(square(3)), **{"x-tab": tab})
+        ask(page + "done", "POST", **{"x-tab": tab})
+        output, messages = run.communicate(timeout=60)
+    assert run.returncode == 0, messages
+    assert shlex.split(output) == [
+        *("jointvos", "segment", "frames/f_#.png", "--mask", "3=frames/f.jointvos/masks/f_3.png")
+    ]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT")
 def test_ctrl_c_ends_it_and_nothing_is_lost(clip):
     with painting(clip.parent) as (run, page):
@@ -89,10 +110,17 @@ def test_ctrl_c_ends_it_and_nothing_is_lost(clip):
         pytest.param(["clip.mp4", "--mask", "gone.png"], 4, "gone.png", id="no mask"),
         pytest.param(["clip.mp4", "--mask", "1s=first.png"], 2, "frame number", id="a time"),
         pytest.param(["clip.mp4", "-o", "first.png"], 8, "use -f", id="exists"),
+        pytest.param(
+            ["clip.mp4", "--mask", "wide.png"],
+            2,
+            "the masks hold the ID 300; pages have IDs up to 254; renumber it",
+            id="large ID",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(clip, arguments, code, says):
     write_mask_png(clip.parent / "first.png", square())
+    write_mask_png(clip.parent / "wide.png", square().astype(np.uint16) * 300)
     run = Run(clip.parent, "paint", "--no-browser", *arguments).end()
     assert (run.returncode, run.stdout) == (code, "")
     assert says in run.stderr

@@ -39,6 +39,13 @@ def test_following_is_what_segment_does(studio):
     assert frames == list(range(FRAMES))
 
 
+@pytest.mark.parametrize("first", [3, 19, 20, 21, 26])
+def test_a_first_mask_before_or_behind_a_cut(studio, first):
+    studio.paint(first, square(first), "1")
+    studio.follow()
+    check_like_segment(studio, first)
+
+
 def test_corrections_and_late_objects_go_in_as_with_segment(studio):
     studio.paint(0, square(), "1")
     studio.follow()

@@ -165,6 +165,39 @@ def test_images_of_a_folder_have_masks_of_their_names(tmp_path):
         assert project.painted() == [1]
 
 
+def test_patterns_have_projects_of_their_own(tmp_path):
+    from clips import scene
+    from PIL import Image
+
+    for index in range(9):
+        Image.fromarray(scene(index)).save(tmp_path / f"{'ab'[index % 2]}_{index:04d}.png")
+    mask = np.zeros((48, 64), np.uint8)
+    mask[:9, :9] = 1
+    for name, given, other in (
+        ("a_%04d.png", "a_0002", "b_0003"),
+        ("b_####.png", "b_0003", "a_0002"),
+    ):
+        frames = open_finder(tmp_path / name)
+        assert frames.index(given) == 1
+        assert frames.index(other) is None
+        with Project(frames) as project:
+            assert project.folder == tmp_path / f"{name[0]}.jointvos"
+            assert project.painted() == []
+            project.paint(1, mask, [1])
+            assert [path.stem for path in project.masks.iterdir()] == [given]
+    with Project(open_finder(tmp_path / "a_%04d.png")) as project:
+        assert project.painted() == [1]
+
+
+def test_a_mask_with_a_large_id_in_the_folder_is_refused(clip):
+    from PIL import Image
+
+    with Project(open_finder(clip)) as project:
+        Image.fromarray(np.full(SIZE, 300, np.uint16)).save(project.masks / "00002.png")
+    with pytest.raises(MaskError, match=r"00002.png holds the ID 300, expected 1 to 254"):
+        Project(open_finder(clip))
+
+
 PAINTING = """
 import sys
 from pathlib import Path

@@ -7,7 +7,7 @@ of the contour). Our region must be within that pixel of the recorded one and is
 it. That happens once, in frame 2 of "late", with AVX-512; other processors may round elsewhere.
 
 The session commits a frame at its end; the recordings hold an object's state as the next frame
-finds it, so what is recorded of frame t is what our tracker holds before step t.
+finds it, so what is recorded of frame t is what our session holds before step t.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from jointvos.config import INFERENCE, InferenceConfig
 from jointvos.inference import VideoSegmenter
-from jointvos.inference.object_tracker import ObjectTracker
+from jointvos.inference.object_group import ObjectGroup
 from jointvos.model import JointNet
 from jointvos.ops import SearchRegion
 
@@ -52,27 +52,30 @@ def difference(a: Tensor, b: Tensor) -> float:
     return float((a - b).abs().max())
 
 
-def check_state(tracker: ObjectTracker, theirs: dict[str, Tensor]) -> None:
+def check_state(alone: ObjectGroup, theirs: dict[str, Tensor]) -> None:
     """Place, memory and target model before a frame; `theirs` as recorded of that frame."""
-    stored = len(tracker.bank)
+    stored = len(alone.bank)
     assert stored == int(theirs["num"])
-    assert difference(tracker.bank.weights, theirs["sw"][:stored]) <= 1e-6
-    assert difference(tracker.state.center, theirs["pos"]) <= 2e-3  # pixels; we reach 1.2e-4
-    assert abs(float(tracker.scale / theirs["scale"]) - 1) <= 1e-5  # we reach 6e-7
-    kernel = tracker.target_model.kernel[0, :, ::64, 1, 1]
+    assert difference(alone.bank.weights, theirs["sw"][:stored]) <= 1e-6
+    assert difference(alone.target.state.center, theirs["pos"]) <= 2e-3  # pixels; we reach 1.2e-4
+    assert abs(float(alone.target.scale / theirs["scale"]) - 1) <= 1e-5  # we reach 6e-7
+    kernel = alone.target_model.kernel[0, :, ::64, 1, 1]
     assert difference(kernel, theirs["filt"]) <= 3e-6  # of 0.1; we reach 3e-7
 
 
-def settle_region(tracker: ObjectTracker, frame: tuple[int, int], coordinates: Tensor) -> None:
-    """Check our region and put the recorded one in its place where they differ by a pixel."""
-    ours = tracker.search_region(frame)
-    assert ours.step == 1
-    top, left, bottom, right = coordinates.tolist()
-    theirs = SearchRegion(top, left, bottom - top, right - left)
-    if ours != theirs:
-        assert abs(ours.top - theirs.top) + abs(ours.height - theirs.height) <= 1
-        assert abs(ours.left - theirs.left) + abs(ours.width - theirs.width) <= 1
-        tracker.search_region = lambda _frame: theirs
+def settle_regions(group: ObjectGroup, frame: tuple[int, int], coordinates: Tensor) -> None:
+    """Check our regions and put the recorded ones in their place where they differ by a pixel.
+
+    Coordinates [O,4] are top, left, bottom, right.
+    """
+    ours = group.target.region(group.config, group.net.config.kernel_size, frame)
+    assert (ours.step == 1).all()
+    start, end = coordinates.long().split(2, dim=1)
+    theirs = SearchRegion(start, end - start, ours.step, ours.offset)
+    off = (ours.start - theirs.start).abs() + (ours.size - theirs.size).abs()
+    assert off.max() <= 1
+    if off.any():
+        vars(group.target)["region"] = lambda *_: theirs  # until the target has moved
 
 
 def follow(run: Run, net: JointNet, reference: dict[str, Tensor]) -> None:
@@ -88,14 +91,14 @@ def follow(run: Run, net: JointNet, reference: dict[str, Tensor]) -> None:
             }
             for object_id in (1, 2, 3)
         }
-        for tracker in session.trackers:
-            check_state(tracker, recordings[tracker.object_id])
-            settle_region(tracker, size, recordings[tracker.object_id]["coords"])
+        for group in session.groups:
+            own = [recordings[object_id] for object_id in group.object_ids]
+            for i, theirs in enumerate(own):
+                check_state(group.part([i]), theirs)
+            settle_regions(group, size, torch.stack([each["coords"] for each in own]))
         new = run.given.get(t)
         mask = None if new is None else np.where(np.isin(labels[t], new), labels[t], 0)
         result = session.step(image, mask)
-        for tracker in session.trackers:
-            vars(tracker).pop("search_region", None)
 
         wrong = int((torch.from_numpy(result.labels) != reference["label"][t]).sum())
         assert wrong <= LABEL_PIXELS, f"{wrong} label pixels differ in frame {t}"

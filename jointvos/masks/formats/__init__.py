@@ -15,6 +15,7 @@ from jointvos.masks.formats.cvat import is_cvat, read_cvat
 from jointvos.masks.formats.entry import BROKEN, Entry, Objects, Shape, reason
 from jointvos.masks.formats.label_studio import is_label_studio, read_label_studio
 from jointvos.masks.formats.labelme import is_labelme, read_labelme
+from jointvos.masks.formats.svg import read_svg
 from jointvos.masks.formats.yolo import SIDE_FILES, read_yolo
 from jointvos.types import VideoInfo
 
@@ -32,6 +33,7 @@ READERS: Mapping[str, Callable[[Path, VideoInfo], list[Entry]]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".txt": read_yolo,
+    ".svg": read_svg,
     ".json": lambda path, info: _read_json(path),
 }
 """By suffix; all other files are images."""
@@ -45,7 +47,7 @@ JSON_READERS: Mapping[str, tuple[Callable[[object], bool], Callable[[Any, Path],
 
 OTHERS: Mapping[str, str] = {
     ".zip": "unpack it and give the folder or file inside",
-    ".svg": "export it as PNG, a color per object",
+    ".svgz": "save it as plain .svg",
     ".xml": "export CVAT's 'Segmentation mask 1.1' or 'COCO 1.0' instead",
 }
 """What to do about kinds that are not read, by suffix."""

@@ -14,7 +14,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError
-from jointvos.files.images import IMAGE_ERRORS, open_image
+from jointvos.files.images import IMAGE_ERRORS, open_image, page_count
 from jointvos.files.sequences import SUFFIXES, pattern_of
 from jointvos.media.reading.streams import ByteStream
 
@@ -34,6 +34,10 @@ _FORMATS = (
     "yuv4mpegpipe,nut,h264,hevc,obu,ivf,ogg,asf,mxf"
 )
 _SOUND = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")  # MP3, FLAC, AAC
+_ADVICE = dict.fromkeys(
+    (".zip", ".rar", ".7z", ".tar"), "unpack it and give the folder of images"
+) | dict.fromkeys((".braw", ".r3d", ".ari", ".arx", ".crm", ".dng"), "export it as ProRes or EXR")
+"""What to do about kinds of files that are not read, by suffix."""
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
 
 
@@ -72,8 +76,12 @@ def _kind_of(path: Path) -> str | None:
     image = path.suffix.lower() in SUFFIXES
     with suppress(*IMAGE_ERRORS), open_image(path) as picture:
         image = picture.format != "GIF"  # that would be a video, so it is damaged
+        if image and (count := page_count(picture)) > 1:
+            return f"holds {count} images; save them as files of a folder and give that"
     if image:
         return _said_of_image(path)
+    if advice := _ADVICE.get(path.suffix.lower()):
+        return f"is not read; {advice}"
     with suppress(OSError), path.open("rb") as file:
         head = file.read(12)
         if head.startswith(_SOUND) or (head[:4], head[8:]) == (b"RIFF", b"WAVE"):

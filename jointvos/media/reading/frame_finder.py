@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jointvos.errors import MediaOpenError, os_errors_as
+from jointvos.files.sequences import is_pattern
 from jointvos.media.reading.frame_map import NoSuchFrame
 from jointvos.media.reading.image_folder import ImageFolderReader
 from jointvos.media.reading.sources import web_address
@@ -15,8 +16,14 @@ KEPT_BYTES = 160 * 2**20
 
 
 class FrameFinder(Protocol):
-    """Frames by number, for any thread; a context manager that closes what it opened."""
+    """Frames by number, for any thread; a context manager that closes what it opened.
 
+    Attributes:
+        source: What was opened: a video, a folder or a pattern.
+        info: What is known of it.
+    """
+
+    source: Path
     info: VideoInfo
 
     @property
@@ -33,10 +40,10 @@ class FrameFinder(Protocol):
 
 
 def open_finder(path: Path, keep_bytes: int = KEPT_BYTES) -> FrameFinder:
-    """Open a video file or a folder of images for reading in any order.
+    """Open a video file or an image sequence for reading in any order.
 
     Args:
-        path: The file or folder.
+        path: The file, or a folder of images, or a pattern of their names; see `open_source`.
         keep_bytes: Decoded frames that are kept.
 
     Raises:
@@ -45,20 +52,22 @@ def open_finder(path: Path, keep_bytes: int = KEPT_BYTES) -> FrameFinder:
     with os_errors_as(MediaOpenError):
         if str(path) == "-" or web_address(path) is not None or path.is_fifo():
             raise MediaOpenError(f"{path} is a stream, which cannot be rewound; save it to a file")
-        is_folder = path.is_dir()
-    return ImageFinder(path) if is_folder else VideoFinder(path, keep_bytes)
+        is_sequence = path.is_dir() or is_pattern(path)
+    return ImageFinder(path) if is_sequence else VideoFinder(path, keep_bytes)
 
 
 class ImageFinder:
-    """Images of a folder by number.
+    """Images of a sequence by number.
 
     Attributes:
-        info: The folder as a video.
+        source: The folder, or the pattern of their names.
+        info: The sequence as a video.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """List the folder; see `ImageFolderReader`."""
-        self._images = ImageFolderReader(folder)
+    def __init__(self, source: Path) -> None:
+        """List the images; see `ImageFolderReader`."""
+        self.source = source
+        self._images = ImageFolderReader(source)
         self.info = self._images.info
         self._names = self.info.names
 

@@ -1,5 +1,6 @@
 """From the decoded images of a video to upright RGB."""
 
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -10,9 +11,11 @@ from av.video.reformatter import ColorTrc, VideoReformatter
 from jointvos.color import shown_as_sdr
 from jointvos.files.orientation import Orientation
 from jointvos.media.reading.codes import EXACTLY, bits_of, codes_of
-from jointvos.types import DeepImage, Hdr, Image
+from jointvos.types import DeepImage, Hdr, Image, Mastering
 
 _HDR: dict[int, Hdr] = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg"}
+_DISPLAY = struct.Struct("=20i2i")  # ten fractions, and whether colors and luminance are known
+_LIGHT = struct.Struct("=2I")
 _SDR = (1, 1, 1)  # what HDR is shown in: Rec. 709
 
 
@@ -22,6 +25,7 @@ class FramePixels:
     Attributes:
         orientation: How they are turned to stand upright.
         hdr: How they code HDR, if they do.
+        mastering: What that was mastered for, if the first image tells.
     """
 
     def __init__(self, first: VideoFrame) -> None:
@@ -31,6 +35,7 @@ class FramePixels:
         self._reformatter = VideoReformatter()
         self.orientation = _orientation(first)
         self.hdr = _HDR.get(first.color_trc)
+        self.mastering = _mastering(first)
 
     @property
     def color_tags(self) -> tuple[int, int, int]:
@@ -62,6 +67,24 @@ class FramePixels:
         if (picture.width, picture.height) == self._size:
             return picture
         return picture.reformat(*self._size)
+
+
+def _mastering(picture: VideoFrame) -> Mastering | None:
+    """What `AVMasteringDisplayMetadata` and `AVContentLightMetadata` hold."""
+    display: tuple[float, ...] | None = None
+    light: tuple[int, int] | None = None
+    told = picture.side_data.get("MASTERING_DISPLAY_METADATA")
+    if isinstance(told, SideData) and len(content := bytes(told)) >= _DISPLAY.size:
+        *numbers, has_primaries, has_luminance = _DISPLAY.unpack_from(content)
+        pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
+        if has_primaries and has_luminance and all(bottom for _, bottom in pairs):
+            *primaries, lowest, highest = (top / bottom for top, bottom in pairs)
+            display = (*primaries, highest, lowest)
+    told = picture.side_data.get("CONTENT_LIGHT_LEVEL")
+    if isinstance(told, SideData) and len(content := bytes(told)) >= _LIGHT.size:
+        most, mean = _LIGHT.unpack_from(content)
+        light = (most, mean) if most or mean else None  # 0 is unknown
+    return None if display is None and light is None else Mastering(display, light)
 
 
 def _orientation(picture: VideoFrame) -> Orientation:

@@ -25,7 +25,7 @@ from PIL import Image as PillowImage
 
 from jointvos.color import REC_709, Values, between, convert, to_display
 from jointvos.errors import MediaDecodeError, UnsupportedMediaError
-from jointvos.files.exr import ExrHeader, read_exr_header
+from jointvos.files.exr import ExrHeader, at_origin, read_exr_header
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
 from jointvos.media.reading.codes import bits_of, codes_of
 from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS, reason
@@ -179,9 +179,8 @@ def _through_codec(path: Path) -> Decoded:
     if codec != "exr":
         return _of_codes(_decode(codec, content))
     header = read_exr_header(content)
-    if header.origin != (0, 0):
-        raise ValueError(f"its display window begins at {header.origin}, expected (0, 0)")
-    linear = _linear(_decode(codec, content, layer=header.layer()), header)
+    frame = _decode(codec, at_origin(content, header), layer=header.layer())
+    linear = _linear(frame, header)
     shown = np.rint(to_display(linear) * np.float32(255)).astype(np.uint8)
     return Decoded(shown, linear)
 

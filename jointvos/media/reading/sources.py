@@ -42,6 +42,7 @@ def open_source(
     allow_network: bool = False,
     start_number: int | None = None,
     deep: bool = False,
+    threads: bool = True,
 ) -> FrameSource:
     """Open a video file or an image sequence.
 
@@ -57,6 +58,8 @@ def open_source(
         allow_network: Whether addresses are opened.
         start_number: Images of a sequence with lower numbers in their names are left out.
         deep: Whether frames of videos carry `Frame.deep`; those of sequences do where there is one.
+        threads: Whether videos are decoded with several threads, which the first frame alone is not
+            worth.
 
     Raises:
         ConfigError: `start`, `end`, `frame_rate`, `raw` or `start_number` makes no sense, the
@@ -88,4 +91,4 @@ def open_source(
     stream = pipe_at(path) if address is None else open_web(address)
     if shape is not None:
         return RawReader(path, shape, frames, stream)
-    return VideoReader(path, frames, stream, deep=deep)
+    return VideoReader(path, frames, stream, deep=deep, threads=threads)

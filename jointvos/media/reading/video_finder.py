@@ -25,6 +25,7 @@ class VideoFinder:
     """Frames of a video file by number.
 
     Attributes:
+        source: The file.
         info: What is known before frames are decoded; `frame_count` is an estimate.
     """
 
@@ -39,7 +40,7 @@ class VideoFinder:
         Raises:
             MediaError: It is missing, damaged or no video.
         """
-        self._path = path
+        self.source = path
         self.info: VideoInfo
         self._first: VideoFrame
         self._map: FrameMap
@@ -75,7 +76,7 @@ class VideoFinder:
 
     def second(self, keep_bytes: int) -> "VideoFinder":
         """Another finder for the file, for who reads elsewhere at the same time."""
-        return VideoFinder(self._path, keep_bytes, self)
+        return VideoFinder(self.source, keep_bytes, self)
 
     def at(self, index: int) -> Frame:
         """Decode a frame.
@@ -91,7 +92,7 @@ class VideoFinder:
             else:
                 self._kept.move_to_end(index)
             if picture.is_corrupt:  # where frames are counted
-                raise MediaDecodeError(f"{self._path}: frame {index} is damaged")
+                raise MediaDecodeError(f"{self.source}: frame {index} is damaged")
             pts = picture.pts or 0
             return Frame(
                 index=index,
@@ -113,7 +114,7 @@ class VideoFinder:
         try:
             return self._pixels.image(picture)
         except AV_ERRORS as error:
-            raise MediaDecodeError(f"{self._path}: frame {index}: {reason(error)}") from error
+            raise MediaDecodeError(f"{self.source}: frame {index}: {reason(error)}") from error
 
     def _decoded(self, index: int) -> VideoFrame:
         where = self._map.find(index)
@@ -127,14 +128,14 @@ class VideoFinder:
                     raise NoSuchFrame(f"there is no frame {index}") from None
         self._counting = where is None
         if where is None:
-            self._playing, self._next = _from_start(self._path), 0
+            self._playing, self._next = _from_start(self.source), 0
             try:
                 return self._play_to(index)
             except _Missed:
                 raise NoSuchFrame(f"there is no frame {index}") from None
-        failure = f"{self._path}: frame {index} is damaged"
+        failure = f"{self.source}: frame {index} is damaged"
         for start in self._map.starts(index):
-            self._playing = _from(self._path, self._map, start)
+            self._playing = _from(self.source, self._map, start)
             # A frame may depend on more than what is behind its keyframe; then it is looked for
             # from an earlier one, but never through all of a long video.
             try:
@@ -169,7 +170,7 @@ class VideoFinder:
         except AV_ERRORS as error:
             self._playing = None
             raise MediaDecodeError(
-                f"{self._path}: frame {index} cannot be decoded: {reason(error)}"
+                f"{self.source}: frame {index} cannot be decoded: {reason(error)}"
             ) from error
         self._playing = None
         raise _Missed

@@ -48,6 +48,7 @@ class VideoReader:
         stream: ByteStream | None = None,
         *,
         deep: bool = False,
+        threads: bool = True,
     ) -> None:
         """Open the file and decode its first frame.
 
@@ -57,6 +58,8 @@ class VideoReader:
             stream: What to read instead of a file; it can be read only once, and is closed at last.
             deep: Whether frames carry `Frame.deep` where there are more than 8 bits, which takes
                 memory; HDR stays HDR only with it.
+            threads: Whether the decoder has threads of its own, which the first frame alone is not
+                worth.
 
         Raises:
             MediaOpenError: The file is missing, unreadable or no video.
@@ -68,7 +71,7 @@ class VideoReader:
         self._stream = stream
         self._name = str(path) if stream is None else stream.name
         self._range = frames or FrameRange()
-        self._used, self._deep = False, deep
+        self._used, self._deep, self._threads = False, deep, threads
         self._decoding = threading.Lock()
         try:
             self._open()
@@ -83,7 +86,7 @@ class VideoReader:
         if self._pixels.hdr is not None and not deep:
             _log.warning(
                 "%s is HDR (%s) and is shown as SDR; overlays with `encoder='h265'` or "
-                "`encoder='prores'` and `alpha='FILE.mov'` keep it",
+                "`encoder='prores'` (without `background`) and `alpha='FILE.mov'` keep it",
                 *(self._name, self._pixels.hdr.upper()),
             )
 
@@ -172,7 +175,7 @@ class VideoReader:
             self._container = open_stream(self._stream)
         self._video = choose_stream(self._container, self._path)
         # With threads per slice, PyAV's default, is_corrupt would never be set.
-        self._video.thread_type = ThreadType.AUTO
+        self._video.thread_type = ThreadType.AUTO if self._threads else ThreadType.NONE
         self._rate = frame_rate(self._video)
         self._time_base = self._video.time_base or 1 / self._rate
         self._first_s = 0.0
@@ -283,4 +286,5 @@ class VideoReader:
             color_tags=self._pixels.color_tags,
             first_pts=self._first.pts or 0,
             hdr=self._pixels.hdr if self._deep else None,
+            mastering=self._pixels.mastering if self._deep and self._pixels.hdr else None,
         )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from jointvos.errors import EncodeError
 from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.media.writing.formats import VideoFormat
+from jointvos.media.writing.mastering import with_mastering
 from jointvos.media.writing.passthrough import Companions
 from jointvos.media.writing.scheduling import scheduling_kept
 from jointvos.media.writing.timecode import Timecode
@@ -175,7 +176,7 @@ class VideoEncoder:
             container_options={**format.container_options, **_SOON},
         )
         stream = self._container.add_stream(
-            format.codec, rate=info.frame_rate, options=dict(format.options)
+            format.codec, rate=info.frame_rate, options=self._options()
         )
         assert isinstance(stream, VideoStream)
         self._stream = stream
@@ -221,6 +222,21 @@ class VideoEncoder:
                 sound=self._with_sound,
                 subtitles=self._with_subtitles,
             )
+
+    def _options(self) -> dict[str, str]:
+        """Settings of the encoder, with what HDR was mastered for."""
+        format, mastering = self._format, self._info.mastering
+        if not format.deep or self._info.hdr is None or mastering is None:
+            return dict(format.options)
+        options = with_mastering(format.codec, format.options, mastering)
+        if options is None:
+            _log.warning(
+                "%s: what the HDR was mastered for (display, light levels) is not kept, as %s has "
+                "no place for it; `encoder='h265'` and `encoder='av1'` keep it in overlays",
+                *(self._name, "ProRes" if format.codec == "prores_ks" else format.codec),
+            )
+            return dict(format.options)
+        return options
 
     def _chosen_colors(self, pixels: str) -> "_Colors":
         """How `_convert` turns RGB into what is coded; as in the source if it can."""

@@ -1,5 +1,6 @@
 """Videos of the result: masks drawn over the images, new backgrounds, or the masks alone."""
 
+import logging
 from abc import abstractmethod
 from dataclasses import replace
 from fractions import Fraction
@@ -12,6 +13,7 @@ from av import VideoFrame
 from jointvos.errors import ConfigError
 from jointvos.files.staged import StagedFile
 from jointvos.masks.alpha import Background, composite, foreground
+from jointvos.masks.legend import Legend
 from jointvos.masks.mask_file import as_gray
 from jointvos.masks.overlay import color_labels, draw_overlay
 from jointvos.masks.palette import davis_colors, table_size
@@ -20,6 +22,8 @@ from jointvos.media.writing.depth import codes_16
 from jointvos.media.writing.encoder import Pixels, VideoEncoder
 from jointvos.media.writing.formats import ANIMATIONS, LOSSLESS_GRAY, VideoFormat, choose_format
 from jointvos.types import Frame, FrameResult, VideoInfo
+
+_log = logging.getLogger("jointvos.media")
 
 PREVIEW_WIDTH = 480
 """Most columns of a GIF or WebP unless told."""
@@ -39,6 +43,7 @@ class VideoSink(StagedFile):
         sound: bool = False,
         subtitles: bool = False,
         hdr: bool = False,
+        legend: Legend | None = None,
     ) -> None:
         """Check that the video can be written; see `StagedSink`.
 
@@ -50,6 +55,7 @@ class VideoSink(StagedFile):
             sound: Whether the source's sound is copied.
             subtitles: Whether its subtitles are copied.
             hdr: Whether images are HDR if the source is and the format can hold it.
+            legend: What is drawn into every image once it is scaled.
 
         Raises:
             OutputError: It cannot be written there.
@@ -57,6 +63,7 @@ class VideoSink(StagedFile):
         super().__init__(path, overwrite=overwrite, source=info.path)
         info = info if hdr else replace(info, hdr=None)
         self._size = (info.width, info.height)
+        self._legend = legend
         self._encoder: AnimationEncoder | VideoEncoder
         if path.suffix.lower() in ANIMATIONS:
             self._encoder = AnimationEncoder(self._staging, path, info, format)
@@ -75,6 +82,8 @@ class VideoSink(StagedFile):
         image = self._image(frame, result)
         if isinstance(image, np.ndarray) and image.shape[1::-1] != self._size:
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA).astype(image.dtype)
+        if self._legend is not None and isinstance(image, np.ndarray):
+            self._legend.draw(image, result.labels)
         self._encoder.write(image, frame)
 
     def abort(self) -> None:
@@ -110,6 +119,7 @@ class OverlaySink(VideoSink):
         encoder: str | None = None,
         crf: int | None = None,
         max_width: int | None = None,
+        legend: Legend | None = None,
     ) -> None:
         """Check that the video can be written; see `StagedSink`.
 
@@ -122,6 +132,7 @@ class OverlaySink(VideoSink):
             encoder: One of `ENCODERS` instead of those above.
             crf: Quality, lower is better; the encoder's usual value by default.
             max_width: Most columns; wider videos are scaled down.
+            legend: Names of the objects, drawn into a corner.
 
         Raises:
             ConfigError: Suffix, encoder and quality do not fit or cannot be had.
@@ -130,8 +141,19 @@ class OverlaySink(VideoSink):
         info = scaled(info, path, max_width)
         size, hdr = (info.width, info.height), info.hdr is not None
         format = choose_format(path, encoder, crf, size=size, hdr=hdr)
+        if hdr and not format.deep:
+            _log.warning(
+                "%s will be SDR, as it has 8 bits; `encoder='h265'`, `encoder='av1'` or "
+                "`encoder='prores'` keep HDR",
+                path,
+            )
         super().__init__(
-            path, info, format, overwrite=overwrite, sound=sound, subtitles=True, hdr=True
+            *(path, info, format),
+            overwrite=overwrite,
+            sound=sound,
+            subtitles=True,
+            hdr=True,
+            legend=legend,
         )
         self._alpha, self._deep, self._hdr = alpha, format.deep, info.hdr
 
@@ -178,6 +200,8 @@ class CompositeSink(VideoSink):
         """Check that the video can be written; see `OverlaySink`."""
         info = scaled(info, path, max_width)
         format = choose_format(path, encoder, crf, size=(info.width, info.height))
+        if info.hdr is not None:
+            _log.warning("%s will be SDR, as other backgrounds are", path)
         super().__init__(path, info, format, overwrite=overwrite, sound=sound, subtitles=True)
         self._background = background
 

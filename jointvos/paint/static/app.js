@@ -8,7 +8,7 @@ export const app = {
   video: null, objects: [], colors: [], painted: new Map(), certainty: {}, cuts: new Set(),
   done: { forward: null, backward: null }, following: null, exporting: false,
   frame: -1, wanted: 0, labels: null, given: new Set(), current: 1,
-  size: 24, tolerance: 32, stroke: "inside", watching: false, playing: false, asking: false, pressed: false, edits: 0,
+  size: 24, tolerance: 32, stroke: "inside", watching: false, playing: false, exported: false, endedAt: null, asking: false, pressed: false, edits: 0,
 };
 
 export function codesOf(id) {

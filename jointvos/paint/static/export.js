@@ -10,12 +10,12 @@ import { showState } from "./status.js";
 const OUTPUTS = [
   ["overlay", "Video with the objects tinted", ".mp4 .mov .mkv .webm"],
   ["matte", "Black-and-white matte", ".mp4 .mov .mkv, or a folder of PNGs"],
-  ["alpha", "Cutout with soft edges", ".mov, .webm, or a folder of PNGs"],
+  ["alpha", "Cutout with alpha channel", ".mov, .webm, or a folder of PNGs"],
   ["png", "Masks as indexed PNGs", "a folder"],
-  ["mask_video", "Masks as a video", ".mkv holds the IDs, .mp4 shows colors"],
-  ["soft", "Soft masks", "a folder, or .mkv"],
+  ["mask_video", "Masks as a video of IDs", ".mkv holds the IDs, .mp4 shows colors"],
+  ["soft", "Soft masks (probabilities)", "a folder, or .mkv"],
   ["crop", "Each object cropped", "a folder"],
-  ["stats", "Area, place and certainty", ".csv or .jsonl"],
+  ["stats", "Table: area, position, confidence", ".csv or .jsonl"],
   ["coco", "COCO annotations", ".json"],
 ];
 
@@ -44,6 +44,7 @@ export function exportHeard(event) {
     $("export").textContent = `Exporting${share}…`;
   } else {
     $("export").textContent = "Export…";
+    if (event.files) app.exported = true;
     if (!$("export-dialog").open && event.error) toast(event.error, true);
     if (!$("export-dialog").open && event.files) toast(`Exported to ${app.export.folder}.`);
     fail(event.error);

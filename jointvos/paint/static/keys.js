@@ -11,7 +11,7 @@ import { go, stop, view } from "./stage.js";
 import { TOOLS } from "./tools.js";
 
 const KEYS = [
-  [TOOLS.map((each) => each.key.toUpperCase()), TOOLS.map((each) => each.name).join(", ")],
+  ...TOOLS.map((each) => [[each.key.toUpperCase()], each.name]),
   [["1", "…", "9"], "Choose an object"], [["N"], "New object"], [["Alt", "click"], "Choose the object under the pointer"],
   [["Del"], "Erase the object in this frame"],
   [["[", "]"], "Smaller or larger brush"], [["X"], "Strokes inside or outside"],
@@ -19,7 +19,7 @@ const KEYS = [
   [["←", "→"], "One frame; with Shift ten"], [["↑", "↓"], "Previous or next mask or unsure frame"],
   [["Home", "End"], "First or last frame"], [["Space"], "Play; hold and drag to pan"],
   [["T"], "Follow or pause; with Shift backward"],
-  [["M"], "Show masks filled, as edges, or not at all"], [["O"], "Show the edge in the frame before"],
+  [["M"], "Show masks filled, as edges, or not at all"], [["O"], "Onion skin: the edge in the previous frame"],
   [["+", "-", "0"], "Zoom in, out, fit; the wheel too"],
   [["Ctrl", "E"], "Export"], [["?"], "This list"],
 ];

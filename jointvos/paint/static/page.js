@@ -42,12 +42,14 @@ async function open() {
 async function done() {
   await saver.flushed();
   if (app.exporting && !(await confirmed("An export is running. End and cancel it?", "End"))) return;
+  const followed = app.done.forward != null && !app.exported;
+  if (followed && !(await confirmed("Nothing is exported yet. End with a command that follows and exports later?", "End"))) return;
   if (!app.painted.size && !(await confirmed("Nothing is marked yet. End all the same?", "End"))) return;
   try {
     const { command } = await send("POST", "done");
     end();
     curtain("Done", command
-      ? "The masks are saved. This command follows them and writes the results; it is printed in the terminal too. You can close this tab."
+      ? "The masks are saved. This command follows them and writes the outputs; it is also printed in the terminal. You can close this tab."
       : "You can close this tab.");
     $("curtain-command").hidden = !command;
     $("curtain-command").textContent = command ?? "";

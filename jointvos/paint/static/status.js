@@ -35,6 +35,9 @@ export function showState() {
   back.disabled = running === "forward" || (!running && backward === 0) || app.exporting;
   if (!running) $("watch").hidden = true;
 
+  $("export").classList.toggle("primary", next >= frames && !app.exported);
+  $("done").classList.toggle("primary", next < frames || app.exported);
+
   const here = app.given.size > 0;
   const seen = app.objects.some((each) => app.certainty[each.id]?.[app.frame]);
   $("clear-frame").hidden = !here;
@@ -50,8 +53,25 @@ function sureness() {
   const not = (code) => app.objects.filter((each) => app.certainty[each.id]?.[app.frame] === code).map((each) => each.name);
   const [unsure, lost] = [not(2), not(3)];
   return [unsure.length && `Unsure: ${unsure.join(", ")}.`, lost.length && `Not seen: ${lost.join(", ")}.`]
+    .concat(unsure.length || lost.length ? "Mark it here to correct that." : "")
     .filter(Boolean).join(" ");
 }
+
+// What to do after following: frames that want to be looked at, or the outputs.
+function whatNext() {
+  const doubtful = (code) => app.objects.reduce((count, each) =>
+    count + (app.certainty[each.id] ?? []).reduce((sum, one, at) => sum + (one === code && fits(at)), 0), 0);
+  const [unsure, lost] = [doubtful(2), doubtful(3)];
+  const found = [
+    unsure && `unsure in ${counted(unsure)} (orange)`,
+    lost && `not seen in ${counted(lost)} (thin red line)`,
+  ].filter(Boolean).join(", ");
+  return found
+    ? `Followed; ${found}. ↑ and ↓ go there. Correct the mask where it is wrong, or Export.`
+    : "Followed. Check the masks, then Export writes videos, mattes or tables.";
+}
+
+const counted = (frames) => `${frames} frame${frames === 1 ? "" : "s"}`;
 
 function hint(painted, next, first) {
   let text = "";
@@ -60,6 +80,8 @@ function hint(painted, next, first) {
       text = "Click what you want to cut out. If that misses, drag a box around it (R) or paint it (B).";
     } else if (painted.length && next === first && app.done.backward == null) {
       text = "Refine the mask if it needs it. Then Follow takes it through the video.";
+    } else if (app.endedAt === app.frame && painted.length) {
+      text = whatNext();
     }
   }
   $("hint").hidden = !text;

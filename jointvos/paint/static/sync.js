@@ -37,7 +37,7 @@ export function take(state) {
   }
   merge(state);
   timeline.setCount(video.frames);
-  $("frame-count").textContent = `of ${video.frames}${video.exact ? "" : "?"}`;
+  $("frame-count").textContent = `of 0–${video.frames - 1}${video.exact ? "" : "?"}`;
   if (!video.exact) setTimeout(refresh, 1500);
 }
 
@@ -82,6 +82,7 @@ function heard(event) {
       busy(null);
       $("pace").textContent = "";
       setFollowing(null);
+      app.endedAt = event.why === "end" ? app.wanted : null;
       if (event.error) toast(event.error, true);
       refresh();
       break;

@@ -391,12 +391,12 @@ function outline(context, unit, path) {
 
 export const TOOLS = [
   { id: "points", key: "c", name: "Click", make: (editor) => new Points(editor), options: [],
-    text: "Click the object, again where something is missing. With Shift or the right button: not this." },
+    text: "Click the object, and again where something is missing. Shift-click or right-click what does not belong to it." },
   { id: "box", key: "r", name: "Box", make: (editor) => new Box(editor), options: [],
     text: "Drag a box around the object. What stands out in it becomes the mask." },
   { id: "strokes", key: "s", name: "Refine", make: (editor) => new Strokes(editor),
     options: ["size", "stroke"],
-    text: "A stroke inside adds, a stroke outside (or the right button) takes away. X changes over." },
+    text: "A stroke inside adds, a stroke outside (or with the right button) takes away. X switches between them." },
   { id: "similar", key: "w", name: "Similar color", make: (editor) => new Similar(editor),
     options: ["tolerance"],
     text: "A click takes the connected area of that color. With Shift it takes it away." },

@@ -1,0 +1,127 @@
+"""A frame recorded once and replayed, so that a GPU gets all of its work in one go.
+
+Launching them one by one takes longer than most of a frame's kernels. A recording (a CUDA graph)
+reads and writes memory at fixed addresses: what a call is given is copied there unless it is
+there already, and what it returns is overwritten by the next one.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+
+from jointvos.inference.stages import watched
+from jointvos.inference.trees import mapped, tensors
+
+Result = TypeVar("Result")
+
+PATIENCE = 2
+"""Calls of equal shapes that are run as usual before one is recorded."""
+
+
+class Capture(Protocol):
+    """Records a function without arguments: what replays it, and what it returned then."""
+
+    def __call__(self, function: Callable[[], Result]) -> tuple[Callable[[], None], Result]: ...
+
+
+class Recorded(Generic[Result]):
+    """A function of tensors that is recorded when it has been called in the same shapes before.
+
+    One recording is kept: other shapes (a larger memory, another object) let it go. What the
+    result holds must be used, or copied, before the next call.
+
+    Args:
+        function: Depends on nothing but its arguments, which are whole numbers and trees of
+            tensors (see `trees`), and waits for no device.
+        capture: How it is recorded.
+        say: Told in a line when it cannot be; it is run as usual from then on.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Result],
+        capture: Capture,
+        say: Callable[[str], None] = warnings.warn,
+    ) -> None:
+        self._function = function
+        self._capture: Capture | None = capture
+        self._say = say
+        self._shapes: Any = None
+        self._calls = 0
+        self._recording: _Recording[Result] | None = None
+
+    def forget(self) -> None:
+        """Give back the memory of a recording; what is called again is recorded again."""
+        self._shapes, self._calls, self._recording = None, 0, None
+
+    def __call__(self, *arguments: Any) -> Result:
+        if watched():  # a replay has no parts that could be watched
+            return self._function(*arguments)
+        shapes: list[Any] = [(each.shape, each.dtype, each.device) for each in tensors(arguments)]
+        shapes += [each for each in arguments if isinstance(each, int)]
+        if shapes != self._shapes:
+            self.forget()
+            self._shapes = shapes
+        self._calls += 1
+        if self._recording is None and self._capture is not None and self._calls > PATIENCE:
+            try:
+                self._recording = _Recording(self._function, self._capture, arguments)
+            except RuntimeError as error:
+                if isinstance(error, torch.OutOfMemoryError):
+                    raise
+                self._capture = None
+                reason = str(error).strip().splitlines()[0]
+                self._say(f"frames cannot be recorded ({reason}); running them step by step")
+        if self._recording is None:
+            return self._function(*arguments)
+        return self._recording.replayed(arguments)
+
+
+class _Recording(Generic[Result]):
+    def __init__(
+        self, function: Callable[..., Result], capture: Capture, arguments: tuple[Any, ...]
+    ) -> None:
+        self._given = list(tensors(arguments))
+        held = mapped(torch.clone, arguments)
+        self._held = list(tensors(held))
+        self._replay, self._result = capture(lambda: function(*held))
+
+    def replayed(self, arguments: tuple[Any, ...]) -> Result:
+        given = list(tensors(arguments))
+        for i, (new, old, held) in enumerate(zip(given, self._given, self._held, strict=True)):
+            if new is not old:  # tensors of a session are replaced, never changed in place
+                held.copy_(new)
+                self._given[i] = new
+        self._replay()
+        return self._result
+
+
+def cuda_graph(device: torch.device) -> Capture:
+    """Records on a CUDA device.
+
+    What it returns raises a RuntimeError where the function waits for the device, or does what
+    cannot be recorded.
+    """
+
+    def capture(function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
+        with torch.cuda.device(device):
+            main = torch.cuda.current_stream()
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            side.wait_stream(main)
+            with torch.cuda.stream(side):  # libraries get ready for a stream in its first call
+                function()
+            main.wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may use the device meanwhile.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                result = function()
+
+        def replay() -> None:
+            with torch.cuda.device(device):
+                graph.replay()
+
+        return replay, result
+
+    return capture
