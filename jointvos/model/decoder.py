@@ -32,7 +32,10 @@ class SegmentationEncoding(nn.Module):
         )
 
     def forward(self, stage: Tensor, encoding: Tensor) -> tuple[Tensor, Tensor]:
-        """Joined features and the reduced stage alone, both [B,dim,*,*]."""
+        """Joined features and the reduced stage alone.
+
+        Shapes: stage [B,C,h,w], encoding [B,D,*,*]; both results [B,dim,h,w].
+        """
         reduced: Tensor = self.reduce(stage)
         joined = torch.cat((reduced, resize_like(encoding, reduced)), dim=1)
         return self.transform(joined), reduced
@@ -180,7 +183,8 @@ class Decoder(nn.Module):
     def forward(self, encoding: Tensor, stages: tuple[Tensor, ...]) -> Tensor:
         """Eq. 7 before the sigmoid.
 
-        Shapes: encoding [B,D,h,w], stages finest first, at a stride of 4; logits [B,1,H,W].
+        Shapes: encoding [B,D,h,w], stages [B,C,h,w] each, finest first, at a stride of 4; logits
+        [B,1,H,W].
         """
         x: Tensor | None = None
         # As the stages are, so that they are joined without being turned.

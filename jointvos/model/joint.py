@@ -138,5 +138,8 @@ class JointNet(nn.Module):
         return self.learner.apply_target_model(target, features)
 
     def decode(self, encoding: Tensor, stages: tuple[Tensor, ...]) -> Tensor:
-        """Logits [B,1,H,W] from E_tra* + E_ind* (Eq. 7)."""
+        """Logits from E_tra* + E_ind* (Eq. 7).
+
+        Shapes: encoding [B,D,h,w], stages [B,C,h,w] each, finest first; logits [B,1,H,W].
+        """
         return self.decoder(encoding, stages)  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ minutes the clock decides how far it is; the steps it took are counted, to repea
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -116,7 +116,8 @@ class Unrolling(nn.Module):
     ) -> tuple[Unrolled, Tensor | None]:
         """`unroll`, and the masks as guessed from the encodings alone.
 
-        Shapes: images [B,T,3,H,W], first_mask [B,1,1,H,W]; guess [B*(T-1),1,h,w].
+        Shapes: images [B,T,3,H,W], first_mask [B,1,1,H,W], branch_mask [B,2]; guess
+        [B*(T-1),1,h,w].
         """
         out = unroll(
             self.net, images, first_mask, self.initial_steps, self.update_steps, branch_mask
@@ -136,6 +137,7 @@ class Run:
         device: Of the network.
         processes: That share every batch.
         drawing: Processes that make data; 0 for a thread.
+        clock: Tells the time in seconds, of which a run by minutes has so many.
 
     Attributes:
         step: Number of the next step, from 0.
@@ -151,6 +153,7 @@ class Run:
         device: torch.device,
         processes: Processes | None = None,
         drawing: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
@@ -158,12 +161,13 @@ class Run:
         self.device = device
         self.processes = processes or Processes()
         self.drawing = drawing
+        self.clock = clock
         self.step = 0
         self.taken = [[0] * len(stage.phases) for stage in config.stages]
         self._elapsed = 0.0  # seconds before this process began, of a run that goes on
         self._untimed = 0.0  # seconds that the first steps took
         self._last = 0.0  # seconds of the last step
-        self._began = time.monotonic()
+        self._began = self.clock()
         self.batch: MiniSequences | None = None
         self.net = JointNet(config.network()).to(device).train()
         self.net.to(memory_format=torch.channels_last)
@@ -227,7 +231,7 @@ class Run:
             )
         self.step, self.taken = state["step"], state["taken"]
         self._elapsed, self._untimed = state["elapsed"], state["untimed"]
-        self._began = time.monotonic()
+        self._began = self.clock()
         self._enter(state["stage"])
         self.unrolling.load_state_dict(state["weights"])
         self.averaged.load_state_dict(state["averaged"])
@@ -237,7 +241,7 @@ class Run:
     @property
     def elapsed(self) -> float:
         """Seconds that the run has taken, those before it was resumed included."""
-        return self._elapsed + time.monotonic() - self._began
+        return self._elapsed + self.clock() - self._began
 
     @property
     def over(self) -> bool:
@@ -364,14 +368,14 @@ class Run:
         batches = feed(partial(draw, self.data), self._batch_specs(), self.drawing)
         with closing(batches):  # type: ignore[type-var]
             while not self.over:
-                begin = time.perf_counter()
+                begin = self.clock()
                 if (answer := next(batches, None)) is None:
                     return
                 spec, batch = answer[0], answer[1].to(self.device)
-                ready = time.perf_counter()
+                ready = self.clock()
                 moment = self._now(spec.moment)
                 numbers = self.advance(batch, moment)  # ends with a value from the device
-                done = time.perf_counter()
+                done = self.clock()
                 report = StepReport(
                     step=self.step,
                     stage=moment.stage + 1,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import misbehaving
 import pytest
-import typer
 from misbehaving import Server, serving
 from pytest_httpserver import HTTPServer
 
@@ -98,17 +97,6 @@ def test_an_installed_model_is_kept_unless_forced(
     assert model.read_bytes() == b"old"
     download_weights(names=["mine"], source=f"{server.address}/good", force=True)
     assert model.read_bytes() == tiny_file.read_bytes()
-
-
-def test_ctrl_c_ends_with_its_code(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    def interrupt(*args: object, **kwargs: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("jointvos.checkpoints.install.install", interrupt)
-    with pytest.raises(typer.Exit) as caught:
-        download_weights(names=["joint-davis"])
-    assert caught.value.exit_code == 130
-    assert capsys.readouterr().err == "interrupted; run the same command again to continue\n"
 
 
 class TestList:

@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,7 @@ from urllib3 import exceptions
 from werkzeug import Response
 
 from jointvos.checkpoints.partial import Partial
-from jointvos.checkpoints.transfer import Unfetchable, fetch
+from jointvos.checkpoints.transfer import PROGRESS, Unfetchable, fetch
 from jointvos.errors import WeightsError
 from jointvos.web import RETRY, Patience
 
@@ -192,16 +192,16 @@ def test_without_a_tag_the_size_must_be_the_same(
 
 
 def test_steady_progress_uses_up_no_attempts(
-    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, listener: Listener, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("jointvos.checkpoints.transfer.PROGRESS", 40_000)
+    server.content = CONTENT * 14
 
     def in_bits(visit: Visit) -> Response:
-        return visit.part(visit.start, visit.start + 45_000, ETag='"one"')
+        return visit.part(visit.start, visit.start + PROGRESS, ETag='"one"')
 
     path = get(server, tmp_path, listener, in_bits)
-    assert path.read_bytes() == CONTENT
-    assert len(server.seen) == 7
+    assert path.read_bytes() == server.content
+    assert len(server.seen) == 5
 
 
 @pytest.mark.parametrize(
@@ -241,6 +241,23 @@ def test_nobody_listening_is_said(listener: Listener, tmp_path: Path) -> None:
         fetch([address], tmp_path, listener, patience=QUICK)
 
 
+Elsewhere = Callable[[Callable[[], urllib3.HTTPResponse]], None]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    """Decide what comes of every request to a server that is not on this machine."""
+
+    def answering(respond: Callable[[], urllib3.HTTPResponse]) -> None:
+        class Manager:
+            def request(self, *_: object, **options: object) -> urllib3.HTTPResponse:
+                return respond()
+
+        monkeypatch.setattr("jointvos.web._manager", lambda url: Manager())
+
+    return answering
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [
@@ -249,17 +266,9 @@ def test_nobody_listening_is_said(listener: Listener, tmp_path: Path) -> None:
     ],
 )
 def test_redirections_that_are_not_followed(
-    target: str,
-    said: str,
-    listener: Listener,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    target: str, said: str, listener: Listener, tmp_path: Path, elsewhere: Elsewhere
 ) -> None:
-    class Redirecting:
-        def request(self, method: str, url: str, **options: object) -> urllib3.HTTPResponse:
-            return urllib3.HTTPResponse(status=302, headers={"Location": target})
-
-    monkeypatch.setattr("jointvos.web._manager", lambda url: Redirecting())
+    elsewhere(lambda: urllib3.HTTPResponse(status=302, headers={"Location": target}))
     with pytest.raises(Unfetchable, match=said):
         fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
 
@@ -287,13 +296,12 @@ def test_reasons_of_failed_connections_are_told_apart(
     said: str,
     listener: Listener,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    elsewhere: Elsewhere,
 ) -> None:
-    class Failing:
-        def request(self, method: str, url: str, **options: object) -> None:
-            raise error
+    def fail() -> urllib3.HTTPResponse:
+        raise error
 
-    monkeypatch.setattr("jointvos.web._manager", lambda url: Failing())
+    elsewhere(fail)
     with pytest.raises(Unfetchable) as caught:
         fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
     assert said in str(caught.value)
@@ -334,12 +342,13 @@ def test_a_proxy_of_the_environment_is_used(
 
 
 def test_too_little_room_is_said_before_anything_is_fetched(
-    server: Server, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, listener: Listener, tmp_path: Path
 ) -> None:
-    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(WeightsError, match="room for 1000 bytes, 300004 are needed") as caught:
-        get(server, tmp_path, listener, misbehaving.good)
+    def huge(visit: Visit) -> Response:
+        return answer(200, [b"PK"], Content_Length=10**18)
+
+    with pytest.raises(WeightsError, match=r"room for \d+ bytes, 10{18} are needed") as caught:
+        get(server, tmp_path, listener, huge, 10**18)
     assert not isinstance(caught.value, Unfetchable)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,21 @@ def refused(jointvos, inputs):
     return run
 
 
-@pytest.mark.parametrize("name", BROKEN)
+def cases(every: Iterable[str], *quick: str) -> list[object]:
+    """All of them, most only with the slow tests: tests/corpus reads each without the command."""
+    every = list(every)
+    assert {*quick} <= {*every}
+    return [pytest.param(n, marks=[] if n in quick else pytest.mark.slow) for n in every]
+
+
+@pytest.mark.parametrize(
+    "name",
+    cases(
+        BROKEN,
+        *("trunc_no_moov", "trunc_mid_mkv", "trunc_gif", "bitflip_data", "zero_byte"),
+        *("audio_only", "bomb_y4m", "bomb_gif", "concat_lfi", "image", "missing", "symlink_loop"),
+    ),
+)
 def test_broken_videos_end_with_3(refused, tmp_path, mask, tiny_weights, name):
     folder = tmp_path / "video"
     folder.mkdir()
@@ -45,7 +60,7 @@ def test_broken_videos_end_with_3(refused, tmp_path, mask, tiny_weights, name):
     refused(3, path.name, path, "--mask", mask, "--weights", tiny_weights)
 
 
-@pytest.mark.parametrize("name", BROKEN_FOLDERS)
+@pytest.mark.parametrize("name", cases(BROKEN_FOLDERS, "empty_dir", "seq_truncated_jpeg"))
 def test_broken_folders_end_with_3(refused, tmp_path, mask, tiny_weights, name):
     folder = tmp_path / "images"
     folder.mkdir()
@@ -53,7 +68,10 @@ def test_broken_folders_end_with_3(refused, tmp_path, mask, tiny_weights, name):
     refused(3, "images", folder, "--mask", mask, "--weights", tiny_weights)
 
 
-@pytest.mark.parametrize("name", BROKEN_MASKS)
+@pytest.mark.parametrize(
+    "name",
+    cases(BROKEN_MASKS, "half", "empty", "palette_order", "png_bomb_real", "png_zero"),
+)
 def test_broken_masks_end_with_4(refused, tmp_path, tiny_weights, name):
     (tmp_path / "video").mkdir()
     video = VIDEOS["two_frames"].make(tmp_path / "video")
@@ -67,7 +85,14 @@ def seen(run) -> list[int]:
     return [json.loads(line)["frame"] for line in run.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("name", VIDEOS)
+@pytest.mark.parametrize(
+    "name",
+    cases(
+        VIDEOS,
+        *("one_frame", "tiny_16", "vfr_mp4", "rot90", "col_pq", "alpha_qtrle", "res_change", "gif"),
+        *(name for name in VIDEOS if name.startswith("name_")),
+    ),
+)
 def test_videos_of_every_kind(jointvos, tmp_path, tiny_weights, name):
     video = VIDEOS[name]
     (tmp_path / "video").mkdir()
@@ -86,7 +111,7 @@ def test_videos_of_every_kind(jointvos, tmp_path, tiny_weights, name):
     assert len(list((tmp_path / "out").iterdir())) == count
 
 
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("name", cases(FOLDERS, "unpadded", "exif6", "one"))
 def test_folders_of_every_kind(jointvos, tmp_path, mask, tiny_weights, name):
     folder = tmp_path / "images"
     folder.mkdir()

@@ -79,7 +79,7 @@ def wait_for(folder: Path, name: str, run: Run) -> None:
 
 
 def killed_after_a_checkpoint(folder: Path, name: str, *arguments: str) -> None:
-    run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.2)
+    run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.1)
     wait_for(folder, f"{RESUME_FOLDER}/{name}.state", run)
     run.kill()
     assert run.end().returncode == -9
@@ -151,7 +151,7 @@ def test_without_resume_it_is_begun_anew(inputs):
 
 
 def test_an_interrupted_run_keeps_what_is_done_and_says_so(inputs):
-    run = Run(inputs, *command(*FORWARD), "--checkpoint-every", "2", pause_s=0.2)
+    run = Run(inputs, *command(*FORWARD), "--checkpoint-every", "2", pause_s=0.1)
     wait_for(inputs, f"{RESUME_FOLDER}/forward.state", run)
     run.kill(2)
     ended = run.end()

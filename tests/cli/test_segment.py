@@ -1,16 +1,13 @@
 import json
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import av
-import command
 import numpy as np
 import pytest
-from command import Ended
+from command import Ended, Run
 from PIL import Image
 
 from jointvos.masks import write_mask_png
@@ -206,62 +203,8 @@ def test_debug_shows_the_traceback(jointvos, tiny_weights):
     assert "MediaOpenError" in run.stderr
 
 
-def started(inputs: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    """A process of its own that would take long, with a tiny search region."""
-    segment = [sys.executable, command.__file__, "segment", "long.mp4", "--mask", "first.png"]
-    return subprocess.Popen(
-        [*segment, *arguments],
-        cwd=inputs,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-@pytest.fixture
-def long_clip(inputs: Path) -> Path:
-    """The clip a hundred times over."""
-    images = decoded(inputs / "clip.mp4", "rgb24")
-    with av.open(str(inputs / "long.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for image in images * 100:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return inputs / "long.mp4"
-
-
-def test_ctrl_c_leaves_nothing(inputs, environment, long_clip, tiny_weights):
-    process = started(
-        *(inputs, environment, "--weights", str(tiny_weights), "--json"),
-        *("--png", "ids", "--overlay", "video.mp4", "--mask-video", "ids.mkv"),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline()  # the first frame is through
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert leftovers(inputs) == {"long.mp4"}
-
-
-def test_closed_pipe_ends_quietly(inputs, environment, long_clip, tiny_weights):
-    process = started(
-        inputs, environment, "--weights", str(tiny_weights), "--json", "-q", "-o", "video.mp4"
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.wait(timeout=60) == 141
-        assert process.stderr.read() == b""
-    assert leftovers(inputs) == {"long.mp4"}
-
-
 def test_an_output_that_appears_meanwhile_is_not_replaced(inputs, tiny_weights):
-    run = command.Run(
+    run = Run(
         inputs,
         *("segment", "clip.mp4", "--mask", "first.png", "--weights", tiny_weights),
         *("--stats", "stats.csv", "-q"),
@@ -304,6 +247,20 @@ def test_full_disk_leaves_the_old_file(jointvos, inputs, tiny_weights):
     assert run.returncode == 8, run.stderr
     assert (inputs / "video.mp4").read_bytes() == b"precious"
     assert leftovers(inputs) == {"video.mp4"}
+
+
+@pytest.fixture
+def long_clip(inputs: Path) -> Path:
+    """The clip a hundred times over."""
+    images = decoded(inputs / "clip.mp4", "rgb24")
+    with av.open(str(inputs / "long.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for image in images * 100:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return inputs / "long.mp4"
 
 
 def peak_kib(run: Callable[..., Ended], folder: Path, weights: Path, end: int) -> int:

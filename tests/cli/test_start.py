@@ -6,7 +6,7 @@ import pytest
 
 import jointvos
 
-HEAVY = ("torch", "av", "cv2", "numpy", "pydantic", "rich")
+HEAVY = ("torch", "av", "cv2", "numpy", "pydantic", "rich", "urllib3")
 PROBE = """
 import sys
 sys.argv = ["jointvos", *{arguments!r}]
@@ -31,6 +31,7 @@ assert not loaded, loaded
         pytest.param(["eval", "-h"], id="eval"),
         pytest.param(["train", "--help"], id="train"),
         pytest.param(["bench", "--help"], id="bench"),
+        pytest.param(["info", "--help"], id="info"),
         pytest.param(["download-weights", "--help"], id="download-weights"),
     ],
 )

@@ -15,14 +15,13 @@ TINY = {"width": 160, "height": 120, "crop": (64, 96), "device": "cpu", "repeats
 
 
 @pytest.fixture(scope="module")
-def measured() -> dict[int, Measured]:
-    """By the size of the memory."""
-    return {n: measure(Cell("joint-lite", 1, n, **TINY)) for n in (2, 4)}
+def measured() -> Measured:
+    return measure(Cell("joint-lite", 1, 4, **TINY))
 
 
 def test_arithmetic(measured):
     """The backbone, the heads and the decoder by hand; attention and updates by their growth."""
-    plain = measured[4].plain.stages
+    plain = measured.plain.stages
     pixels = 64 * 96
     stem = pixels / 4 * 32 * 3 * 9
     heads = pixels / 256 * 112 * 256 * 9
@@ -38,29 +37,22 @@ def test_arithmetic(measured):
 
 def test_updating_costs_linearly(measured):
     """Storing into a full memory: N matrices and 2N-1 products, and the share that goes."""
-    tokens, key_dim, dim = 24, 64, 128
-
-    def expected(n: int) -> float:
-        store = n * tokens**2 * key_dim + (2 * n - 1) * tokens**2 * dim
-        let_go = (n - 1) * tokens**2 * (key_dim + dim)
-        projections = (2 * n + 1) * tokens * dim * key_dim
-        return (store + let_go + projections) / 1e9
-
-    for n, row in measured.items():
-        if n > 2:  # with two, all is summed anew
-            cost = row.update.stages["template encoder"].gmac
-            assert cost == pytest.approx(expected(n), rel=0.02)
+    n, tokens, key_dim, dim = 4, 24, 64, 128
+    store = n * tokens**2 * key_dim + (2 * n - 1) * tokens**2 * dim
+    let_go = (n - 1) * tokens**2 * (key_dim + dim)
+    projections = (2 * n + 1) * tokens * dim * key_dim
+    cost = measured.update.stages["template encoder"].gmac
+    assert cost == pytest.approx((store + let_go + projections) / 1e9, rel=0.02)
 
 
 def test_sums_and_shares(measured):
-    for row in measured.values():
-        for cost in (row.plain, row.update):
-            stages = sum(stage.gmac for stage in cost.stages.values())
-            assert cost.gmac == pytest.approx(stages)
-            assert cost.matmul_share > 0
-        assert set(row.plain.stages) < set(row.update.stages)
-        assert row.plain.gmac < row.mean_gmac < row.update.gmac
-        assert row.peak_mib > row.peak_grows_mib >= 0
+    for cost in (measured.plain, measured.update):
+        stages = sum(stage.gmac for stage in cost.stages.values())
+        assert cost.gmac == pytest.approx(stages)
+        assert cost.matmul_share > 0
+    assert set(measured.plain.stages) < set(measured.update.stages)
+    assert measured.plain.gmac < measured.mean_gmac < measured.update.gmac
+    assert measured.peak_mib > measured.peak_grows_mib >= 0
 
 
 def test_memory_of_an_object(measured):
@@ -73,8 +65,7 @@ def test_memory_of_an_object(measured):
     def expected(n: int, width: int) -> float:
         return n * (tokens * 3 * dim * width + rest) + kernel
 
-    for n, row in measured.items():
-        assert row.object_mib * 2**20 == pytest.approx(expected(n, 4), rel=0.01)
+    assert measured.object_mib * 2**20 == pytest.approx(expected(4, 4), rel=0.01)
     half = measure(Cell("joint-lite", 1, 2, memory_precision="fp16", **TINY))
     assert half.object_mib * 2**20 == pytest.approx(expected(2, 2), rel=0.01)
 

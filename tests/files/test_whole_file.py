@@ -2,11 +2,7 @@
 
 import errno
 import os
-import resource
-import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,19 +18,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "file.txt"
     path.write_text("old")
     return path
-
-
-@contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """A disk that is full after so many bytes of a file."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def only(path: Path, text: str) -> bool:
@@ -113,11 +96,11 @@ def test_threads_do_not_write_into_each_others(path: Path) -> None:
     assert any(only(path, text) for text in texts)
 
 
-def test_a_checkpoint_that_does_not_fit(tmp_path: Path) -> None:
+def test_a_checkpoint_that_does_not_fit(tmp_path: Path, full_disk) -> None:
     path = tmp_path / "last.ckpt"
     save_checkpoint(path, {"weights": torch.zeros(10)})
     before = path.read_bytes()
-    with no_file_above(100_000), pytest.raises(OutputError, match=r"last\.ckpt cannot be written"):
+    with full_disk(100_000), pytest.raises(OutputError, match=r"last\.ckpt cannot be written"):
         save_checkpoint(path, {"weights": torch.zeros(1_000_000)})
     assert [*tmp_path.iterdir()] == [path]
     assert path.read_bytes() == before

@@ -32,6 +32,7 @@ def check_any_order(path, keep_bytes):
     expected = read(path)
     order = list(range(len(expected))) * 2
     random.Random(0).shuffle(order)
+    order = order[:80]
     finder = open_finder(path, keep_bytes)
     try:
         for index in order:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import environment_for
+from command import Run, environment_for
 from PIL import Image
 from studio import SIZE, square
 
@@ -121,15 +121,7 @@ def test_ctrl_c_ends_it_and_nothing_is_lost(clip):
 def test_what_is_wrong_is_told_in_one_line(clip, arguments, code, says):
     write_mask_png(clip.parent / "first.png", square())
     write_mask_png(clip.parent / "wide.png", square().astype(np.uint16) * 300)
-    run = subprocess.run(
-        [sys.executable, "-m", "jointvos", "paint", "--no-browser", *arguments],
-        cwd=clip.parent,
-        env=environment_for(clip.parent),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    run = Run(clip.parent, "paint", "--no-browser", *arguments).end()
     assert (run.returncode, run.stdout) == (code, "")
     assert says in run.stderr
     assert run.stderr.startswith("jointvos: ")

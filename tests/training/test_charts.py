@@ -61,10 +61,9 @@ def drawn(rows: list[dict[str, float]], validations: list[tuple[int, float]], pa
     return read(path)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 700])
 @pytest.mark.parametrize(
-    "validations",
-    [pytest.param([], id="none"), pytest.param([(0, 50.0)], id="one")],
+    ("count", "validations"),
+    [(0, []), (0, [(0, 50.0)]), (1, []), (700, [(0, 50.0), (9, 60.0)])],
 )
 def test_a_panel_for_whatever_was_logged(
     tmp_path: Path, count: int, validations: list[tuple[int, float]]

@@ -11,8 +11,7 @@ import torch
 from PIL import Image as PILImage
 
 from jointvos.errors import ConfigError, DatasetError, DatasetNotFound, SequenceIncomplete
-from jointvos.training.data import segments
-from jointvos.training.data.segments import SegmentSampler, any_frames, causal_frames
+from jointvos.training.data.segments import SegmentSampler, any_frames, causal_frames, roll
 from jointvos.training.data.training_crop import grayed, jittered, training_crop, training_region
 from jointvos.training.data.vos_data import SegmentVideo, held_out, open_training_videos
 
@@ -21,7 +20,9 @@ LENGTH = 12
 SIZE = (60, 100)
 
 
-def write_video(pictures: Path, masks: Path, *, hidden: tuple[int, ...] = ()) -> None:
+def write_video(
+    pictures: Path, masks: Path, *, hidden: tuple[int, ...] = (), ground=(20, 160, 40)
+) -> None:
     """Object 1, red, walks right and is gone in some frames; object 2 is a speck of 9 pixels."""
     pictures.mkdir(parents=True)
     masks.mkdir(parents=True)
@@ -31,7 +32,7 @@ def write_video(pictures: Path, masks: Path, *, hidden: tuple[int, ...] = ()) ->
         labels[50:, 90:] = 255
         if t not in hidden:
             cv2.circle(labels, (30 + 4 * t, 30), 9, 1, -1)
-        image = np.full((*SIZE, 3), (20, 160, 40), np.uint8)
+        image = np.full((*SIZE, 3), ground, np.uint8)
         image[labels == 1] = 220, 20, 20
         image[:, :3] = 0
         PILImage.fromarray(image).save(pictures / f"{t:05d}.jpg", quality=95)
@@ -143,43 +144,47 @@ def test_is_a_function_of_seed_and_step(sampler: SegmentSampler, videos) -> None
         assert not torch.equal(wanted.images, different.images)
 
 
-def test_masks_lie_on_the_object(sampler: SegmentSampler, monkeypatch) -> None:
-    monkeypatch.setattr(segments, "GRAY", 0.0)
-    batch = sampler.batch(1, 8, {"ytvos": 1.0}, (96, 160), 4)
-    red, green = batch.images[:, :, 0].float(), batch.images[:, :, 1].float()
+def is_gray(images: torch.Tensor) -> torch.Tensor:
+    """Which of the images [B,T,3,H,W] have no colors, [B,T]."""
+    return (images.amax(2) - images.amin(2)).flatten(2).amax(2) == 0
+
+
+def test_masks_lie_on_the_object(sampler: SegmentSampler) -> None:
+    batch = sampler.batch(1, 12, {"ytvos": 1.0}, (96, 160), 4)
+    colored = ~is_gray(batch.images)
+    assert colored.sum() > 32
+    red, green = batch.images[:, :, 0][colored].float(), batch.images[:, :, 1][colored].float()
     looks_red = red > green + 30
-    truth = batch.masks[:, :, 0] > 0
+    truth = batch.masks[:, :, 0][colored] > 0
     overlap = (looks_red & truth).sum() / (looks_red | truth).sum()
     assert overlap > 0.9  # JPEG and two interpolations blur the edge
 
 
-def test_data_sets_are_drawn_from_six_to_one(sampler: SegmentSampler, monkeypatch) -> None:
-    drawn: list[str] = []
-
-    def draw(objects, crop_size, frames, rng):
-        drawn.append("davis" if len(objects) == 1 else "ytvos")  # one video there, two here
-        return [(np.zeros((*CROP, 3), np.uint8), np.zeros(CROP, np.uint8))] * frames
-
-    monkeypatch.setattr(sampler, "_draw", draw)
-    sampler.batch(0, 3500, {"ytvos": 6.0, "davis": 1.0}, CROP, 2)
-    assert abs(drawn.count("davis") - 500) < 80  # 4 standard deviations
+def test_data_sets_are_drawn_from_six_to_one(videos, tmp_path) -> None:
+    root = write_ytvos(tmp_path, "blue", ground=(20, 40, 160))
+    sets = {"ytvos": videos, "davis": open_training_videos(root).train}
+    images = SegmentSampler(sets).batch(0, 350, {"ytvos": 6.0, "davis": 1.0}, CROP, 2).images
+    means = images[:, 0].float().mean(dim=(-2, -1))
+    assert abs(int((means[:, 2] > means[:, 1]).sum()) - 50) < 26  # 4 standard deviations
 
 
-def test_the_later_frames_share_a_roll(sampler: SegmentSampler, monkeypatch) -> None:
-    monkeypatch.setattr(segments, "GRAY", 0.5)
-    monkeypatch.setattr(
-        segments, "training_crop", lambda image, mask, size, rng, *, first: (image, mask)
-    )
-    images = sampler.batch(0, 60, {"ytvos": 1.0}, SIZE, 4).images.float()
-    spread = images.amax(2) - images.amin(2)
-    gray = spread.flatten(2).amax(2) == 0
-    edges = images[..., 30, :] - images.mean(dim=(-2, -1))[..., None]
-    flipped = edges[..., -2:].abs().sum((2, 3)) > edges[..., :2].abs().sum((2, 3))  # dark left edge
-    for rolled in (gray, flipped):
-        first, later = rolled[:, 0], rolled[:, 1:]
-        assert (later == later[:, :1]).all()
-        pairs = set(zip(first.tolist(), later[:, 0].tolist(), strict=True))
-        assert len(pairs) == 4  # the first frame is rolled apart
+def test_the_later_frames_share_a_roll(sampler: SegmentSampler) -> None:
+    gray = is_gray(sampler.batch(0, 300, {"ytvos": 1.0}, CROP, 4).images)
+    first, later = gray[:, 0], gray[:, 1:]
+    assert (later == later[:, :1]).all()
+    pairs = set(zip(first.tolist(), later[:, 0].tolist(), strict=True))
+    assert {(False, False), (True, False), (False, True)} <= pairs  # the first is rolled apart
+    image = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
+    mask = np.array([[0, 1]], np.uint8)
+    rng = np.random.default_rng(0)
+    flipped = 0
+    for _ in range(400):
+        change = roll(rng)
+        (one, of_one), (other, _) = change(image, mask), change(image, mask)
+        np.testing.assert_array_equal(one, other)
+        flipped += int(of_one[0, 0])
+        assert (one[0, 0].sum() > one[0, 1].sum()) == of_one[0, 0]
+    assert abs(flipped - 200) < 40
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ class Shared(Generic[Item]):
         buffers: list[pickle.PickleBuffer] = []
         self._rest = pickle.dumps(item, protocol=5, buffer_callback=buffers.append)
         self._sizes = [buffer.raw().nbytes for buffer in buffers]
+        _check_room(sum(self._sizes))
         self._memory = torch.empty(sum(self._sizes), dtype=torch.uint8)
-        _check_room(self._memory.nbytes)
         self._memory.share_memory_()  # type: ignore[no-untyped-call]
         for part, buffer in zip(self._parts(), buffers, strict=True):
             part[:] = buffer.raw()
