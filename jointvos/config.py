@@ -201,7 +201,7 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "ytvos": InferenceConfig(template_interval=5),
     "small": InferenceConfig(
         crop_size=(480, 832),
-        search_scale=2.5,
+        search_scale=3.0,
         reach=1.0,
         memory_size=5,
         initial_steps=10,

@@ -51,7 +51,7 @@ def test_dpx_with_named_masks_and_default_outputs(jointvos, inputs, tiny_weights
         *("--weights", tiny_weights),
     )
     assert run.returncode == 0, run.stderr
-    assert "sh_1.dpx says that it is logarithmic" in run.stderr
+    assert "sh_1.dpx is tagged logarithmic" in run.stderr
     assert names(inputs / "sh_masks") == ["sh_2.png", "sh_3.png"]
     assert (inputs / "sh_overlay.mp4").is_file()
 
