@@ -55,10 +55,10 @@ def pieces(cells: Tensor) -> Tensor:
     count = torch.arange(h * w + 1, device=cells.device)
     number = count[1:].expand(objects, -1) * cells.flatten(1)
     for _ in range(ROUNDS):
-        # Whole numbers, exact in float32, which is what maxima are taken of.
-        near = F.max_pool2d(number.view(objects, h, w).float(), 3, stride=1, padding=1).long()
+        # Whole numbers, exact in float32; not every device takes maxima of others.
+        near = F.max_pool2d(number.view(objects, h, w).float(), 3, stride=1, padding=1)
         near = near.flatten(1) * cells.flatten(1)
-        joined = count.expand(objects, -1).scatter_reduce(1, number, near, "amax")
+        joined = count.float().expand(objects, -1).scatter_reduce(1, number, near, "amax").long()
         for _ in range(JUMPS):
             joined = joined.gather(1, joined)
         number = joined.gather(1, number)
