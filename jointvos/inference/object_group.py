@@ -4,9 +4,9 @@ Objects that appeared in the same frame, and have been treated alike since, are 
 every step, with one schedule. One that is corrected, or seen again sooner after a cut than the
 others, goes on in a group of its own.
 
-Reading changes nothing. What changes a group (`begin_shot`, `correct`, `learn`, and the session when
-it moves on to the next frame) is applied to a copy, which takes its place when the frame is done;
-tensors are replaced, never changed in place, so that the copy may share them.
+Reading changes nothing. What changes a group (`begin_shot`, `correct`, `learn`, and the session
+when it moves on to the next frame) is applied to a copy, which takes its place when the frame is
+done; tensors are replaced, never changed in place, so that the copy may share them.
 """
 
 import math
