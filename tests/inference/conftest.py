@@ -1,12 +1,13 @@
 """A network so small that a session takes milliseconds, and a clip for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from watched_net import WatchedNet
 
 from jointvos.config import MODELS, InferenceConfig
 from jointvos.inference import VideoSegmenter
@@ -37,19 +38,31 @@ def tiny_net() -> JointNet:
     return net.requires_grad_(False)
 
 
+@pytest.fixture(scope="session")
+def watched_copy(tiny_net: JointNet) -> WatchedNet:
+    return WatchedNet(tiny_net)
+
+
+@pytest.fixture
+def watched(watched_copy: WatchedNet) -> Iterator[WatchedNet]:
+    """The same network, as one whose verbs can be watched."""
+    yield watched_copy
+    watched_copy.watches.clear()
+
+
 @pytest.fixture
 def session(tiny_net: JointNet) -> Callable[..., VideoSegmenter]:
     """Start a session, on the CPU by default; keywords change the configuration or the session."""
 
-    def start(**changes) -> VideoSegmenter:
+    def start(net: JointNet = tiny_net, **changes) -> VideoSegmenter:
         options = {
             key: changes.pop(key)
             for key in ("precision", "probabilities", "on_oom", "say")
             if key in changes
         }
         device = changes.pop("device", "cpu")
-        net = tiny_net if device == "cpu" else deepcopy(tiny_net)
-        return VideoSegmenter(net, replace(CONFIG, **changes), device=device, **options)
+        own = net if device == "cpu" else deepcopy(net)
+        return VideoSegmenter(own, replace(CONFIG, **changes), device=device, **options)
 
     return start
 

@@ -69,6 +69,8 @@ class PlayedGPU(TorchDispatchMode):
         name = operation._schema.name
         if name == "aten::_has_compatible_shallow_copy_type":
             return False  # so that modules take other parameters
+        if name == "aten::pin_memory":
+            return args[0]
         leaves = tree_leaves((args, kwargs))
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         there = {id(each.own): each for each in tensors if isinstance(each, PlayedTensor)}
@@ -101,6 +103,11 @@ def played_gpu() -> Iterator[PlayedGPU]:
     """Inside the block there is a device "cuda"."""
     torch._C._ensureCUDADeviceGuardSet()
     gpu = PlayedGPU()
-    stream = patch.object(torch.cuda, "current_stream", lambda device: gpu)
-    with stream, torch.inference_mode(), gpu:
+    there = patch.multiple(
+        torch.cuda,
+        is_available=lambda: True,
+        device_count=lambda: 1,
+        current_stream=lambda device: gpu,
+    )
+    with there, torch.inference_mode(), gpu:
         yield gpu

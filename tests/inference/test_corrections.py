@@ -109,19 +109,18 @@ def test_the_search_goes_where_the_mask_is(started, clip):
     assert 0.95 * fresh <= alone.target.scale <= 1.1 * fresh
 
 
-def test_a_correction_is_learned_like_a_first_frame(started, clip, tiny_net, monkeypatch):
+def test_a_correction_is_learned_like_a_first_frame(started, clip, watched):
     """With the steps of a first frame, from its crop; and it is not stored twice."""
     frames, labels = clip
-    corrected = started(template_interval=1, memory_size=5)
+    corrected = started(net=watched, template_interval=1, memory_size=5)
     steps, crops = [], []
-    fit, encode = tiny_net.fit_target_model, tiny_net.encode_image
-    monkeypatch.setattr(
-        tiny_net, "fit_target_model", lambda *a, **k: steps.append(k["steps"]) or fit(*a, **k)
-    )
-    monkeypatch.setattr(tiny_net, "encode_image", lambda x: crops.append(x) or encode(x))
+    watched.watches = {
+        "fit_target_model": lambda fit, *a, **k: steps.append(k["steps"]) or fit(*a, **k),
+        "encode_image": lambda encode, x: crops.append(x) or encode(x),
+    }
     corrected.step(frames[3], only(labels[3], 1))
     assert steps == [4, 2]
-    alone = VideoSegmenter(tiny_net, corrected.config, device="cpu")
+    alone = VideoSegmenter(watched, corrected.config, device="cpu")
     alone.step(frames[3], only(labels[3], 1))
     assert torch.equal(crops[1], crops[2])
     assert [len(each.bank) for each in objects(corrected)] == [2, 4]
@@ -288,17 +287,13 @@ def test_a_smaller_memory_loses_the_oldest_first(size, expected):
     assert (50 in held(bank)) == (size > 1)
 
 
-def test_the_learner_sees_the_weights_of_the_corrections(started, clip, tiny_net, monkeypatch):
+def test_the_learner_sees_the_weights_of_the_corrections(started, clip, watched):
     frames, labels = clip
     seen = []
-    fit = tiny_net.fit_target_model
-    monkeypatch.setattr(
-        tiny_net,
-        "fit_target_model",
-        lambda *a, **k: seen.append(k["template_weights"]) or fit(*a, **k),
+    corrected = started(net=watched)
+    watched.watches["fit_target_model"] = lambda fit, *a, **k: (
+        seen.append(k["template_weights"]) or fit(*a, **k)
     )
-    corrected = started()
-    seen.clear()
     corrected.step(frames[3], only(labels[3], 1))
     (weights,) = (each[0] for each in seen[:1])
     bank = objects(corrected)[0].bank

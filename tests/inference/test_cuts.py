@@ -21,16 +21,16 @@ def started(session, clip, frames=3, **changes):
 
 
 @pytest.fixture
-def sight(tiny_net, monkeypatch):
+def sight(watched):
     """Decide what the decoder sees of all objects: a logit in a box of the crop, -20 elsewhere."""
 
     def see(logit: float, rows: slice = slice(20, 50), columns: slice = slice(30, 60)) -> None:
-        def decode(encoding, _stages):
+        def decode(_, encoding, _stages):
             logits = torch.full((len(encoding), 1, *CROP), -20.0)
             logits[:, :, rows, columns] = logit
             return logits
 
-        monkeypatch.setattr(tiny_net, "decode", decode)
+        watched.watches["decode"] = decode
 
     return see
 
@@ -44,9 +44,9 @@ def test_cuts_that_are_off_do_nothing(session, clip):
         assert not b.cut
 
 
-def test_nothing_is_learned_until_the_target_is_seen_again(session, clip, sight):
+def test_nothing_is_learned_until_the_target_is_seen_again(session, clip, watched, sight):
     frames, _ = clip
-    running = started(session, clip)
+    running = started(session, clip, net=watched)
     (group,) = running.groups
     before = (group.bank.templates, group.target_model)
     sight(-20.0)
@@ -74,9 +74,9 @@ def test_nothing_is_learned_until_the_target_is_seen_again(session, clip, sight)
         pytest.param(-20.0, 30, {"seen_area": 0, "seen_probability": 0.0}, False, id="nothing"),
     ],
 )
-def test_when_a_target_is_seen(session, clip, sight, logit, side, changes, seen):
+def test_when_a_target_is_seen(session, clip, watched, sight, logit, side, changes, seen):
     frames, labels = clip
-    running = session(template_interval=1, **changes)
+    running = session(watched, template_interval=1, **changes)
     for t in range(2):
         running.step(frames[t], (labels[0] == 1).astype(np.uint8) if t == 0 else None)
     templates = list(objects(running)[0].bank.templates)
@@ -88,13 +88,13 @@ def test_when_a_target_is_seen(session, clip, sight, logit, side, changes, seen)
     assert (objects(running)[0].bank.templates != templates) == seen
 
 
-def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, monkeypatch):
+def test_the_whole_frame_is_searched_meanwhile(session, clip, watched, sight):
     """Then the place where something was found, closer; and from there it goes on."""
     frames, labels = clip
-    running = session(search_scale=2.0)
+    running = session(watched, search_scale=2.0)
     running.step(frames[0], (labels[0] == 1).astype(np.uint8))
     size = labels[0].shape
-    config, kernel_size = running.config, tiny_net.config.kernel_size
+    config, kernel_size = running.config, watched.config.kernel_size
 
     def height_of_next_region() -> int:
         (group,) = running.groups
@@ -113,12 +113,12 @@ def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, m
     # Something small at the lower right, and when looked at closely in the middle of the crop.
     looks = [(slice(45, 55), slice(75, 85)), (slice(12, 52), slice(28, 68))]
 
-    def decode(encoding, _stages):
+    def decode(_, encoding, _stages):
         logits = torch.full((len(encoding), 1, *CROP), -20.0)
         logits[:, :, *looks.pop(0)] = 20.0
         return logits
 
-    monkeypatch.setattr(tiny_net, "decode", decode)
+    watched.watches["decode"] = decode
     result = running.step(frames[3])
     assert looks == []
     (alone,) = objects(running)
@@ -133,11 +133,11 @@ def test_the_whole_frame_is_searched_meanwhile(session, clip, sight, tiny_net, m
     assert height_of_next_region() < int(region.size[0, 0])
 
 
-def test_reset_goes_back_to_what_was_given(session, clip, sight):
+def test_reset_goes_back_to_what_was_given(session, clip, watched, sight):
     """As after the first frame; a correction is something given."""
     frames, _ = clip
     fresh = started(session, clip, frames=1, cuts="reset")
-    running = started(session, clip, frames=6, cuts="reset")
+    running = started(session, clip, net=watched, frames=6, cuts="reset")
     sight(-20.0)
     assert running.step(frames[6], cut=True).cut
     for alone, other in zip(objects(running), objects(fresh), strict=True):
@@ -191,19 +191,19 @@ def test_the_size_changes_freely_only_after_a_cut(session):
     assert 3 < scales[1] <= 4
 
 
-def test_those_that_are_seen_again_go_on_alone(session, clip, tiny_net, monkeypatch):
+def test_those_that_are_seen_again_go_on_alone(session, clip, watched):
     """Of two objects one is found and learns again, the other waits; results keep their order."""
     frames, _ = clip
-    running = started(session, clip)
+    running = started(session, clip, net=watched)
 
-    def decode(encoding, _stages):
+    def decode(_, encoding, _stages):
         logits = torch.full((len(encoding), 1, *CROP), -20.0)
         logits[1, :, 20:50, 30:60] = 20.0
         return logits
 
-    with monkeypatch.context() as patched:
-        patched.setattr(tiny_net, "decode", decode)
-        result = running.step(frames[3], cut=True)
+    watched.watches["decode"] = decode
+    result = running.step(frames[3], cut=True)
+    watched.watches.clear()
     assert [(state.id, state.paused) for state in result.objects] == [(1, True), (2, False)]
     before = [len(alone.bank) for alone in objects(running)]
     running.groups.sort(key=len)  # whatever their order

@@ -17,17 +17,17 @@ TWIN = (slice(48, 60), slice(74, 88))
         pytest.param(5.0, True, id="with one as wide as the search region"),
     ],
 )
-def test_a_look_alike_far_off(session, clip, tiny_net, monkeypatch, reach, taken):
+def test_a_look_alike_far_off(session, clip, watched, reach, taken):
     """The decoder sees the target, and from the third frame on another such thing."""
     frames, labels = clip
-    running = session(reach=reach)
+    running = session(watched, reach=reach)
     running.step(frames[0], (labels[0] == 1).astype(np.uint8))
     areas = []
     for t in range(1, 5):
         seen = torch.full((1, 1, *CROP), -20.0)
         for rows, columns in [TARGET, TWIN][: 1 if t < 2 else 2]:
             seen[..., rows, columns] = 20.0
-        monkeypatch.setattr(tiny_net, "decode", lambda _encoding, _stages, seen=seen: seen)
+        watched.watches["decode"] = lambda *_, seen=seen: seen
         areas.append(running.step(frames[t]).objects[0].area)
     assert areas[0] > 0
     assert (areas[1] > 1.2 * areas[0]) == taken

@@ -74,30 +74,6 @@ def test_weights():
     assert bank.weights.sum().item() == pytest.approx(1, abs=0.05)
 
 
-@pytest.fixture
-def calls(tiny_net, monkeypatch) -> dict[str, list[int]]:
-    """Number of templates in every call of the verbs that depend on the memory alone."""
-    counted: dict[str, list[int]] = {"renew_templates": [], "template_keys": []}
-    counted["fit_target_model"] = []
-    renew, keys, fit = (getattr(tiny_net, name) for name in counted)
-
-    def counting_renew(before, features):
-        counted["renew_templates"].append(len(features))
-        return renew(before, features)
-
-    def counting_keys(templates, encodings):
-        counted["template_keys"].append(encodings.shape[1])
-        return keys(templates, encodings)
-
-    def counting_fit(features, *args, **options):
-        counted["fit_target_model"].append(features.shape[1])
-        return fit(features, *args, **options)
-
-    for name, verb in zip(counted, (counting_renew, counting_keys, counting_fit), strict=True):
-        monkeypatch.setattr(tiny_net, name, verb)
-    return counted
-
-
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -110,12 +86,27 @@ def calls(tiny_net, monkeypatch) -> dict[str, list[int]]:
         ),
     ],
 )
-def test_derived_only_when_the_memory_changes(session, clip, calls, changes, expected):
+def test_derived_only_when_the_memory_changes(session, clip, watched, changes, expected):
+    """Number of templates in every call of the verbs that depend on the memory alone."""
     frames, labels = clip
-    running = session(**changes)
+    counted = {"renew_templates": [], "template_keys": [], "fit_target_model": []}
+
+    def counting(name, templates):
+        def watch(verb, *args, **options):
+            counted[name].append(templates(*args))
+            return verb(*args, **options)
+
+        return watch
+
+    watched.watches = {
+        "renew_templates": counting("renew_templates", lambda _before, maps: len(maps)),
+        "template_keys": counting("template_keys", lambda _encoded, maps: maps.shape[1]),
+        "fit_target_model": counting("fit_target_model", lambda maps, _: maps.shape[1]),
+    }
+    running = session(watched, **changes)
     for t, image in enumerate(frames):
         running.step(image, (labels[0] == 1).astype("uint8") if t == 0 else None)
-    assert all(seen == expected for seen in calls.values())
+    assert all(each == expected for each in counted.values())
     assert len(objects(running)[0].bank) == expected[-1]
 
 

@@ -7,14 +7,12 @@ import pytest
 import torch
 from played_gpu import PlayedTensor, played_gpu
 
-from jointvos.inference import VideoSegmenter, segmenter
+from jointvos.inference import VideoSegmenter
 
 
 @pytest.fixture
-def on_gpu(session, monkeypatch) -> Callable[..., VideoSegmenter]:
+def on_gpu(session) -> Callable[..., VideoSegmenter]:
     """Start a session on the played GPU, inside the play."""
-    monkeypatch.setattr(segmenter, "choose_device", torch.device)
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
     return lambda **changes: session(device="cuda:0", **changes)
 
 

@@ -6,27 +6,26 @@ import numpy as np
 import pytest
 import torch
 from objects import objects
+from played_gpu import played_gpu
+from torch.overrides import TorchFunctionMode
+from watched_net import OUT, Failing
 
 from jointvos.errors import ConfigError, OutOfDeviceMemory
-from jointvos.inference import VideoSegmenter
-from jointvos.inference import frame as frame_module
-from jointvos.inference import segmenter as segmenter_module
 from jointvos.inference.oom_retry import is_out_of_memory
 
-OUT = "CUDA out of memory. Tried to allocate 2.00 GiB."
 
+class FailingTorch(TorchFunctionMode):
+    """Inside the block one call of torch, of this number from 0, runs out of memory."""
 
-class Failing:
-    """Wraps a function so that chosen calls of it run out of memory; counted from 0."""
+    def __init__(self, number: int = -1) -> None:
+        super().__init__()
+        self.number, self.calls = number, 0
 
-    def __init__(self, function, fails):
-        self.function, self.fails, self.calls = function, fails, 0
-
-    def __call__(self, *args, **options):
+    def __torch_function__(self, function, types, args=(), kwargs=None):
         self.calls += 1
-        if self.fails(self.calls - 1, args):
+        if self.calls - 1 == self.number:
             raise torch.OutOfMemoryError(OUT)
-        return self.function(*args, **options)
+        return function(*args, **(kwargs or {}))
 
 
 def four(labels):
@@ -59,20 +58,18 @@ STAGES = [
 
 
 @pytest.mark.parametrize("verb", STAGES)
-def test_one_failure_anywhere_costs_nothing(session, clip, tiny_net, monkeypatch, said, verb):
+def test_one_failure_anywhere_costs_nothing(session, clip, watched, said, verb):
     """Whatever call fails, once, the results are those of a run in which none did."""
     frames, labels = clip
     options = {"probabilities": True, "template_interval": 1}
     masks = {0: labels[0] * (labels[0] == 1), 2: labels[2]}  # the second is new in frame 2
-    plain = session(**options)
-    count = Failing(getattr(tiny_net, verb), lambda *_: False)
-    monkeypatch.setattr(tiny_net, verb, count)
+    plain = session(watched, **options)
+    count = watched.watches[verb] = Failing()
     expected = [plain.step(frames[t], masks.get(t)) for t in range(3)]
     assert count.calls >= 2
     for call in range(count.calls):
-        fails = Failing(count.function, lambda n, _, call=call: n == call)
-        monkeypatch.setattr(tiny_net, verb, fails)
-        running = session(on_oom="retry", say=said.append, **options)
+        watched.watches[verb] = Failing(lambda n, _, call=call: n == call)
+        running = session(watched, on_oom="retry", say=said.append, **options)
         for t, result in enumerate(expected):
             again = running.step(frames[t], masks.get(t))
             assert again.index == t
@@ -82,41 +79,31 @@ def test_one_failure_anywhere_costs_nothing(session, clip, tiny_net, monkeypatch
     assert said == ["cpu is out of memory; retrying with what could be freed"] * count.calls
 
 
-@pytest.mark.parametrize(
-    ("module", "place"),
-    [
-        pytest.param(segmenter_module, "frame_result", id="result"),
-        pytest.param(frame_module, "soft_aggregate", id="merging"),
-        pytest.param(frame_module, "moments", id="moments"),
-        pytest.param(frame_module, "paste", id="pasting"),
-    ],
-)
-def test_failures_outside_the_network(session, clip, monkeypatch, said, module, place):
+@pytest.mark.parametrize("part", range(6))
+def test_one_failure_of_torch_anywhere(session, clip, said, part):
+    """Outside the network's verbs too: in the frame's crops, merging, moments, the result."""
     frames, labels = clip
-    plain = session()
-    running = session(on_oom="retry", say=said.append)
-    function = getattr(module, place)
-    for t in range(4):
+    plain, running = session(), session(on_oom="retry", say=said.append)
+    for t in range(3):
         mask = labels[0] if t == 0 else None
-        expected = plain.step(frames[t], mask)
-        with monkeypatch.context() as patched:
-            patched.setattr(module, place, Failing(function, lambda n, _: n == 0))
+        with FailingTorch() as counting:
+            expected = plain.step(frames[t], mask)
+        with FailingTorch(counting.calls * (2 * part + 1) // 12):
             result = running.step(frames[t], mask)
         np.testing.assert_array_equal(result.labels, expected.labels)
         assert_in_step(running, t + 1)
-    assert len(said) == (3 if place == "paste" else 4)
+    assert len(said) == 3
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_objects_in_parts(session, clip, tiny_net, monkeypatch, said, most):
+def test_objects_in_parts(session, clip, watched, said, most):
     """More than so many crops together do not fit; labels are those of a run where they do."""
     frames, labels = clip
     labels = four(labels)
     plain = session()
     expected = [plain.step(frames[t], labels[0] if t == 0 else None).labels for t in range(6)]
-    too_large = Failing(tiny_net.encode_image, lambda _, args: len(args[0]) > most)
-    monkeypatch.setattr(tiny_net, "encode_image", too_large)
-    running = session(on_oom="retry", say=said.append)
+    watched.watches["encode_image"] = Failing(lambda _, args: len(args[0]) > most)
+    running = session(watched, on_oom="retry", say=said.append)
     for t, theirs in enumerate(expected):
         result = running.step(frames[t], labels[0] if t == 0 else None)
         assert result.index == t
@@ -135,19 +122,19 @@ def test_objects_in_parts(session, clip, tiny_net, monkeypatch, said, most):
         pytest.param(2, ["3 templates", "1 template"], id="three is too many"),
     ],
 )
-def test_a_smaller_memory(session, clip, tiny_net, monkeypatch, said, most, steps):
+def test_a_smaller_memory(session, clip, watched, said, most, steps):
     """A correction stays whatever happens; and what has helped stays in force."""
     frames, labels = clip
     labels = (labels == 1).astype(np.uint8)
-    running = session(on_oom="retry", say=said.append, template_interval=1, memory_size=6)
+    options = {"template_interval": 1, "memory_size": 6}
+    running = session(watched, on_oom="retry", say=said.append, **options)
     many = [*frames, *frames]
     for t in range(12):
         running.step(many[t], labels[t] if t in (0, 4) else None)
     assert len(objects(running)[0].bank) == 6
     assert said == []
 
-    fails = Failing(tiny_net.fit_target_model, lambda _, args: args[0].shape[1] > most)
-    monkeypatch.setattr(tiny_net, "fit_target_model", fails)
+    watched.watches["fit_target_model"] = Failing(lambda _, args: args[0].shape[1] > most)
     for t in range(12, 16):
         result = running.step(many[t])
         assert result.index == t
@@ -175,40 +162,20 @@ def test_objects_that_come_later_get_the_smaller_memory(session, clip):
     assert [alone.bank.size for alone in objects(fresh)] == [2, 2, 2]
 
 
-class Pretended(str):
-    """Tensors can be sent there, which is the CPU; to the session it is a GPU."""
-
-    type = "cuda"
-
-
-@pytest.fixture
-def on_gpu(session, monkeypatch):
-    """Start a session that believes to be on a GPU."""
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
-
-    def start(**options) -> VideoSegmenter:
-        with monkeypatch.context() as patched:
-            patched.setattr(segmenter_module, "choose_device", lambda _: Pretended("cpu"))
-            return session(on_oom="retry", **options)
-
-    return start
-
-
 def last_words(lines):
     return [line.split("retrying ")[1] for line in lines]
 
 
-def test_the_cpu_at_last(session, on_gpu, clip, tiny_net, monkeypatch, said):
+def test_the_cpu_at_last(session, clip, watched, said):
     """Everything moves, the memory is as large as configured again, and the frame comes out."""
     frames, labels = clip
     options = {"probabilities": True, "template_interval": 1}
-    running = on_gpu(say=said.append, **options)
-    for t in range(3):
-        running.step(frames[t], labels[0] if t == 0 else None)
-    monkeypatch.setattr(
-        tiny_net, "decode", Failing(tiny_net.decode, lambda *_: running.device.type != "cpu")
-    )
-    result = running.step(frames[3])
+    with played_gpu():
+        running = session(watched, device="cuda", on_oom="retry", say=said.append, **options)
+        for t in range(3):
+            running.step(frames[t], labels[0] if t == 0 else None)
+        running.net.watches["decode"] = Failing(lambda *_: running.device.type != "cpu")
+        result = running.step(frames[3])
     assert last_words(said) == [
         "with what could be freed",
         "with 1 object at a time",
@@ -233,11 +200,11 @@ def test_the_cpu_at_last(session, on_gpu, clip, tiny_net, monkeypatch, said):
     assert len(said) == 4
 
 
-def test_what_was_computed_in_half_precision_is_not_on_the_cpu(on_gpu, monkeypatch):
-    monkeypatch.setattr(segmenter_module, "choose_dtype", lambda *_: torch.float16)
-    running = on_gpu(precision="fp16")
-    assert running.dtype == torch.float16
-    running.move_to_cpu()
+def test_what_was_computed_in_half_precision_is_not_on_the_cpu(session):
+    with played_gpu():
+        running = session(device="cuda", precision="fp16")
+        assert running.dtype == torch.float16
+        running.move_to_cpu()
     assert running.dtype is None
 
 
@@ -248,30 +215,30 @@ def test_what_was_computed_in_half_precision_is_not_on_the_cpu(on_gpu, monkeypat
         pytest.param(2, ["with what could be freed", "on the CPU"], id="twice"),
     ],
 )
-def test_the_network_does_not_fit(on_gpu, tiny_net, clip, monkeypatch, said, failures, steps):
-    def to_a_device(n, args):
-        return bool(args) and isinstance(args[0], Pretended) and n <= failures
-
-    monkeypatch.setattr(tiny_net, "to", Failing(tiny_net.to, to_a_device))
-    running = on_gpu(say=said.append)
-    assert last_words(said) == steps
-    assert running.device.type == ("cuda" if failures == 1 else "cpu")
-    assert running.step(clip[0][0], clip[1][0]).index == 0
+def test_the_network_does_not_fit(session, clip, watched, said, failures, steps):
+    watched.watches["to"] = Failing(
+        lambda n, args: args == (torch.device("cuda"),) and n <= failures
+    )
+    with played_gpu():
+        running = session(watched, device="cuda", on_oom="retry", say=said.append)
+        assert last_words(said) == steps
+        assert running.device.type == ("cuda" if failures == 1 else "cpu")
+        assert running.step(clip[0][0], clip[1][0]).index == 0
 
 
 @pytest.mark.parametrize("verb", ["renew_templates", "template_keys"], ids=["sums", "keys"])
-def test_a_step_down_may_fail_itself(session, clip, tiny_net, monkeypatch, said, verb):
+def test_a_step_down_may_fail_itself(session, clip, watched, said, verb):
     """Making the memory smaller takes memory; where there is none the next step is tried."""
     frames, labels = clip
-    running = session(on_oom="retry", say=said.append, template_interval=1, memory_size=6)
+    options = {"template_interval": 1, "memory_size": 6}
+    running = session(watched, on_oom="retry", say=said.append, **options)
     for t in range(6):
         running.step(frames[t], (labels[0] == 1).astype(np.uint8) if t == 0 else None)
     count = {
         "renew_templates": lambda args: len(args[1]),
         "template_keys": lambda args: len(args[0]),
     }
-    fails = Failing(getattr(tiny_net, verb), lambda _, args: count[verb](args) > 1)
-    monkeypatch.setattr(tiny_net, verb, fails)
+    watched.watches[verb] = Failing(lambda _, args: count[verb](args) > 1)
     assert running.step(frames[6]).index == 6
     assert len(objects(running)[0].bank) == 1
     assert [line.split()[-5:-2] for line in said[1:]] == [
@@ -282,17 +249,16 @@ def test_a_step_down_may_fail_itself(session, clip, tiny_net, monkeypatch, said,
 
 
 @pytest.mark.parametrize("verb", STAGES)
-def test_fail_refuses_at_once(session, clip, tiny_net, monkeypatch, said, verb):
+def test_fail_refuses_at_once(session, clip, watched, said, verb):
     """In one line, with the session as it was: the frame can be given again."""
     frames, labels = clip
-    running, plain = session(say=said.append), session()
+    running, plain = session(watched, say=said.append), session()
     for one in (running, plain):
         one.step(frames[0], labels[0])
-    with monkeypatch.context() as patched:
-        fails = Failing(getattr(tiny_net, verb), lambda *_: True)
-        patched.setattr(tiny_net, verb, fails)
-        with pytest.raises(OutOfDeviceMemory, match="cpu has too little memory; use") as caught:
-            running.step(frames[1], np.where(labels[1] == 1, 7, 0).astype(np.uint8))
+    fails = watched.watches[verb] = Failing(lambda *_: True)
+    with pytest.raises(OutOfDeviceMemory, match="cpu has too little memory; use") as caught:
+        running.step(frames[1], np.where(labels[1] == 1, 7, 0).astype(np.uint8))
+    watched.watches.clear()
     assert "\n" not in str(caught.value)
     assert str(caught.value.__cause__) == OUT
     assert fails.calls == 1
@@ -302,46 +268,46 @@ def test_fail_refuses_at_once(session, clip, tiny_net, monkeypatch, said, verb):
         np.testing.assert_array_equal(running.step(frames[t]).labels, plain.step(frames[t]).labels)
 
 
-def test_nothing_helps(session, clip, tiny_net, monkeypatch, said):
+def test_nothing_helps(session, clip, watched, said):
     frames, labels = clip
-    running = session(on_oom="retry", say=said.append)
+    running = session(watched, on_oom="retry", say=said.append)
     running.step(frames[0], labels[0])
-    with monkeypatch.context() as patched:
-        patched.setattr(tiny_net, "decode", Failing(tiny_net.decode, lambda *_: True))
-        with pytest.raises(OutOfDeviceMemory, match="cpu has too little memory") as caught:
-            running.step(frames[1])
+    watched.watches["decode"] = Failing(lambda *_: True)
+    with pytest.raises(OutOfDeviceMemory, match="cpu has too little memory") as caught:
+        running.step(frames[1])
+    watched.watches.clear()
     assert "--device cpu" not in str(caught.value)
     assert last_words(said) == ["with what could be freed", "with 1 object at a time"]
     assert running.step(frames[1]).index == 1
 
 
-def test_the_failed_attempt_is_let_go_before_the_next(session, clip, tiny_net, monkeypatch):
+def test_the_failed_attempt_is_let_go_before_the_next(session, clip, watched):
     """An error keeps what its frames hold; the next attempt must not find it in its way."""
     frames, labels = clip
-    running = session(on_oom="retry", say=lambda _: None)
+    running = session(watched, on_oom="retry", say=lambda _: None)
     running.step(frames[0], labels[0])
-    decode, failed, alive = tiny_net.decode, [], []
+    failed, alive = [], []
 
-    def fails_once(encoding, stages):
+    def fails_once(decode, encoding, stages):
         if not failed:
             failed.append(weakref.ref(stages[0]))
             raise torch.OutOfMemoryError(OUT)
         alive.append(failed[0]() is not None)
         return decode(encoding, stages)
 
-    monkeypatch.setattr(tiny_net, "decode", fails_once)
+    watched.watches["decode"] = fails_once
     running.step(frames[1])
     assert alive == [False]
 
 
-def test_other_errors_are_not_hidden(session, clip, tiny_net, monkeypatch, said):
+def test_other_errors_are_not_hidden(session, clip, watched, said):
     frames, labels = clip
-    running = session(on_oom="retry", say=said.append)
+    running = session(watched, on_oom="retry", say=said.append)
 
     def fail(*_):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(tiny_net, "encode_image", fail)
+    watched.watches["encode_image"] = fail
     with pytest.raises(RuntimeError, match="shapes do not match"):
         running.step(frames[0], labels[0])
     assert said == []
@@ -382,19 +348,17 @@ def test_unknown_wish(session):
 
 
 @pytest.mark.parametrize("objects_at_once", [1, 3, 8])
-def test_parts_do_not_matter(session, clip, tiny_net, monkeypatch, objects_at_once):
+def test_parts_do_not_matter(session, clip, watched, objects_at_once):
     """Never more crops together than said, and the same labels."""
     frames, labels = clip
     labels = four(labels)
     expected = session(objects_at_once=4)
-    running = session(objects_at_once=objects_at_once)
+    running = session(watched, objects_at_once=objects_at_once)
     sizes = []
-    encode = tiny_net.encode_image
+    watched.watches["encode_image"] = lambda encode, x: sizes.append(len(x)) or encode(x)
     for t in range(4):
         mask = labels[0] if t == 0 else None
         theirs = expected.step(frames[t], mask).labels
-        with monkeypatch.context() as patched:
-            patched.setattr(tiny_net, "encode_image", lambda x: sizes.append(len(x)) or encode(x))
-            ours = running.step(frames[t], mask).labels
+        ours = running.step(frames[t], mask).labels
         assert (ours == theirs).mean() > 0.999
     assert max(sizes) == min(objects_at_once, 4)
