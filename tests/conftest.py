@@ -3,6 +3,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,29 @@ def no_file_above(size: int) -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
+
+
+_audited: dict[str, Callable[..., None]] = {}
+
+
+@cache
+def _start_auditing() -> None:
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event in _audited:
+            _audited[event](*arguments)
+
+    sys.addaudithook(hook)
+
+
+@pytest.fixture
+def audited() -> Iterator[dict[str, Callable[..., None]]]:
+    """By an audit event of Python ("os.rename"), a function called before what it tells of.
+
+    An error of the function takes the place of it.
+    """
+    _start_auditing()
+    yield _audited
+    _audited.clear()
 
 
 @pytest.fixture

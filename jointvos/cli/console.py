@@ -133,9 +133,11 @@ class Meter:
 class Lines(Meter):
     """A line at times; a context manager, for the sake of those that have an end."""
 
-    def __init__(self, unit: str, total: int | None) -> None:
-        self._unit, self._total, self._done = unit, total, 0
-        self._begin = self._said = time.monotonic()
+    def __init__(
+        self, unit: str, total: int | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._unit, self._total, self._done, self._clock = unit, total, 0, clock
+        self._begin = self._said = clock()
 
     def __enter__(self) -> "Lines":
         return self
@@ -145,7 +147,7 @@ class Lines(Meter):
 
     def advance(self, last: str = "") -> None:
         self._done += 1
-        now, unit, done, total = time.monotonic(), self._unit, self._done, self._total
+        now, unit, done, total = self._clock(), self._unit, self._done, self._total
         if now - self._said < PLAIN_INTERVAL_S:
             return
         self._said = now

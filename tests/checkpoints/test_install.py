@@ -33,6 +33,7 @@ from jointvos.errors import (
 )
 from jointvos.web import RETRY, Patience
 
+WEIGHTS = Path(__file__).parents[2] / "weights"
 FullDisk = Callable[[int], AbstractContextManager[None]]
 QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=1, backoff_max=0.05))
 
@@ -287,11 +288,11 @@ def test_what_makes_no_sense_is_refused_first(
     assert not (tmp_path / "cache").exists()
 
 
-def test_the_bundled_model_is_always_there(
-    listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bundled_model_is_always_there(listener: Listener) -> None:
     assert have("joint-lite", listener, offline=True) == bundled()
-    monkeypatch.setattr("jointvos.checkpoints.locate.BUNDLED_FOLDERS", ())
+
+
+def test_a_package_without_its_model_is_said(listener: Listener, bundle: Path) -> None:
     assert "ships with jointvos" in refused(WeightsNotFound, "joint-lite", listener)
 
 
@@ -326,27 +327,25 @@ class TestStorage:
         known: KnownModel,
         server: Server,
         listener: Listener,
-        monkeypatch: pytest.MonkeyPatch,
+        audited: dict[str, Callable[..., None]],
     ) -> None:
         """Record without installed file, the file, the record: each is one replacement."""
         path = have(known.name, listener)
         record_path(path).unlink()
         server.content += b"a new version"
         steps = iter(range(1, 99))
-        original = Path.replace
 
-        def interrupt(self: Path, target: Path) -> Path:
+        def interrupt(*_: object) -> None:
             if next(steps) == ends_at:
                 raise KeyboardInterrupt
-            return original(self, target)
 
-        monkeypatch.setattr(Path, "replace", interrupt)
+        audited["os.rename"] = interrupt
         if ends_at == 4:
             have(known.name, listener, force=True)
         else:
             with pytest.raises(KeyboardInterrupt):
                 have(known.name, listener, force=True)
-        monkeypatch.setattr(Path, "replace", original)
+        audited.clear()
         assert path.read_bytes().endswith(b"a new version") == (ends_at > 2)
         record = read_record(path)
         assert (record is not None and record.installed is not None) == (ends_at == 4)
@@ -359,12 +358,12 @@ class TestStorage:
         known: KnownModel,
         server: Server,
         cache: Path,
-        monkeypatch: pytest.MonkeyPatch,
+        audited: dict[str, Callable[..., None]],
     ) -> None:
-        def no_locks(file: object, how: int) -> None:
+        def no_locks(*_: object) -> None:
             raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", no_locks)
+        audited["fcntl.flock"] = no_locks
         both = threading.Barrier(2)
 
         def together(visit: Visit) -> Response:
@@ -428,13 +427,9 @@ class TestLaterLooks:
         assert record.installed is not None
         assert record.installed.mtime_ns == 1
 
-    def test_the_bundled_model_is_hashed_every_time(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        original = bundled()
-        assert original is not None
-        monkeypatch.setattr("jointvos.checkpoints.locate.BUNDLED_FOLDERS", (tmp_path,))
-        copy = tmp_path / original.name
+    def test_the_bundled_model_is_hashed_every_time(self, bundle: Path) -> None:
+        original = WEIGHTS / "joint-lite.safetensors"
+        copy = bundle / "package" / original.name
         content = bytearray(original.read_bytes())
         copy.write_bytes(content)
         load_model("joint-lite")

@@ -12,16 +12,6 @@ from jointvos.config import INFERENCE, MODELS
 from jointvos.errors import ConfigError, WeightsNotFound
 
 
-@pytest.fixture
-def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package folder and a checkout's, both empty."""
-    folders = tmp_path / "package", tmp_path / "weights"
-    for folder in folders:
-        folder.mkdir()
-    monkeypatch.setattr(locate, "BUNDLED_FOLDERS", folders)
-    return tmp_path
-
-
 def put(folder: Path, name: str) -> Path:
     path = folder / f"{name}.safetensors"
     path.touch()

@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,15 @@ from werkzeug import Response
 from jointvos.checkpoints.partial import Partial
 from jointvos.checkpoints.transfer import PROGRESS, Unfetchable, fetch
 from jointvos.errors import WeightsError
-from jointvos.web import RETRY, Patience
+from jointvos.web import (
+    RETRY,
+    Failed,
+    Interrupted,
+    Patience,
+    WebError,
+    next_try,
+    with_reasons,
+)
 
 CONTENT = b"PK\x03\x04" + os.urandom(300_000)
 QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=2, backoff_max=0.05))
@@ -215,22 +223,17 @@ def test_steady_progress_uses_up_no_attempts(
     ],
 )
 def test_pauses_grow_and_servers_may_ask_for_longer_ones(
-    asks_for: str | None,
-    expected: list[float],
-    server: Server,
-    listener: Listener,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    asks_for: str | None, expected: list[float]
 ) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("jointvos.checkpoints.transfer.time.sleep", pauses.append)
-    patience = Patience(retry=RETRY.new(backoff_max=7))
-    wanted = {"Retry_After": asks_for} if asks_for else {}
-    server.behaviors["/file"] = lambda visit: answer(503, **wanted)
-    with pytest.raises(Unfetchable):
-        fetch([f"{server.address}/file"], tmp_path, listener, patience=patience)
-    # The server sleeps as well, for its own purposes.
-    assert [pause for pause in pauses if not 0 < pause < 1] == expected
+    headers = {"Retry-After": asks_for} if asks_for else {}
+    busy = Interrupted("busy", urllib3.HTTPResponse(status=503, headers=headers))
+    retry, pauses = RETRY.new(backoff_max=7), []
+    for _ in expected:
+        retry, pause = next_try(retry, busy)
+        pauses.append(pause)
+    assert pauses == expected
+    with pytest.raises(Failed, match="busy, 5 times in a row"):
+        next_try(retry, busy)
 
 
 def test_nobody_listening_is_said(listener: Listener, tmp_path: Path) -> None:
@@ -241,69 +244,55 @@ def test_nobody_listening_is_said(listener: Listener, tmp_path: Path) -> None:
         fetch([address], tmp_path, listener, patience=QUICK)
 
 
-Elsewhere = Callable[[Callable[[], urllib3.HTTPResponse]], None]
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
-    """Decide what comes of every request to a server that is not on this machine."""
-
-    def answering(respond: Callable[[], urllib3.HTTPResponse]) -> None:
-        class Manager:
-            def request(self, *_: object, **options: object) -> urllib3.HTTPResponse:
-                return respond()
-
-        monkeypatch.setattr("jointvos.web._manager", lambda url: Manager())
-
-    return answering
-
-
-@pytest.mark.parametrize(
-    ("target", "said"),
-    [
-        pytest.param("http://b.example/file", "b.example without encryption", id="downgrade"),
-        pytest.param("https://accounts.google.com/x", "Google Drive wants a login", id="login"),
-    ],
-)
-def test_redirections_that_are_not_followed(
-    target: str, said: str, listener: Listener, tmp_path: Path, elsewhere: Elsewhere
+def test_a_page_that_wants_a_login_is_not_followed(
+    server: Server, listener: Listener, tmp_path: Path
 ) -> None:
-    elsewhere(lambda: urllib3.HTTPResponse(status=302, headers={"Location": target}))
-    with pytest.raises(Unfetchable, match=said):
+    login = {"Location": "https://accounts.google.com/x"}
+    with pytest.raises(Unfetchable, match="Google Drive wants a login"):
+        get(server, tmp_path, listener, lambda _: answer(302, **login))
+
+
+def test_encryption_is_not_given_up_for_a_redirection(
+    monkeypatch: pytest.MonkeyPatch, listener: Listener, tmp_path: Path
+) -> None:
+    class Encrypted:
+        """A server elsewhere."""
+
+        def request(self, *_: object, **options: object) -> urllib3.HTTPResponse:
+            return urllib3.HTTPResponse(status=302, headers={"Location": "http://b.example/file"})
+
+    monkeypatch.setattr("jointvos.web._manager", lambda url: Encrypted())
+    with pytest.raises(Unfetchable, match=r"b\.example without encryption"):
         fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "kind", "said"),
     [
         pytest.param(
             exceptions.NameResolutionError("a", cast(Any, None), socket.gaierror()),
-            "a.example: unknown host; are you online?",
+            Failed,
+            "unknown host; are you online?",
             id="name",
         ),
-        pytest.param(exceptions.SSLError("self-signed"), "connection (self-signed)", id="tls"),
-        pytest.param(exceptions.LocationParseError("x"), "invalid URL", id="address"),
         pytest.param(
-            exceptions.ConnectTimeoutError(), "no connection in time, 3 times", id="timeout"
+            exceptions.SSLError("self-signed"), Failed, "connection (self-signed)", id="tls"
+        ),
+        pytest.param(exceptions.LocationParseError("x"), Failed, "invalid URL", id="address"),
+        pytest.param(
+            exceptions.ConnectTimeoutError(), Interrupted, "no connection in time", id="timeout"
         ),
         pytest.param(
-            exceptions.ProxyError("x", OSError()), "the proxy refuses, 3 times", id="proxy"
+            exceptions.ProxyError("x", OSError()), Interrupted, "the proxy refuses", id="proxy"
         ),
     ],
 )
 def test_reasons_of_failed_connections_are_told_apart(
-    error: exceptions.HTTPError,
-    said: str,
-    listener: Listener,
-    tmp_path: Path,
-    elsewhere: Elsewhere,
+    error: exceptions.HTTPError, kind: type[WebError], said: str
 ) -> None:
-    def fail() -> urllib3.HTTPResponse:
+    with pytest.raises(WebError) as caught, with_reasons():
         raise error
-
-    elsewhere(fail)
-    with pytest.raises(Unfetchable) as caught:
-        fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
+    assert type(caught.value) is kind
     assert said in str(caught.value)
 
 

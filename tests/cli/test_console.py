@@ -1,22 +1,21 @@
-import re
+from contextlib import redirect_stderr
 
-import pytest
+from terminal import Terminal
 
 from jointvos.cli import console
 
 
-@pytest.fixture
-def seconds(monkeypatch):
-    """A clock that moves by hand."""
+def lines(unit, total, count, each_s):
+    """Where a clock moves by so many seconds with each of `count` items."""
     now = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
-    return now
+    shown = console.Lines(unit, total, lambda: now[0])
+    for _ in range(count):
+        now[0] += each_s
+        shown.advance()
 
 
-def test_without_a_terminal_a_plain_line_now_and_then(seconds, capsys):
-    reporter = console.Reporter()
-    for _ in reporter.track(range(100), 100, "frames"):
-        seconds[0] += 0.5
+def test_without_a_terminal_a_plain_line_now_and_then(capsys):
+    lines("frames", 100, 100, 0.5)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -28,19 +27,19 @@ def test_without_a_terminal_a_plain_line_now_and_then(seconds, capsys):
     ]
 
 
-def test_unknown_length_and_slow_items(seconds, capsys):
-    for _ in console.Reporter().track(range(2), None, "rows"):
-        seconds[0] += 4000
+def test_unknown_length_and_slow_items(capsys):
+    lines("rows", None, 2, 4000)
     said = capsys.readouterr().err.splitlines()
     assert said == ["rows 1, 4000.0 s each", "rows 2, 4000.0 s each"]
 
 
-def test_quiet_says_nothing_but_errors(seconds, capsys):
+def test_quiet_says_nothing_but_errors(capsys):
     reporter = console.Reporter(quiet=True, verbose=True)
     reporter.note("a note")
     reporter.detail("a detail")
-    for _ in reporter.track(range(3), 3, "frames"):
-        seconds[0] += 60
+    assert not isinstance(reporter.meter("frames", 3), console.Lines)
+    assert isinstance(console.Reporter().meter("frames", 3), console.Lines)
+    assert list(reporter.track(range(3), 3, "frames")) == [0, 1, 2]
     console.error("a file\nwith a line break is missing")
     assert capsys.readouterr().err == "jointvos: a file with a line break is missing\n"
 
@@ -51,8 +50,8 @@ def test_details_only_on_request(capsys):
     assert capsys.readouterr().err == "shown\n"
 
 
-def test_a_terminal_gets_a_bar(monkeypatch, capsys):
-    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True)
+def test_a_terminal_gets_a_bar(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert list(console.Reporter().track(range(3), 3, "frames")) == [0, 1, 2]
-    assert re.search(r"3/3", capsys.readouterr().err)
+    with redirect_stderr(Terminal()) as shown:
+        assert list(console.Reporter().track(range(3), 3, "frames")) == [0, 1, 2]
+    assert "3/3" in shown.getvalue()

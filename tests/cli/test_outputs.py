@@ -1,13 +1,14 @@
 import csv
 import io
 import json
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
+from terminal import Terminal
 
 from jointvos.cli.outputs import check_stdout, with_defaults, with_output
 from jointvos.errors import ConfigError, JointVOSError, OutputError, OutputExists
@@ -193,9 +194,11 @@ def test_what_cannot_be_is_refused_before_the_input_is_read(tmp_path, changes, k
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_terminal_gets_no_film(monkeypatch):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    with pytest.raises(ConfigError, match="would fill the terminal"):
+def test_the_terminal_gets_no_video():
+    with (
+        redirect_stdout(Terminal()),
+        pytest.raises(ConfigError, match="would fill the terminal"),
+    ):
         check_stdout(Outputs(overlay="-"), as_json=False)
 
 

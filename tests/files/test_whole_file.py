@@ -48,30 +48,23 @@ def test_an_error_in_the_block_comes_out_as_it_is(path: Path, error: BaseExcepti
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_disk_that_refuses_at_the_end(
-    path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+    path: Path, step: str, monkeypatch: pytest.MonkeyPatch, audited
 ) -> None:
     def refuse(*_: object) -> None:
+        # Fully written by then, and without its name.
+        assert sorted(each.read_text() for each in path.parent.iterdir()) == ["new", "old"]
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
-    monkeypatch.setattr(*((os, step) if step == "fsync" else (Path, step)), refuse)
+    if step == "fsync":
+        monkeypatch.setattr(os, "fsync", refuse)
+    else:
+        audited["os.rename"] = refuse
     with (
         pytest.raises(OutputError, match=r"file\.txt cannot be written: Disk quota exceeded"),
         whole_file(path) as partial,
     ):
         partial.write_text("new")
     assert only(path, "old")
-
-
-def test_is_on_the_disk_before_it_has_its_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-
-    def noted(descriptor: int) -> None:
-        seen.append(f"{os.fstat(descriptor).st_size} bytes while {path.read_text()!r}")
-
-    monkeypatch.setattr(os, "fsync", noted)
-    with whole_file(path) as partial:
-        partial.write_text("newer")
-    assert seen == ["5 bytes while 'old'"]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from soft_scene import info, results
 from jointvos.errors import ConfigError, EncodeError
 from jointvos.masks import foreground
 from jointvos.media.reading import VideoReader
-from jointvos.media.writing import AlphaFolderSink, AlphaVideoSink, alpha_writer
+from jointvos.media.writing import AlphaFolderSink, AlphaVideoSink
+from jointvos.media.writing.formats import ALPHA_FORMATS
 from jointvos.types import FrameResult
 
 
@@ -87,9 +88,8 @@ def test_files_without_transparency_are_refused(tmp_path, suffix):
     ("suffix", "pixels"), [(".mov", "yuv444p10le"), (".webm", "yuv420p")], ids=["mov", "webm"]
 )
 def test_a_video_that_lost_its_alpha_does_not_appear(tmp_path, monkeypatch, suffix, pixels):
-    formats = dict(alpha_writer.ALPHA_FORMATS)
-    formats[suffix] = replace(formats[suffix], pixels=pixels)
-    monkeypatch.setattr(alpha_writer, "ALPHA_FORMATS", formats)
+    lossy = replace(ALPHA_FORMATS[suffix], pixels=pixels)
+    monkeypatch.setitem(ALPHA_FORMATS, suffix, lossy)
     sink = AlphaVideoSink(tmp_path / f"a{suffix}", info())
     with pytest.raises(EncodeError, match="without its transparency"):
         write(sink, results(3))

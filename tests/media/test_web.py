@@ -10,7 +10,8 @@ from clips import Clip, index_of, make
 from werkzeug import Response
 
 from jointvos.errors import ConfigError, MediaError, MediaOpenError
-from jointvos.media.reading import open_source, web_stream
+from jointvos.media.reading import VideoReader, open_source
+from jointvos.media.reading.web_stream import open_web
 from jointvos.web import Patience
 
 GOES_TO = {"file": "file:///etc/hostname", "ftp": "ftp://x/y", "round": "/to/round"}
@@ -62,7 +63,7 @@ def test_videos_are_read_from_a_server(server, path):
 
 def test_any_part_of_a_video_is_read(videos, tmp_path):
     video = (tmp_path / "clip.mp4").read_bytes()
-    stream = web_stream.open_web(videos.url_for("/any/clip.mp4"))
+    stream = open_web(videos.url_for("/any/clip.mp4"))
     assert stream.read(9) == video[:9]
     for offset, whence, place in ((1000, 0, 1000), (-20, 2, len(video) - 20), (-500, 1, -510)):
         assert stream.seek(offset, whence) == place % len(video)
@@ -105,12 +106,12 @@ def test_an_address_may_have_been_a_path(server):
         pytest.param("mute/clip.mkv", "has stalled", id="stalled"),
     ],
 )
-def test_what_goes_wrong_is_told_in_one_line(server, monkeypatch, path, says):
-    monkeypatch.setattr(web_stream, "PATIENCE", Patience(connect_s=2, stall_s=0.5))
+def test_what_goes_wrong_is_told_in_one_line(server, path, says):
     address = f"{server}/{path}"
+    patience = Patience(connect_s=2, stall_s=0.5)
     with (
         pytest.raises(MediaError, match=says) as caught,
-        open_source(address, allow_network=True) as source,
+        VideoReader(Path(address), stream=open_web(address, patience)) as source,
     ):
         list(source)
     assert address in str(caught.value)
@@ -149,7 +150,7 @@ def test_a_video_that_is_there_cannot_lead_to_the_network(tmp_path, name):
 def test_a_server_that_says_nothing_more_holds_nobody(server, tmp_path):
     video = (tmp_path / "clip.mkv").read_bytes()
     half = video[: len(video) // 2]
-    stream = web_stream.open_web(f"{server}/mute/clip.mkv")
+    stream = open_web(f"{server}/mute/clip.mkv")
     seen = b""
     while len(seen) < len(half):
         seen += stream.read(1000)

@@ -17,9 +17,10 @@ PATIENCE = Patience(stall_s=20.0)
 class WebStream(ByteStream):
     """The answer to a request for a video, read from front to back."""
 
-    def __init__(self, address: str, answer: Answer) -> None:
+    def __init__(self, address: str, answer: Answer, patience: Patience) -> None:
         """Take over an answer; see `open_web`."""
         super().__init__(address)
+        self._patience = patience
         self._answer: Answer | None = answer
         self._whole: Completeness | None = Completeness()
         self._ended = False
@@ -53,7 +54,7 @@ class WebStream(ByteStream):
         try:
             with with_reasons():
                 if self._answer is None:
-                    self._answer = _video(self.name, self._at)
+                    self._answer = _video(self.name, self._at, self._patience)
                 data = self._answer.read1(size, decode_content=False)
         except WebError as error:
             if self._stopped.is_set():
@@ -69,8 +70,8 @@ class WebStream(ByteStream):
 class SeekableWebStream(WebStream):
     """A video of which the server gives any part; it is asked anew to go back or ahead."""
 
-    def __init__(self, address: str, answer: Answer, size: int) -> None:
-        super().__init__(address, answer)
+    def __init__(self, address: str, answer: Answer, patience: Patience, size: int) -> None:
+        super().__init__(address, answer, patience)
         self._size = size
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -91,29 +92,29 @@ class SeekableWebStream(WebStream):
         return super()._read(size) if self._at < self._size else b""
 
 
-def open_web(address: str) -> WebStream:
+def open_web(address: str, patience: Patience = PATIENCE) -> WebStream:
     """Ask for a video.
 
     Raises:
         MediaOpenError: There is no such server or video, or it does not answer in time.
     """
     try:
-        answer = _video(address, 0)
+        answer = _video(address, 0, patience)
     except WebError as error:
         raise MediaOpenError(f"{address}: {error}") from error
     size = length_of(answer)
     if answer.headers.get("Accept-Ranges") == "bytes" and size is not None:
-        return SeekableWebStream(address, answer, size)
-    return WebStream(address, answer)
+        return SeekableWebStream(address, answer, patience, size)
+    return WebStream(address, answer, patience)
 
 
-def _video(address: str, start: int) -> Answer:
+def _video(address: str, start: int, patience: Patience) -> Answer:
     """The video from a byte on.
 
     Raises:
         WebError: There is none.
     """
-    answer = ask(address, {"Range": f"bytes={start}-"} if start else {}, PATIENCE)
+    answer = ask(address, {"Range": f"bytes={start}-"} if start else {}, patience)
     if answer.status != (206 if start else 200):
         answer.close()
         raise Failed(f"the server answers {answer.status} {answer.reason or ''}".rstrip())
