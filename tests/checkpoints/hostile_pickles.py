@@ -1,6 +1,17 @@
-"""Small plain pickles that would fill the memory."""
+"""Calls in pickles, and small plain pickles that would fill the memory."""
 
 from pathlib import Path
+from typing import Any
+
+
+class Call:
+    """Pickles as a call."""
+
+    def __init__(self, function: Any, *arguments: object) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
+        return self.call
 
 
 def text(value: str) -> bytes:

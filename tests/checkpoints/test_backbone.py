@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +90,7 @@ def wrapped(state: dict[str, Tensor]) -> object:
 
 
 @pytest.mark.parametrize("layout", [plain, torchvision_like, detector_like, wrapped])
-def test_layouts_that_are_known_are_read(
-    layout: Callable[[dict[str, Tensor]], object], state: dict[str, Tensor], tmp_path: Path
-) -> None:
+def test_layouts_that_are_known_are_read(layout, state, tmp_path):
     path = tmp_path / "theirs.pkl"
     torch.save(layout(state), path)
     found = _under_our_names(read_state_dict(path, EXPECTED))
@@ -101,9 +98,7 @@ def test_layouts_that_are_known_are_read(
     assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
 
 
-def test_a_detector_s_backbone_is_installed_and_loaded(
-    state: dict[str, Tensor], net: JointNet, tmp_path: Path, cache: Path
-) -> None:
+def test_a_detector_s_backbone_is_installed_and_loaded(state, net, tmp_path, cache):
     path = tmp_path / "theirs.pkl"
     torch.save(detector_like(state), path)
     installed = install(MASK_RCNN, Listener(), source=str(path))
@@ -130,7 +125,7 @@ ARRAYS = OrderedDict(
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 @pytest.mark.parametrize("nested", [False, True])
-def test_plain_pickles_of_arrays_are_read(nested: bool, protocol: int, tmp_path: Path) -> None:
+def test_plain_pickles_of_arrays_are_read(nested, protocol, tmp_path):
     path = tmp_path / "theirs.pkl"
     path.write_bytes(pickle.dumps({"model": ARRAYS} if nested else ARRAYS, protocol))
     found = read_state_dict(path, EXPECTED)
@@ -141,7 +136,7 @@ def test_plain_pickles_of_arrays_are_read(nested: bool, protocol: int, tmp_path:
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-def test_pickles_of_python_2_are_read(ordered: bool, tmp_path: Path) -> None:
+def test_pickles_of_python_2_are_read(ordered, tmp_path):
     """There an array's bytes are a text, and an OrderedDict is a call with its items."""
     array = ARRAYS["kernel"]
     sides = b"".join(b"J" + side.to_bytes(4, "little") for side in array.shape)
@@ -189,9 +184,7 @@ def calls_something(canary: Path) -> bytes:
         pytest.param(codings, "no tensor", id="codings"),
     ],
 )
-def test_other_plain_pickles_are_refused(
-    make: Callable[[Path], bytes], said: str, tmp_path: Path
-) -> None:
+def test_other_plain_pickles_are_refused(make, said, tmp_path):
     path, canary = tmp_path / "theirs.pkl", tmp_path / "canary"
     path.write_bytes(make(canary))
     with pytest.raises(IncompatibleWeights) as caught:
@@ -232,12 +225,7 @@ def caffe_names(state: dict[str, Tensor]) -> object:
         pytest.param(caffe_names, "unexpected 'conv1_w', 'res2_0_branch2a_w'", id="caffe"),
     ],
 )
-def test_what_does_not_fit_is_named(
-    layout: Callable[[dict[str, Tensor]], object],
-    said: str,
-    state: dict[str, Tensor],
-    tmp_path: Path,
-) -> None:
+def test_what_does_not_fit_is_named(layout, said, state, tmp_path):
     path = tmp_path / "theirs.pth"
     torch.save(layout(state), path)
     with pytest.raises(IncompatibleWeights) as caught:
@@ -251,9 +239,7 @@ def features(net: ResNet, image: Tensor) -> Tensor:
     return net.relu(net.bn1(net.conv1(image)))
 
 
-def test_torchvision_s_scaling_of_images_is_kept(
-    theirs: ResNet, net: JointNet, tmp_path: Path
-) -> None:
+def test_torchvision_s_scaling_of_images_is_kept(theirs, net, tmp_path):
     path, made = tmp_path / "theirs.pth", tmp_path / "made.safetensors"
     torch.save(theirs.state_dict(), path)
     convert_backbone(path, IMAGENET, made)
@@ -270,7 +256,7 @@ def test_torchvision_s_scaling_of_images_is_kept(
     torch.testing.assert_close(found[inner], expected[inner], rtol=1e-3, atol=1e-4)
 
 
-def test_images_in_bgr_are_met(state: dict[str, Tensor], net: JointNet, tmp_path: Path) -> None:
+def test_images_in_bgr_are_met(state, net, tmp_path):
     """Caffe's input: BGR in [0, 255] minus its mean, which is ours the other way round."""
     path, made = tmp_path / "theirs.pth", tmp_path / "made.safetensors"
     torch.save(state, path)
@@ -284,16 +270,16 @@ def test_images_in_bgr_are_met(state: dict[str, Tensor], net: JointNet, tmp_path
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 
-def test_nothing_installed_is_no_error(net: JointNet) -> None:
+def test_nothing_installed_is_no_error(net):
     assert load_backbone(net, [IMAGENET, MASK_RCNN]) is None
 
 
-def test_the_skeleton_of_a_backbone_has_no_values() -> None:
+def test_the_skeleton_of_a_backbone_has_no_values():
     tensors = skeleton(MODELS["joint-r50"]).backbone.state_dict().values()
     assert all(tensor.is_meta for tensor in tensors)
 
 
-def test_backbones_are_found_without_torch() -> None:
+def test_backbones_are_found_without_torch():
     code = (
         "import sys; from jointvos.checkpoints.locate import installed_backbones;"
         "installed_backbones(); sys.exit('torch' in sys.modules)"

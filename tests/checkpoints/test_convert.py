@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hostile_pickles import Call
 from safetensors import safe_open
 from torch import Tensor
 
@@ -34,10 +35,6 @@ FOREIGN = [
     ("ltr.admin.stats", "AverageMeter"),
     ("ltr.admin.stats", "StatValue"),
 ]
-
-containers = pytest.mark.parametrize(
-    "zipped", [pytest.param(True, id="zip"), pytest.param(False, id="legacy")]
-)
 
 
 @pytest.fixture
@@ -101,7 +98,7 @@ def say(path: Path) -> str:
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.name[21:-8]) for path in TINY])
 class TestRecordedCheckpoints:
-    def test_tensors_are_read_without_the_authors_classes(self, path: Path) -> None:
+    def test_tensors_are_read_without_the_authors_classes(self, path):
         state = read_official(path, EXPECTED)
         assert len(state) == 16
         assert state["feature_extractor.bn1.running_var"].shape == (64,)
@@ -110,29 +107,27 @@ class TestRecordedCheckpoints:
         names = [kind[1] for kind in torch.serialization.get_safe_globals() if type(kind) is tuple]
         assert not any(name.startswith(("ltr", "numpy")) for name in names)
 
-    def test_too_few_tensors_are_refused_and_nothing_is_left(
-        self, path: Path, tmp_path: Path
-    ) -> None:
+    def test_too_few_tensors_are_refused_and_nothing_is_left(self, path, tmp_path):
         with pytest.raises(IncompatibleWeights, match=r"pth\.tar: transformer.*missing") as caught:
             convert(path, "joint-davis", tmp_path / "made.safetensors")
         assert "\n" not in str(caught.value)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("part", range(1, 20))
-    def test_truncated_ones_are_refused(self, path: Path, part: int, tmp_path: Path) -> None:
+    def test_truncated_ones_are_refused(self, path, part, tmp_path):
         content = path.read_bytes()
         cut = tmp_path / "cut.pth.tar"
         cut.write_bytes(content[: len(content) * part // 20])
         assert "damaged, cut off or hostile" in say(cut)
 
 
-def test_both_containers_hold_the_same() -> None:
+def test_both_containers_hold_the_same():
     first, second = (read_official(path, EXPECTED) for path in TINY)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_the_older_home_of_numpy_scalars_is_known(tmp_path: Path) -> None:
+def test_the_older_home_of_numpy_scalars_is_known(tmp_path):
     content = TINY[1].read_bytes()
     older = content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
     assert older != content
@@ -145,9 +140,7 @@ def test_the_older_home_of_numpy_scalars_is_known(tmp_path: Path) -> None:
     "zipped",
     [pytest.param(True, id="zip"), pytest.param(False, id="legacy", marks=pytest.mark.slow)],
 )
-def test_a_whole_checkpoint_becomes_a_model(
-    zipped: bool, tmp_path: Path, foreign: dict[str, type], whole: dict[str, Tensor]
-) -> None:
+def test_a_whole_checkpoint_becomes_a_model(zipped, tmp_path, foreign, whole):
     path = tmp_path / "JOINT_davis.pth.tar"
     torch.save(official(whole, foreign), path, _use_new_zipfile_serialization=zipped)
     made = tmp_path / "models" / "made.safetensors"
@@ -197,9 +190,7 @@ HEAD = "transformer.feature_adjustor.0.weight"
         ),
     ],
 )
-def test_networks_that_do_not_fit_are_refused(
-    name: str, tensor: Tensor | None, said: str, whole: dict[str, Tensor]
-) -> None:
+def test_networks_that_do_not_fit_are_refused(name, tensor, said, whole):
     state = {key: value for key, value in whole.items() if key != name}
     if tensor is not None:
         state[name] = tensor
@@ -209,74 +200,24 @@ def test_networks_that_do_not_fit_are_refused(
     assert "\n" not in str(caught.value)
 
 
-class Reduced:
-    """Pickles as a call."""
-
-    def __init__(self, function: Any, *arguments: object) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
-        return self.call
-
-
-@containers
-@pytest.mark.parametrize(
-    ("function", "named"),
-    [
-        pytest.param(os.system, "system", id="os.system"),
-        pytest.param(exec, "exec", id="exec"),
-        pytest.param(bytearray, "bytearray", id="bytearray"),
-        pytest.param(getattr, "getattr", id="getattr"),
-    ],
-)
-def test_payloads_are_refused_by_name_and_do_not_run(
-    function: Any, named: str, zipped: bool, tmp_path: Path
-) -> None:
-    canary = tmp_path / "canary"
-    arguments = {
-        os.system: (f"touch '{canary}'",),
-        exec: (f"open({str(canary)!r}, 'w').close()",),
-        bytearray: (2**40,),
-        getattr: ("", "upper"),
-    }
+def test_names_in_newer_pickle_protocols_are_seen(tmp_path):
     path = tmp_path / "evil.pth.tar"
-    content = {"net": {}, "x": Reduced(function, *arguments[function])}
-    torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    message = say(path)
-    assert f"{named}'" in message
-    assert "nothing in it was run" in message
-    assert not canary.exists()
-
-
-def test_the_payload_is_live(tmp_path: Path) -> None:
-    canary = tmp_path / "canary"
-    function, arguments = Reduced(os.system, f"touch '{canary}'").__reduce__()
-    function(*arguments)
-    assert canary.exists()
-
-
-def test_names_in_newer_pickle_protocols_are_seen(tmp_path: Path) -> None:
-    path = tmp_path / "evil.pth.tar"
-    torch.save({"net": {}, "x": Reduced(os.system, "true")}, path, pickle_protocol=4)
+    torch.save({"net": {}, "x": Call(os.system, "true")}, path, pickle_protocol=4)
     assert "system'" in say(path)
 
 
 @pytest.mark.parametrize("place", range(5))
-def test_payloads_are_found_in_every_part_of_the_legacy_container(
-    place: int, tmp_path: Path
-) -> None:
+def test_payloads_are_found_in_every_part_of_the_legacy_container(place, tmp_path):
     canary = tmp_path / "canary"
     path = tmp_path / "evil.pth.tar"
     parts: list[object] = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, {"net": {}}, []]
-    parts[place] = Reduced(os.system, f"touch '{canary}'")
+    parts[place] = Call(os.system, f"touch '{canary}'")
     path.write_bytes(b"".join(pickle.dumps(part, 2) for part in parts))
     assert ("system'" if place else "a Python pickle") in say(path)
     assert not canary.exists()
 
 
-def test_foreign_classes_beside_the_known_ones_are_refused(
-    tmp_path: Path, foreign: dict[str, type]
-) -> None:
+def test_foreign_classes_beside_the_known_ones_are_refused(tmp_path, foreign):
     made = {}
     for name in ("Alpha", "Beta", "Delta", "Gamma"):
         made[name] = type(name, (), {"__module__": "ltr.admin.settings"})
@@ -301,7 +242,7 @@ def test_foreign_classes_beside_the_known_ones_are_refused(
         ),
     ],
 )
-def test_other_layouts_are_refused(content: object, said: str, tmp_path: Path) -> None:
+def test_other_layouts_are_refused(content, said, tmp_path):
     path = tmp_path / "other.pth.tar"
     torch.save(content, path)
     assert said in say(path)
@@ -310,17 +251,13 @@ def test_other_layouts_are_refused(content: object, said: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        pytest.param(b"", "is empty", id="empty"),
-        pytest.param(b"<html>Quota exceeded</html>", "a web page, not a model", id="html"),
-        pytest.param(b"\x80\x02cposix\nsystem\n.", "a Python pickle", id="pickle"),
-        pytest.param(bytes(257) + b"ustar" + bytes(250), "a tar archive", id="tar"),
         pytest.param(
             b"\x10" + bytes(7) + b'{"a":1}', "use a jointvos model directly", id="safetensors"
         ),
         pytest.param(b"PK\x03\x04 and no more", "damaged, cut off", id="no-zip"),
     ],
 )
-def test_other_files_are_called_by_their_kind(content: bytes, said: str, tmp_path: Path) -> None:
+def test_other_files_are_called_by_their_kind(content, said, tmp_path):
     path = tmp_path / "file.pth.tar"
     path.write_bytes(content)
     assert said in say(path)
@@ -334,21 +271,21 @@ def test_other_files_are_called_by_their_kind(content: bytes, said: str, tmp_pat
         pytest.param("a/data.pkl", zipfile.ZIP_STORED, "damaged, cut off", id="endless"),
     ],
 )
-def test_other_archives_are_refused(member: str, how: int, said: str, tmp_path: Path) -> None:
+def test_other_archives_are_refused(member, how, said, tmp_path):
     path = tmp_path / "archive.pth.tar"
     with zipfile.ZipFile(path, "w", how) as archive:
         archive.writestr(member, b"\x80\x02" + b"]0" * 10_000)
     assert said in say(path)
 
 
-def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(WeightsError, match="cannot be read: No such file"):
         read_official(tmp_path / "absent.pth", EXPECTED)
     with pytest.raises(WeightsError, match="cannot be read: Is a directory"):
         read_official(tmp_path, EXPECTED)
 
 
-def test_nothing_in_the_package_unpickles_freely() -> None:
+def test_nothing_in_the_package_unpickles_freely():
     package = Path(jointvos.__file__).parent
     sources = {path: path.read_text() for path in package.rglob("*.py")}
     assert any("weights_only=True" in text for text in sources.values())

@@ -49,15 +49,13 @@ def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
         pytest.param({"verify": True, "source": "x"}, "--verify changes nothing", id="verify"),
     ],
 )
-def test_wrong_options_are_explained(options: dict[str, object], said: str) -> None:
+def test_wrong_options_are_explained(options, said):
     with pytest.raises(ConfigError) as caught:
         download_weights(**options)  # type: ignore[arg-type]
     assert said in str(caught.value)
 
 
-def test_the_path_is_on_stdout_and_the_rest_on_stderr(
-    server: Server, cache: Path, capsys: Captured
-) -> None:
+def test_the_path_is_on_stdout_and_the_rest_on_stderr(server, cache, capsys):
     download_weights(names=["mine"], source=f"{server.address}/good")
     out, err = capsys.readouterr()
     assert out == f"{cache / 'mine.safetensors'}\n"
@@ -65,13 +63,13 @@ def test_the_path_is_on_stdout_and_the_rest_on_stderr(
     assert "SHA-256" in err
 
 
-def test_quiet_says_nothing_but_the_path(tiny_file: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_quiet_says_nothing_but_the_path(tiny_file, tmp_path, capsys):
     folder = tmp_path / "elsewhere"
     download_weights(names=["mine"], source=str(tiny_file), folder=folder, quiet=True)
     assert capsys.readouterr() == (f"{folder / 'mine.safetensors'}\n", "")
 
 
-def test_json_says_what_was_installed(tiny_file: Path, cache: Path, capsys: Captured) -> None:
+def test_json_says_what_was_installed(tiny_file, cache, capsys):
     download_weights(names=["mine"], source=str(tiny_file), as_json=True)
     (model,) = json.loads(capsys.readouterr().out)["models"]
     assert model["name"] == "mine"
@@ -81,7 +79,7 @@ def test_json_says_what_was_installed(tiny_file: Path, cache: Path, capsys: Capt
     assert model["source"] == tiny_file.name
 
 
-def test_several_names_are_installed_in_turn(capsys: Captured) -> None:
+def test_several_names_are_installed_in_turn(capsys):
     download_weights(names=["joint-lite", "joint-lite"], offline=True)
     assert capsys.readouterr().out == f"{bundled()}\n" * 2
     with pytest.raises(WeightsError, match="nothing is downloaded offline"):
@@ -89,9 +87,7 @@ def test_several_names_are_installed_in_turn(capsys: Captured) -> None:
     assert capsys.readouterr().out == f"{bundled()}\n"
 
 
-def test_an_installed_model_is_kept_unless_forced(
-    server: Server, tiny_file: Path, cache: Path, capsys: Captured
-) -> None:
+def test_an_installed_model_is_kept_unless_forced(server, tiny_file, cache, capsys):
     model = cache / "mine.safetensors"
     model.write_bytes(b"old")
     with pytest.raises(OutputExists, match="replace it with `force=True`"):
@@ -102,7 +98,7 @@ def test_an_installed_model_is_kept_unless_forced(
 
 
 class TestList:
-    def test_it_is_a_table(self, tiny_file: Path, capsys: Captured) -> None:
+    def test_it_is_a_table(self, tiny_file, capsys):
         download_weights(names=["mine"], source=str(tiny_file))
         capsys.readouterr()
         download_weights(show=True)
@@ -125,7 +121,7 @@ class TestList:
         assert out.splitlines()[7].endswith("  none is stated with the file")
         assert "models are installed in" in err
 
-    def test_json_has_the_hashes_that_are_known(self, cache: Path, capsys: Captured) -> None:
+    def test_json_has_the_hashes_that_are_known(self, cache, capsys):
         download_weights(show=True, as_json=True)
         listed = json.loads(capsys.readouterr().out)
         assert listed["folder"] == str(cache)
@@ -138,7 +134,7 @@ class TestList:
 
 
 class TestVerify:
-    def test_what_is_as_it_was_is_ok(self, tiny_file: Path, cache: Path, capsys: Captured) -> None:
+    def test_what_is_as_it_was_is_ok(self, tiny_file, cache, capsys):
         download_weights(names=["mine"], source=str(tiny_file))
         (cache / "by-hand.safetensors").write_bytes(tiny_file.read_bytes())
         capsys.readouterr()
@@ -152,9 +148,7 @@ class TestVerify:
         assert model["state"] == "ok"
         assert model["sha256"] == model["expected"] == rows[1][2]
 
-    def test_what_has_changed_is_named_at_the_end(
-        self, tiny_file: Path, cache: Path, capsys: Captured
-    ) -> None:
+    def test_what_has_changed_is_named_at_the_end(self, tiny_file, cache, capsys):
         download_weights(names=["mine"], source=str(tiny_file))
         path = cache / "mine.safetensors"
         time_ns, content = path.stat().st_mtime_ns, bytearray(path.read_bytes())
@@ -166,12 +160,12 @@ class TestVerify:
             download_weights(verify=True)
         assert "mine\tchanged\t" in capsys.readouterr().out
 
-    def test_what_is_not_there_is_said(self) -> None:
+    def test_what_is_not_there_is_said(self):
         with pytest.raises(WeightsNotFound, match="joint-davis not installed in"):
             download_weights(names=["joint-davis"], verify=True)
 
 
-def test_without_a_terminal_progress_is_a_line_now_and_then(capsys: Captured) -> None:
+def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):
     now = [100.0]
     lines = weights._Lines(Reporter(), lambda: now[0])
     for done in range(50_000_000, 170_000_000, 10_000_000):
@@ -186,7 +180,7 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(capsys: Captured) ->
     ]
 
 
-def test_a_terminal_gets_a_bar(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_a_bar(server, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
     with redirect_stderr(Terminal()) as shown:
@@ -200,7 +194,7 @@ def test_a_terminal_gets_a_bar(server: Server, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "options", ["show=True", "verify=True", "names=['joint-lite'], offline=True"]
 )
-def test_what_needs_no_torch_does_not_load_it(options: str) -> None:
+def test_what_needs_no_torch_does_not_load_it(options):
     code = (
         "import sys; from jointvos.cli.weights import download_weights;"
         f"download_weights({options}); sys.exit('torch' in sys.modules)"

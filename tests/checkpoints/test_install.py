@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import misbehaving
@@ -62,45 +63,45 @@ def known(server: Server, monkeypatch: pytest.MonkeyPatch) -> KnownModel:
     return model
 
 
-def have(name: str, listener: Listener, **options: object) -> Path:
-    return install(name, listener, patience=QUICK, **options)  # type: ignore[arg-type]
+@pytest.fixture
+def have(listener):
+    """Install, with little patience."""
+    return partial(install, watch=listener, patience=QUICK)
 
 
-def refused(kind: type[JointVOSError], name: str, listener: Listener, **options: object) -> str:
-    with pytest.raises(kind) as caught:
-        have(name, listener, **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+@pytest.fixture
+def refused(have):
+    """What is said when it cannot be installed."""
+
+    def refuse(kind: type[JointVOSError], name: str, **options) -> str:
+        with pytest.raises(kind) as caught:
+            have(name, **options)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return refuse
 
 
-def test_a_model_from_an_address_is_installed_with_its_record(
-    server: Server, listener: Listener, cache: Path
-) -> None:
+def test_a_model_from_an_address_is_installed_with_its_record(server, listener, cache, have):
     source = server.address.replace("//", "//me:secret@") + "/good?token=1"
-    path = have("mine", listener, source=source)
+    path = have("mine", source=source)
     assert path == cache / "mine.safetensors"
     assert path.read_bytes() == server.content
     assert load_model("mine").config.name == "tiny"
     record = read_record(path)
-    assert record is not None
     assert record.published.file == "good"
     assert record.published.source == f"{server.address}/good"
     assert record.published.sha256 == hashlib.sha256(server.content).hexdigest()
-    assert record.installed is not None
     assert record.installed.sha256 == record.published.sha256
     assert record.published.sha256 in "\n".join(listener.notes)
     left = {str(found.relative_to(cache)) for found in cache.rglob("*") if found.is_file()}
     assert left == {"mine.safetensors", "mine.installed.json", "downloads/.mine.lock"}
 
 
-def test_a_local_model_is_installed_and_stays_where_it_was(
-    tiny_file: Path, listener: Listener, cache: Path
-) -> None:
-    path = have("mine", listener, source=str(tiny_file), offline=True)
+def test_a_local_model_is_installed_and_stays_where_it_was(tiny_file, cache, have):
+    path = have("mine", source=str(tiny_file), offline=True)
     assert path.read_bytes() == tiny_file.read_bytes()
     record = read_record(path)
-    assert record is not None
     assert record.published.source == tiny_file.name
 
 
@@ -118,14 +119,12 @@ def test_a_local_model_is_installed_and_stays_where_it_was(
         pytest.param("without_length_and_cut", "is damaged or cut off", id="cut-unseen"),
     ],
 )
-def test_whatever_goes_wrong_the_old_file_stays(
-    behavior: str, said: str, server: Server, listener: Listener, cache: Path, tiny_file: Path
-) -> None:
-    path = have("mine", listener, source=str(tiny_file))
+def test_whatever_goes_wrong_the_old_file_stays(behavior, said, server, cache, tiny_file, have):
+    path = have("mine", source=str(tiny_file))
     before = path.read_bytes(), record_path(path).read_bytes()
     server.behaviors["/file"] = getattr(misbehaving, behavior)
     with pytest.raises(WeightsError) as caught:
-        have("mine", listener, source=f"{server.address}/file", force=True)
+        have("mine", source=f"{server.address}/file", force=True)
     assert caught.value.exit_code == 5
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -138,12 +137,11 @@ def test_whatever_goes_wrong_the_old_file_stays(
 
 class TestKnownModels:
     def test_the_next_address_helps_and_the_first_sight_is_recorded(
-        self, known: KnownModel, server: Server, listener: Listener
-    ) -> None:
+        self, known, server, listener, have
+    ):
         server.behaviors["/first"] = misbehaving.quota
-        path = have(known.name, listener)
+        path = have(known.name)
         record = read_record(path)
-        assert record is not None
         assert record.published.source == known.addresses[1]
         assert record.published.size == len(server.content)
         said = "\n".join(listener.notes)
@@ -151,114 +149,92 @@ class TestKnownModels:
         assert record.published.sha256 in said
         assert f"no hash of it is published; this one is kept in {record_path(path)}" in said
 
-    def test_when_nothing_helps_the_manual_way_is_told(
-        self, known: KnownModel, server: Server, listener: Listener
-    ) -> None:
+    def test_when_nothing_helps_the_manual_way_is_told(self, known, server, refused):
         server.behaviors["/first"] = server.behaviors["/good"] = misbehaving.quota
-        message = refused(WeightsError, known.name, listener)
+        message = refused(WeightsError, known.name)
         assert "test.pth.tar cannot be fetched: 127.0.0.1" in message
         assert message.count("download quota for this file is used up") == 1
         assert "open https://example.org/page with a browser" in message
         assert "`install('joint-test', source=FILE)`" in message
 
-    def test_a_later_download_must_be_the_one_first_seen(
-        self, known: KnownModel, server: Server, listener: Listener
-    ) -> None:
-        path = have(known.name, listener)
+    def test_a_later_download_must_be_the_one_first_seen(self, known, server, have, refused):
+        path = have(known.name)
         old, first = server.content, read_record(path)
-        assert first is not None
-        have(known.name, listener, force=True)
+        have(known.name, force=True)
         server.content = old[:-1] + bytes([old[-1] ^ 1])
-        message = refused(IncompatibleWeights, known.name, listener, force=True)
+        message = refused(IncompatibleWeights, known.name, force=True)
         assert first.published.sha256 in message
         assert hashlib.sha256(server.content).hexdigest() in message
         assert f"delete {record_path(path)}" in message
         assert path.read_bytes() == old
         assert list(path.parent.glob("downloads/*/*")) == []
         record_path(path).unlink()
-        have(known.name, listener, force=True)
+        have(known.name, force=True)
         assert path.read_bytes() == server.content
 
-    def test_files_brought_by_hand_are_held_to_it_too(
-        self, known: KnownModel, listener: Listener, tmp_path: Path
-    ) -> None:
-        have(known.name, listener)
+    def test_files_brought_by_hand_are_held_to_it_too(self, known, tmp_path, have, refused):
+        have(known.name)
         other = tmp_path / "other"
         other.write_bytes(b"something else")
         options = {"source": str(other), "force": True}
-        assert "when it was first seen" in refused(
-            IncompatibleWeights, known.name, listener, **options
-        )
+        assert "when it was first seen" in refused(IncompatibleWeights, known.name, **options)
         assert other.exists()
 
     def test_a_hash_that_is_known_wins(
-        self,
-        known: KnownModel,
-        server: Server,
-        listener: Listener,
-        cache: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        path = have(known.name, listener)
+        self, known, server, listener, cache, monkeypatch, have, refused
+    ):
+        path = have(known.name)
         before, right = path.read_bytes(), hashlib.sha256(server.content).hexdigest()
         monkeypatch.setitem(KNOWN, known.name, replace(known, sha256=64 * "0"))
-        message = refused(IncompatibleWeights, known.name, listener, force=True)
+        message = refused(IncompatibleWeights, known.name, force=True)
         assert f"SHA-256 {right}, expected {64 * '0'}" in message
         assert path.read_bytes() == before
         monkeypatch.setitem(KNOWN, known.name, replace(known, sha256=right))
         record_path(path).write_text(record_path(path).read_text().replace(right, 64 * "1"))
         listener.notes.clear()
-        have(known.name, listener, force=True)
+        have(known.name, force=True)
         assert "no hash of it is published" not in "\n".join(listener.notes)
 
     def test_a_size_that_is_known_is_checked_before_the_transfer(
-        self, known: KnownModel, listener: Listener, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+        self, known, listener, monkeypatch, refused
+    ):
         monkeypatch.setitem(KNOWN, known.name, replace(known, size=17))
-        assert "the file has 17;" in refused(WeightsError, known.name, listener)
+        assert "the file has 17;" in refused(WeightsError, known.name)
         assert listener.steps == []
 
-    def test_mirrors_replace_the_published_addresses(
-        self,
-        known: KnownModel,
-        server: Server,
-        listener: Listener,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
+    def test_mirrors_replace_the_published_addresses(self, known, server, monkeypatch, have):
         mirrors = f"{server.address}/empty/ {server.address}/models"
         monkeypatch.setenv("JOINTVOS_MIRROR", mirrors)
         server.behaviors["/models/test.pth.tar"] = misbehaving.good
-        have(known.name, listener)
+        have(known.name)
         paths = [seen[0] for seen in server.seen]
         assert paths == ["/empty/test.pth.tar", "/models/test.pth.tar"]
 
     def test_offline_says_what_to_bring_and_where_it_goes(
-        self, known: KnownModel, server: Server, listener: Listener, cache: Path, tiny_file: Path
-    ) -> None:
-        message = refused(WeightsError, known.name, listener, offline=True)
+        self, known, server, cache, tiny_file, have, refused
+    ):
+        message = refused(WeightsError, known.name, offline=True)
         assert f"{cache / 'joint-test.safetensors'} is missing" in message
         assert "fetch https://example.org/page elsewhere" in message
         assert "`install('joint-test', source=FILE)`" in message
-        path = have(known.name, listener, offline=True, source=str(tiny_file))
-        assert have(known.name, listener, offline=True) == path
+        path = have(known.name, offline=True, source=str(tiny_file))
+        assert have(known.name, offline=True) == path
         assert server.seen == []
 
     def test_what_is_there_is_not_fetched_again(
-        self, known: KnownModel, server: Server, listener: Listener, tiny_file: Path
-    ) -> None:
-        path = have(known.name, listener)
+        self, known, server, listener, tiny_file, have, refused
+    ):
+        path = have(known.name)
         requests = len(server.seen)
-        assert have(known.name, listener) == path
+        assert have(known.name) == path
         assert len(server.seen) == requests
         assert f"{path} is installed already" in listener.notes
         assert "replace it with `force=True`" in refused(
-            OutputExists, known.name, listener, source=str(tiny_file)
+            OutputExists, known.name, source=str(tiny_file)
         )
 
-    def test_another_folder_will_do(
-        self, known: KnownModel, listener: Listener, tmp_path: Path, cache: Path
-    ) -> None:
-        path = have(known.name, listener, folder=tmp_path / "a" / "b")
+    def test_another_folder_will_do(self, known, tmp_path, cache, have):
+        path = have(known.name, folder=tmp_path / "a" / "b")
         assert path == tmp_path / "a" / "b" / "joint-test.safetensors"
         assert list(cache.iterdir()) == []
 
@@ -276,61 +252,41 @@ class TestKnownModels:
         pytest.param("mine", "/", WeightsNotFound, "/ is not a file", id="folder"),
     ],
 )
-def test_what_makes_no_sense_is_refused_first(
-    name: str,
-    source: str | None,
-    kind: type[JointVOSError],
-    said: str,
-    listener: Listener,
-    tmp_path: Path,
-) -> None:
-    assert said in refused(kind, name, listener, source=source)
+def test_what_makes_no_sense_is_refused_first(name, source, kind, said, tmp_path, refused):
+    assert said in refused(kind, name, source=source)
     assert not (tmp_path / "cache").exists()
 
 
-def test_the_bundled_model_is_always_there(listener: Listener) -> None:
-    assert have("joint-lite", listener, offline=True) == bundled()
+def test_the_bundled_model_is_always_there(have):
+    assert have("joint-lite", offline=True) == bundled()
 
 
-def test_a_package_without_its_model_is_said(listener: Listener, bundle: Path) -> None:
-    assert "ships with jointvos" in refused(WeightsNotFound, "joint-lite", listener)
+def test_a_package_without_its_model_is_said(bundle, refused):
+    assert "ships with jointvos" in refused(WeightsNotFound, "joint-lite")
 
 
 class TestStorage:
-    def test_a_cache_that_cannot_be_written_is_said(
-        self, server: Server, listener: Listener, tmp_path: Path
-    ) -> None:
+    def test_a_cache_that_cannot_be_written_is_said(self, server, tmp_path, refused):
         (tmp_path / "file").touch()
         source = f"{server.address}/good"
-        message = refused(
-            WeightsError, "mine", listener, source=source, folder=tmp_path / "file" / "cache"
-        )
+        message = refused(WeightsError, "mine", source=source, folder=tmp_path / "file" / "cache")
         assert "cannot be written: Not a directory" in message
         assert "`folder` or JOINTVOS_CACHE" in message
         assert server.seen == []
 
-    def test_a_full_disk_leaves_the_old_file(
-        self, server: Server, listener: Listener, tiny_file: Path, full_disk: FullDisk
-    ) -> None:
-        path = have("mine", listener, source=str(tiny_file))
+    def test_a_full_disk_leaves_the_old_file(self, server, tiny_file, full_disk, have, refused):
+        path = have("mine", source=str(tiny_file))
         with full_disk(1000):
-            message = refused(
-                WeightsError, "mine", listener, source=f"{server.address}/good", force=True
-            )
+            message = refused(WeightsError, "mine", source=f"{server.address}/good", force=True)
         assert "cannot be written: File too large" in message
         assert path.read_bytes() == tiny_file.read_bytes()
 
     @pytest.mark.parametrize("ends_at", [1, 2, 3, 4])
     def test_an_end_between_the_last_steps_leaves_something_that_loads(
-        self,
-        ends_at: int,
-        known: KnownModel,
-        server: Server,
-        listener: Listener,
-        audited: dict[str, Callable[..., None]],
-    ) -> None:
+        self, ends_at, known, server, audited, have
+    ):
         """Record without installed file, the file, the record: each is one replacement."""
-        path = have(known.name, listener)
+        path = have(known.name)
         record_path(path).unlink()
         server.content += b"a new version"
         steps = iter(range(1, 99))
@@ -341,10 +297,10 @@ class TestStorage:
 
         audited["os.rename"] = interrupt
         if ends_at == 4:
-            have(known.name, listener, force=True)
+            have(known.name, force=True)
         else:
             with pytest.raises(KeyboardInterrupt):
-                have(known.name, listener, force=True)
+                have(known.name, force=True)
         audited.clear()
         assert path.read_bytes().endswith(b"a new version") == (ends_at > 2)
         record = read_record(path)
@@ -353,13 +309,8 @@ class TestStorage:
 
     @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS])
     def test_without_locks_two_at_once_spoil_nothing(
-        self,
-        code: int,
-        known: KnownModel,
-        server: Server,
-        cache: Path,
-        audited: dict[str, Callable[..., None]],
-    ) -> None:
+        self, code, known, server, cache, audited, have
+    ):
         def no_locks(*_: object) -> None:
             raise OSError(code, os.strerror(code))
 
@@ -376,7 +327,7 @@ class TestStorage:
 
         def run() -> None:
             try:
-                ends.append(have(known.name, Listener()))
+                ends.append(have(known.name, watch=Listener()))
             except WeightsError as error:
                 ends.append(str(error))
 
@@ -393,24 +344,24 @@ class TestStorage:
 
 class TestLaterLooks:
     @pytest.fixture
-    def path(self, tiny_file: Path, listener: Listener) -> Path:
-        return have("mine", listener, source=str(tiny_file))
+    def path(self, tiny_file, have) -> Path:
+        return have("mine", source=str(tiny_file))
 
-    def test_another_size_is_seen_when_it_is_loaded(self, path: Path) -> None:
+    def test_another_size_is_seen_when_it_is_loaded(self, path):
         with path.open("ab") as file:
             file.write(b"x")
         with pytest.raises(IncompatibleWeights, match="not the file that was installed") as caught:
             load_model("mine")
         assert "`install('mine', force=True)`" in str(caught.value)
 
-    def test_another_content_is_seen_when_its_time_tells(self, path: Path) -> None:
+    def test_another_content_is_seen_when_its_time_tells(self, path):
         content = bytearray(path.read_bytes())
         content[-1] ^= 1
         path.write_bytes(content)
         with pytest.raises(IncompatibleWeights, match="not the file that was installed"):
             load_model("mine")
 
-    def test_another_content_under_the_same_time_is_left_to_verify(self, path: Path) -> None:
+    def test_another_content_under_the_same_time_is_left_to_verify(self, path):
         time_ns, content = path.stat().st_mtime_ns, bytearray(path.read_bytes())
         content[-1] ^= 1
         path.write_bytes(content)
@@ -418,16 +369,14 @@ class TestLaterLooks:
         load_model("mine")
         assert check_fully("mine", path).state == "changed"
 
-    def test_a_copied_cache_is_as_good(self, path: Path) -> None:
+    def test_a_copied_cache_is_as_good(self, path):
         os.utime(path, ns=(1, 1))
         load_model("mine")
         assert check_fully("mine", path).state == "ok"
         record = read_record(path)
-        assert record is not None
-        assert record.installed is not None
         assert record.installed.mtime_ns == 1
 
-    def test_the_bundled_model_is_hashed_every_time(self, bundle: Path) -> None:
+    def test_the_bundled_model_is_hashed_every_time(self, bundle):
         original = WEIGHTS / "joint-lite.safetensors"
         copy = bundle / "package" / original.name
         content = bytearray(original.read_bytes())
@@ -446,7 +395,7 @@ class TestLaterLooks:
             pytest.param(lambda text: json.dumps(json.loads(text) | {"published": {}}), id="hole"),
         ],
     )
-    def test_a_damaged_record_is_said(self, spoil: object, path: Path) -> None:
+    def test_a_damaged_record_is_said(self, spoil, path):
         text = record_path(path).read_text()
         record_path(path).write_text(spoil(text))  # type: ignore[operator]
         with pytest.raises(WeightsError, match=r"mine\.installed\.json is damaged; delete it"):

@@ -18,16 +18,14 @@ def put(folder: Path, name: str) -> Path:
     return path
 
 
-def test_the_bundled_folders_are_the_package_and_the_checkout() -> None:
+def test_the_bundled_folders_are_the_package_and_the_checkout():
     package, checkout = locate.BUNDLED_FOLDERS
     assert (package / "locate.py").is_file()
     assert checkout.name == "weights"
     assert (checkout.parent / "jointvos").is_dir()
 
 
-def test_the_package_wins_over_the_checkout_and_the_cache_over_both(
-    bundle: Path, cache: Path
-) -> None:
+def test_the_package_wins_over_the_checkout_and_the_cache_over_both(bundle, cache):
     checkout = put(bundle / "weights", "joint-lite")
     assert installed() == {"joint-lite": checkout}
     package = put(bundle / "package", "joint-lite")
@@ -36,7 +34,7 @@ def test_the_package_wins_over_the_checkout_and_the_cache_over_both(
     assert find_weights("joint-lite") == own
 
 
-def test_the_best_model_is_taken_by_default(bundle: Path, cache: Path) -> None:
+def test_the_best_model_is_taken_by_default(bundle, cache):
     for name in ("joint-lite", "mine", "another", "joint-davis", "joint-ytvos"):
         expected = put(cache, name)
         if name == "another":
@@ -47,9 +45,7 @@ def test_the_best_model_is_taken_by_default(bundle: Path, cache: Path) -> None:
     assert list(installed()) == ["joint-ytvos", "joint-davis", "another", "mine", "joint-lite"]
 
 
-def test_the_variable_comes_before_the_best(
-    bundle: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_variable_comes_before_the_best(bundle, cache, monkeypatch):
     best, other = put(cache, "joint-ytvos"), put(cache, "mine")
     monkeypatch.setenv("JOINTVOS_MODEL", "mine")
     assert find_weights() == other
@@ -61,9 +57,7 @@ def test_the_variable_comes_before_the_best(
         find_weights()
 
 
-def test_existing_files_are_taken_whatever_their_name(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_existing_files_are_taken_whatever_their_name(bundle, monkeypatch):
     file = bundle / "odd.name"
     file.touch()
     assert find_weights(str(file)) == file
@@ -90,9 +84,7 @@ def test_existing_files_are_taken_whatever_their_name(
         pytest.param(Path("/"), "/ is a folder", "`install(NAME)` fetches", id="folder"),
     ],
 )
-def test_what_is_missing_is_named_with_what_is_there(
-    wanted: str | Path, said: str, remedy: str, bundle: Path, cache: Path
-) -> None:
+def test_what_is_missing_is_named_with_what_is_there(wanted, said, remedy, bundle, cache):
     put(cache, "mine")
     with pytest.raises(WeightsNotFound) as caught:
         find_weights(wanted)
@@ -102,17 +94,17 @@ def test_what_is_missing_is_named_with_what_is_there(
     assert remedy in message
 
 
-def test_a_model_of_an_earlier_version_is_named_with_its_successor(bundle: Path) -> None:
+def test_a_model_of_an_earlier_version_is_named_with_its_successor(bundle):
     with pytest.raises(WeightsNotFound, match=r"joint-small was replaced by joint-lite.*`model="):
         find_weights("joint-small")
 
 
-def test_no_model_at_all_is_said(bundle: Path) -> None:
+def test_no_model_at_all_is_said(bundle):
     with pytest.raises(WeightsNotFound, match=r"no model is installed in .*cache.*joint-davis'\)`"):
         find_weights()
 
 
-def test_backbones_are_no_models(bundle: Path, cache: Path) -> None:
+def test_backbones_are_no_models(bundle, cache):
     path = locate.place("imagenet-r50", cache)
     path.parent.mkdir()
     path.touch()
@@ -130,9 +122,7 @@ def test_backbones_are_no_models(bundle: Path, cache: Path) -> None:
         pytest.param("win32", {"LOCALAPPDATA": "/local"}, "/local/jointvos", id="windows"),
     ],
 )
-def test_the_cache_folder_follows_the_platform(
-    platform: str, variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_folder_follows_the_platform(platform, variables, expected, monkeypatch):
     for name in ("JOINTVOS_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     for name, value in ({"HOME": "/home/me"} | variables).items():
@@ -142,12 +132,12 @@ def test_the_cache_folder_follows_the_platform(
 
 
 @pytest.mark.parametrize("name", ["", "-x", ".x", "A", "a/b", "a b", "ä", "x.safetensors", "a\n"])
-def test_bad_names_are_refused(name: str) -> None:
+def test_bad_names_are_refused(name):
     with pytest.raises(ConfigError, match="not a valid model name"):
         locate.place(name, Path())
 
 
-def test_known_models_name_presets_that_exist() -> None:
+def test_known_models_name_presets_that_exist():
     for name, model in KNOWN.items():
         assert model.name == name
         assert locate.place(name, Path("c")).parent == Path(
@@ -159,7 +149,7 @@ def test_known_models_name_presets_that_exist() -> None:
         assert model.page.startswith("https://") or not model.addresses
 
 
-def test_the_bundled_model_is_the_one_that_is_pinned() -> None:
+def test_the_bundled_model_is_the_one_that_is_pinned():
     """A new file needs its size and hash in the registry, else it is refused."""
     known, path = KNOWN[locate.BUNDLED], locate.bundled()
     assert path is not None

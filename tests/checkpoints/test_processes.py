@@ -41,7 +41,7 @@ def wait_for_part(cache: Path, size: int) -> Path:
     raise AssertionError("nothing is being downloaded")
 
 
-def test_of_two_at_once_one_fetches_and_the_other_waits(server: Server, cache: Path) -> None:
+def test_of_two_at_once_one_fetches_and_the_other_waits(server, cache):
     first = start(cache, "--from", f"{server.address}/slow")
     wait_for_part(cache, 1)
     second = start(cache, "--from", f"{server.address}/slow")
@@ -57,7 +57,7 @@ def test_of_two_at_once_one_fetches_and_the_other_waits(server: Server, cache: P
     assert check_fully("mine", path).state == "ok"
 
 
-def test_a_killed_download_goes_on(server: Server, cache: Path) -> None:
+def test_a_killed_download_goes_on(server, cache):
     run = start(cache, "--from", f"{server.address}/slow")
     part = wait_for_part(cache, len(server.content) // 10)
     run.kill()
@@ -76,7 +76,7 @@ def test_a_killed_download_goes_on(server: Server, cache: Path) -> None:
     assert left == {path.name, "mine.installed.json", "downloads/.mine.lock"}
 
 
-def test_ctrl_c_says_that_it_can_go_on(server: Server, cache: Path) -> None:
+def test_ctrl_c_says_that_it_can_go_on(server, cache):
     run = start(cache, "--from", f"{server.address}/slow")
     part = wait_for_part(cache, len(server.content) // 10)
     run.kill(signal.SIGINT)
@@ -87,7 +87,7 @@ def test_ctrl_c_says_that_it_can_go_on(server: Server, cache: Path) -> None:
     assert part.exists()
 
 
-def test_a_file_that_may_not_grow_is_said(server: Server, cache: Path) -> None:
+def test_a_file_that_may_not_grow_is_said(server, cache):
     """What a full disk or a quota does, for real."""
     ended = start(cache, "--from", f"{server.address}/good", limit=100_000).end()
     assert ended.returncode == 5

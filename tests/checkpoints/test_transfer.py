@@ -12,7 +12,7 @@ from typing import Any, cast
 import misbehaving
 import pytest
 import urllib3
-from misbehaving import Behavior, Listener, Server, Visit, answer, serving
+from misbehaving import Behavior, Server, Visit, answer, serving
 from pytest_httpserver import HTTPServer
 from urllib3 import exceptions
 from werkzeug import Response
@@ -41,18 +41,25 @@ def server(httpserver: HTTPServer) -> Iterator[Server]:
         yield server
 
 
-def get(
-    server: Server,
-    folder: Path,
-    listener: Listener,
-    behavior: Behavior,
-    size: int | None = None,
-) -> Path:
-    server.behaviors["/file"] = behavior
-    address = f"{server.address}/file"
-    path, used = fetch([address], folder, listener, size=size, patience=QUICK)
-    assert used == address
-    return path
+@pytest.fixture
+def fetched(tmp_path, listener):
+    """Fetch from addresses into the test's folder, with little patience."""
+
+    def fetch_into(*addresses: str, folder: Path = tmp_path, size: int | None = None):
+        return fetch(addresses, folder, listener, size=size, patience=QUICK)
+
+    return fetch_into
+
+
+@pytest.fixture
+def get(server, fetched):
+    """Fetch from a server that behaves so."""
+
+    def from_server(behavior: Behavior, **options) -> Path:
+        server.behaviors["/file"] = behavior
+        return fetched(f"{server.address}/file", **options)[0]
+
+    return from_server
 
 
 @pytest.mark.parametrize(
@@ -78,15 +85,8 @@ def get(
         pytest.param("confirmation", [None, None], "", id="confirmation"),
     ],
 )
-def test_what_can_be_overcome_is(
-    behavior: str,
-    ranges: list[str | None],
-    said: str,
-    server: Server,
-    listener: Listener,
-    tmp_path: Path,
-) -> None:
-    path = get(server, tmp_path, listener, getattr(misbehaving, behavior))
+def test_what_can_be_overcome_is(behavior, ranges, said, server, listener, get):
+    path = get(getattr(misbehaving, behavior))
     assert path.read_bytes() == CONTENT
     assert server.ranges() == ranges
     assert said in "\n".join(listener.notes)
@@ -120,17 +120,9 @@ def test_what_can_be_overcome_is(
         pytest.param("confirmation_elsewhere", None, "did not accept", 1, id="form-elsewhere"),
     ],
 )
-def test_what_cannot_be_overcome_is_said(
-    behavior: str,
-    size: int | None,
-    said: str,
-    requests: int,
-    server: Server,
-    listener: Listener,
-    tmp_path: Path,
-) -> None:
+def test_what_cannot_be_overcome_is_said(behavior, size, said, requests, server, get):
     with pytest.raises(Unfetchable) as caught:
-        get(server, tmp_path, listener, getattr(misbehaving, behavior), size)
+        get(getattr(misbehaving, behavior), size=size)
     message = str(caught.value)
     assert message.startswith(f"127.0.0.1:{server.port}: ")
     assert said in message
@@ -139,33 +131,29 @@ def test_what_cannot_be_overcome_is_said(
     assert len(server.seen) == requests
 
 
-def test_the_confirmation_is_sent_as_the_form_says(
-    server: Server, listener: Listener, tmp_path: Path
-) -> None:
-    get(server, tmp_path, listener, misbehaving.confirmation)
+def test_the_confirmation_is_sent_as_the_form_says(server, get):
+    get(misbehaving.confirmation)
     assert server.seen[-1][0] == "/good?id=1UB&export=download&confirm=t&uuid=a+b%26c"
 
 
-def test_addresses_are_tried_in_turn(server: Server, listener: Listener, tmp_path: Path) -> None:
+def test_addresses_are_tried_in_turn(server, fetched):
     server.behaviors["/quota"] = misbehaving.quota
     addresses = [f"{server.address}/{name}" for name in ("quota", "absent", "good", "unused")]
-    path, used = fetch(addresses, tmp_path, listener, patience=QUICK)
+    path, used = fetched(*addresses)
     assert path.read_bytes() == CONTENT
     assert used == addresses[2]
     assert [seen[0] for seen in server.seen] == ["/quota", "/absent", "/good"]
     with pytest.raises(Unfetchable, match=r"quota for this file is used up; .*404 Not Found"):
-        fetch(addresses[:2], tmp_path, listener, patience=QUICK)
+        fetched(*addresses[:2])
 
 
-def test_a_later_call_goes_on_where_an_earlier_one_ended(
-    server: Server, listener: Listener, tmp_path: Path
-) -> None:
+def test_a_later_call_goes_on_where_an_earlier_one_ended(server, tmp_path, get):
     with pytest.raises(Unfetchable):
-        get(server, tmp_path, listener, misbehaving.cut_always)
+        get(misbehaving.cut_always)
     left = list(tmp_path.glob("*.part"))
     assert [path.stat().st_size for path in left] == [3000]
     server.seen.clear()
-    path = get(server, tmp_path, listener, misbehaving.good)
+    path = get(misbehaving.good)
     assert path.read_bytes() == CONTENT
     assert server.ranges() == ["bytes=3000-"]
     assert path not in left
@@ -173,41 +161,35 @@ def test_a_later_call_goes_on_where_an_earlier_one_ended(
 
 
 @pytest.mark.parametrize("notes", ["", "[]", '{"address": "http://elsewhere/file"}'])
-def test_remains_of_something_else_are_left_alone(
-    notes: str, server: Server, listener: Listener, tmp_path: Path
-) -> None:
+def test_remains_of_something_else_are_left_alone(notes, server, tmp_path, get):
     (tmp_path / "0.part").write_bytes(b"other")
     (tmp_path / "0.json").write_text(notes)
-    path = get(server, tmp_path, listener, misbehaving.good)
+    path = get(misbehaving.good)
     assert path.read_bytes() == CONTENT
     assert server.ranges() == [None]
 
 
-def test_without_a_tag_the_size_must_be_the_same(
-    server: Server, listener: Listener, tmp_path: Path
-) -> None:
+def test_without_a_tag_the_size_must_be_the_same(server, tmp_path, get):
     address = f"{server.address}/file"
     for total, ranges in ((len(CONTENT), ["bytes=5-"]), (len(CONTENT) + 1, ["bytes=5-", None])):
         partial = Partial(tmp_path, address)
         partial.restart(None, total)
         partial.path.write_bytes(CONTENT[:5])
         server.seen.clear()
-        path = get(server, tmp_path, listener, misbehaving.without_tag)
+        path = get(misbehaving.without_tag)
         assert path.read_bytes() == CONTENT
         assert server.ranges() == ranges
         shutil.rmtree(tmp_path)
         tmp_path.mkdir()
 
 
-def test_steady_progress_uses_up_no_attempts(
-    server: Server, listener: Listener, tmp_path: Path
-) -> None:
+def test_steady_progress_uses_up_no_attempts(server, get):
     server.content = CONTENT * 14
 
     def in_bits(visit: Visit) -> Response:
         return visit.part(visit.start, visit.start + PROGRESS, ETag='"one"')
 
-    path = get(server, tmp_path, listener, in_bits)
+    path = get(in_bits)
     assert path.read_bytes() == server.content
     assert len(server.seen) == 5
 
@@ -222,9 +204,7 @@ def test_steady_progress_uses_up_no_attempts(
         pytest.param("soon", [0, 2, 4, 7], id="nonsense"),
     ],
 )
-def test_pauses_grow_and_servers_may_ask_for_longer_ones(
-    asks_for: str | None, expected: list[float]
-) -> None:
+def test_pauses_grow_and_servers_may_ask_for_longer_ones(asks_for, expected):
     headers = {"Retry-After": asks_for} if asks_for else {}
     busy = Interrupted("busy", urllib3.HTTPResponse(status=503, headers=headers))
     retry, pauses = RETRY.new(backoff_max=7), []
@@ -236,25 +216,21 @@ def test_pauses_grow_and_servers_may_ask_for_longer_ones(
         next_try(retry, busy)
 
 
-def test_nobody_listening_is_said(listener: Listener, tmp_path: Path) -> None:
+def test_nobody_listening_is_said(fetched):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}/file"
     with pytest.raises(Unfetchable, match="no connection, 3 times in a row"):
-        fetch([address], tmp_path, listener, patience=QUICK)
+        fetched(address)
 
 
-def test_a_page_that_wants_a_login_is_not_followed(
-    server: Server, listener: Listener, tmp_path: Path
-) -> None:
+def test_a_page_that_wants_a_login_is_not_followed(get):
     login = {"Location": "https://accounts.google.com/x"}
     with pytest.raises(Unfetchable, match="Google Drive wants a login"):
-        get(server, tmp_path, listener, lambda _: answer(302, **login))
+        get(lambda _: answer(302, **login))
 
 
-def test_encryption_is_not_given_up_for_a_redirection(
-    monkeypatch: pytest.MonkeyPatch, listener: Listener, tmp_path: Path
-) -> None:
+def test_encryption_is_not_given_up_for_a_redirection(monkeypatch, fetched):
     class Encrypted:
         """A server elsewhere."""
 
@@ -263,7 +239,7 @@ def test_encryption_is_not_given_up_for_a_redirection(
 
     monkeypatch.setattr("jointvos.web._manager", lambda url: Encrypted())
     with pytest.raises(Unfetchable, match=r"b\.example without encryption"):
-        fetch(["https://a.example/file"], tmp_path, listener, patience=QUICK)
+        fetched("https://a.example/file")
 
 
 @pytest.mark.parametrize(
@@ -287,22 +263,18 @@ def test_encryption_is_not_given_up_for_a_redirection(
         ),
     ],
 )
-def test_reasons_of_failed_connections_are_told_apart(
-    error: exceptions.HTTPError, kind: type[WebError], said: str
-) -> None:
+def test_reasons_of_failed_connections_are_told_apart(error, kind, said):
     with pytest.raises(WebError) as caught, with_reasons():
         raise error
     assert type(caught.value) is kind
     assert said in str(caught.value)
 
 
-def test_passwords_in_addresses_are_used_and_not_shown(
-    server: Server, listener: Listener, tmp_path: Path
-) -> None:
+def test_passwords_in_addresses_are_used_and_not_shown(server, fetched):
     server.behaviors["/file"] = misbehaving.forbidden
     address = f"http://me:secret@127.0.0.1:{server.port}/file"
     with pytest.raises(Unfetchable) as caught:
-        fetch([address], tmp_path, listener, patience=QUICK)
+        fetched(address)
     assert "secret" not in str(caught.value)
     assert server.seen[0][2].get("Authorization") == "Basic bWU6c2VjcmV0"
     assert server.seen[0][0] == "/file"
@@ -313,39 +285,28 @@ def test_passwords_in_addresses_are_used_and_not_shown(
     [("", None), ("me:se%40cret@", "Basic bWU6c2VAY3JldA==")],
     ids=["open proxy", "proxy with a password"],
 )
-def test_a_proxy_of_the_environment_is_used(
-    login: str,
-    sent: str | None,
-    server: Server,
-    listener: Listener,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_proxy_of_the_environment_is_used(login, sent, server, monkeypatch, fetched):
     server.behaviors["http://models.example/file"] = misbehaving.good
     monkeypatch.setenv("http_proxy", server.address.replace("://", f"://{login}"))
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    path, _ = fetch(["http://models.example/file"], tmp_path, listener, patience=QUICK)
+    path, _ = fetched("http://models.example/file")
     assert path.read_bytes() == CONTENT
     assert server.seen[0][2].get("Proxy-Authorization") == sent
 
 
-def test_too_little_room_is_said_before_anything_is_fetched(
-    server: Server, listener: Listener, tmp_path: Path
-) -> None:
+def test_too_little_room_is_said_before_anything_is_fetched(tmp_path, get):
     def huge(visit: Visit) -> Response:
         return answer(200, [b"PK"], Content_Length=10**18)
 
     with pytest.raises(WeightsError, match=r"room for \d+ bytes, 10{18} are needed") as caught:
-        get(server, tmp_path, listener, huge, 10**18)
+        get(huge, size=10**18)
     assert not isinstance(caught.value, Unfetchable)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_said(
-    server: Server, listener: Listener, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_written_is_said(server, tmp_path, get):
     (tmp_path / "file").touch()
     with pytest.raises(WeightsError, match="cannot be written: Not a directory"):
-        get(server, tmp_path / "file", listener, misbehaving.good)
+        get(misbehaving.good, folder=tmp_path / "file")
     assert len(server.seen) == 1

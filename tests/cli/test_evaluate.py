@@ -176,128 +176,39 @@ def test_one_bad_sequence_is_named_and_the_others_are_a_part(run, davis, masks, 
     assert "nan" not in out.lower()
 
 
-def break_zip(root):
-    with zipfile.ZipFile(root / "trap.zip", "w") as archive:
-        archive.writestr("../canary", "x")
-
-
-def break_meta(root):
-    write_youtubevos(root / "y")
-    (root / "y/valid/meta.json").write_text("{")
-
-
-def nothing(root):
-    pass
+DAVIS = "--dataset davis2017 --root {}/davis"
 
 
 @pytest.mark.parametrize(
-    ("prepare", "arguments", "code", "message"),
+    ("arguments", "code", "message"),
     [
-        pytest.param(
-            nothing,
-            ["--dataset", "davis2017", "--root", "{}/gone"],
-            6,
-            "gone/ImageSets/2017/val.txt is missing",
-            id="root",
-        ),
-        pytest.param(
-            nothing,
-            ["--dataset", "davis2017", "--root", "{}/davis", "--split", "train"],
-            6,
-            "train.txt is missing",
-            id="split",
-        ),
-        pytest.param(
-            nothing,
-            ["--dataset", "davis2017", "--root", "{}/davis", "--sequences", "bear,ox"],
-            2,
-            "unknown sequence ox; expected one of bear, cow, swan",
-            id="sequence",
-        ),
-        pytest.param(
-            nothing,
-            ["--dataset", "vost", "--root", "{}"],
-            2,
-            "unknown data set 'vost'",
-            id="dataset",
-        ),
-        pytest.param(
-            nothing,
-            ["--dataset", "mose", "--root", "{}/gone"],
-            6,
-            "gone/valid/JPEGImages is missing",
-            id="mose",
-        ),
-        pytest.param(
-            nothing,
-            ["--dataset", "lvos", "--root", "{}/gone"],
-            6,
-            "gone/val/JPEGImages is missing",
-            id="lvos",
-        ),
-        pytest.param(nothing, ["--dataset", "davis2017"], 2, "--root DIR", id="no-root"),
-        pytest.param(nothing, ["--gt", "{}/davis"], 2, "--gt needs --predictions", id="gt-alone"),
-        pytest.param(
-            nothing,
-            ["--gt", "{}/davis", "--predictions", "{}/gone"],
-            6,
-            "gone is not a folder",
-            id="predictions",
-        ),
-        pytest.param(
-            nothing,
-            ["--gt", "{}/d", "--predictions", "{}/masks", "--dataset", "davis2016"],
-            2,
-            "--gt replaces a data set",
-            id="gt-and-dataset",
-        ),
-        pytest.param(
-            nothing,
-            ["--gt", "{}/davis", "--predictions", "{}/masks", "--model", "joint-lite"],
-            2,
-            "runs no model",
-            id="model-and-predictions",
-        ),
-        pytest.param(
-            nothing,
-            ["--dataset", "davis2017", "--root", "{}/davis", "--without", "decoder"],
-            2,
-            "--without is 'decoder', expected transduction or induction",
-            id="without-what",
-        ),
-        pytest.param(
-            nothing,
-            ["--dataset", "davis2017", "--root", "{}/davis", "--resume"],
-            2,
-            "--resume needs --results",
-            id="resume-what",
-        ),
-        pytest.param(
-            nothing,
-            ["--dataset", "davis2017", "--root", "{}/davis", "--frames", "all"],
-            2,
-            "--frames is for YouTube-VOS",
-            id="frames-of-davis",
-        ),
-        pytest.param(
-            break_meta,
-            ["--dataset", "ytvos2019", "--root", "{}/y"],
-            6,
-            "valid/meta.json cannot be read",
-            id="meta",
-        ),
-        pytest.param(
-            break_zip,
-            ["--dataset", "davis2017", "--root", "{}/trap.zip"],
-            6,
+        ("--dataset davis2017 --root {}/gone", 6, "gone/ImageSets/2017/val.txt is missing"),
+        (f"{DAVIS} --split train", 6, "train.txt is missing"),
+        (f"{DAVIS} --sequences bear,ox", 2, "unknown sequence ox; expected one of bear, cow, swan"),
+        ("--dataset vost --root {}", 2, "unknown data set 'vost'"),
+        ("--dataset mose --root {}/gone", 6, "gone/valid/JPEGImages is missing"),
+        ("--dataset lvos --root {}/gone", 6, "gone/val/JPEGImages is missing"),
+        ("--dataset davis2017", 2, "--root DIR"),
+        ("--gt {}/davis", 2, "--gt needs --predictions"),
+        ("--gt {}/davis --predictions {}/gone", 6, "gone is not a folder"),
+        ("--gt {}/d --predictions {}/m --dataset davis2016", 2, "--gt replaces a data set"),
+        ("--gt {}/davis --predictions {}/masks --model joint-lite", 2, "runs no model"),
+        (f"{DAVIS} --without decoder", 2, "is 'decoder', expected transduction or induction"),
+        (f"{DAVIS} --resume", 2, "--resume needs --results"),
+        (f"{DAVIS} --frames all", 2, "--frames is for YouTube-VOS"),
+        ("--dataset ytvos2019 --root {}/y", 6, "valid/meta.json cannot be read"),
+        (
+            *("--dataset davis2017 --root {}/trap.zip", 6),
             "trap.zip holds '../canary', which would be written outside",
-            id="zip",
         ),
     ],
 )
-def test_bad_input_is_one_line(run, davis, masks, tmp_path, prepare, arguments, code, message):
-    prepare(tmp_path)
-    found, out, err = run(*(argument.format(tmp_path) for argument in arguments))
+def test_bad_input_is_one_line(run, davis, masks, tmp_path, arguments, code, message):
+    write_youtubevos(tmp_path / "y")
+    (tmp_path / "y/valid/meta.json").write_text("{")
+    with zipfile.ZipFile(tmp_path / "trap.zip", "w") as archive:
+        archive.writestr("../canary", "x")
+    found, out, err = run(*(word.format(tmp_path) for word in arguments.split()))
     assert (found, out) == (code, "")
     assert message in err
     assert "\n" not in err.strip()

@@ -17,7 +17,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOINTVOS_CACHE", str(tmp_path / "cache"))
 
 
-def test_everything_a_bug_report_needs_is_said(capsys: Captured, tmp_path: Path) -> None:
+def test_everything_a_bug_report_needs_is_said(capsys, tmp_path):
     info()
     out = capsys.readouterr().out
     said = dict(line.split(":", 1) for line in out.splitlines())
@@ -45,7 +45,7 @@ def test_everything_a_bug_report_needs_is_said(capsys: Captured, tmp_path: Path)
     assert said["variables"].strip() == "JOINTVOS_CACHE"
 
 
-def test_json_says_the_same(capsys: Captured) -> None:
+def test_json_says_the_same(capsys):
     info(as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert found["jointvos"] == jointvos.__version__
@@ -53,9 +53,7 @@ def test_json_says_the_same(capsys: Captured) -> None:
     assert found["encoders"]["ffv1"] is True
 
 
-def test_values_of_variables_are_not_shown(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_of_variables_are_not_shown(capsys, monkeypatch):
     monkeypatch.setenv("JOINTVOS_MIRROR", "https://me:secret@models.example")
     info()
     out = capsys.readouterr().out
@@ -63,7 +61,7 @@ def test_values_of_variables_are_not_shown(
     assert "secret" not in out
 
 
-def test_what_is_missing_is_said(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_said(capsys, monkeypatch):
     monkeypatch.setattr(command, "ENCODERS", ("libx264", "libnothing"))
     monkeypatch.setattr(command, "PACKAGES", ("numpy", "nothing-like-it"))
     monkeypatch.setitem(sys.modules, "torch", None)

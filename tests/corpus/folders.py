@@ -44,7 +44,8 @@ def _turned(orientation: int) -> Folder:
         for index in range(2):
             stored = np.rot90(scene(index), {3: 2, 6: 1, 8: 3}[orientation])
             image = Image.fromarray(np.ascontiguousarray(stored))
-            image.save(folder / f"{index}.jpg", quality=95, subsampling=0, exif=exif)
+            name = f"{index}.{'jpg' if index else 'png'}"
+            image.save(folder / name, quality=95, subsampling=0, exif=exif)
 
     return Folder(fill, range(2))
 

@@ -61,6 +61,7 @@ VOID = np.where(np.arange(HEIGHT)[:, None] < 5, 255, IDS).astype(np.uint8)
 PIXEL = np.zeros_like(IDS)
 PIXEL[24, 32] = 1
 FALLING = np.array([0, 1, 2, 3], dtype=np.uint8)[IDS]  # red, green, blue: falling 0xRRGGBB
+UNDER, OBJECTS = DAVIS_PALETTE[np.where(IDS, IDS, 5)], (IDS > 0).astype(np.uint8) * 255
 CUT_OUT = np.dstack([np.full((*IDS.shape, 3), 77, dtype=np.uint8), ONE * 255])
 
 MASKS: dict[str, Mask] = {
@@ -86,6 +87,16 @@ MASKS: dict[str, Mask] = {
     "bmp": Mask(picture(ONE * 255), ONE, "mask.bmp"),
     "webp": Mask(picture(PURE[IDS], lossless=True), FALLING, "mask.webp"),
     "la": Mask(gray_alpha, ONE),
+    "palette_void": Mask(palette(ONE * 255), ONE * 255),  # which is no object
+    "white": Mask(picture(ONE * 0 + 255), ONE * 0 + 1),
+    "gray_void": Mask(picture(VOID), VOID),
+    "u16_narrow": Mask(picture(IDS.astype(np.uint16) * 50), IDS * 50),
+    "u16_binary": Mask(picture(ONE.astype(np.uint16) * 65535), ONE),
+    "davis": Mask(picture(DAVIS_PALETTE[IDS]), IDS),
+    "rgb_ids": Mask(picture(np.dstack([IDS] * 3)), IDS),
+    "rgba_davis": Mask(picture(np.dstack([DAVIS_PALETTE[IDS], ONE * 0 + 255])), IDS),
+    "rgba_davis_on_nothing": Mask(picture(np.dstack([UNDER, OBJECTS])), IDS),
+    "rgba_black": Mask(picture(np.dstack([IDS * 0] * 3 + [ONE * 200])), ONE),
     "wrong_ext": Mask(picture(ONE * 255, format="PNG"), ONE, "mask.jpg"),
 }
 
@@ -167,6 +178,7 @@ BROKEN_MASKS: dict[str, tuple[Writer, str]] = {
     "png_crc": (_changed(_flip), "broken"),
     "png_zero": (_bytes(b""), "not an image"),
     "png_is_mp4": (_video, "not an image"),
+    "png_is_text": (_bytes(b"text" * 99), "not an image"),
 }
 
 # The IDs are intact, so they are read.

@@ -28,6 +28,7 @@ def check(video: Video, frames: list[Frame]) -> None:
     assert [index_of(frame.image) for frame in frames] == list(video.numbers)
     assert {frame.image.shape for frame in frames} == {(video.size[1], video.size[0], 3)}
     assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert [frame.name for frame in frames] == [f"{i:05d}" for i in range(len(frames))]
     assert np.all(np.diff([frame.time_s for frame in frames]) > 0)
     if video.times is not None:
         assert [frame.time_s for frame in frames] == pytest.approx(list(video.times), abs=0.0011)
@@ -44,7 +45,7 @@ def test_every_frame_once_in_order_upright_in_its_colors(tmp_path, caplog, name)
     ):
         check(video, list(source))
     assert (source.info.width, source.info.height) == video.size
-    for fact, value in video.facts:
+    for fact, value in {"has_audio": False, **dict(video.facts)}.items():
         assert getattr(source.info, fact) == value
     said = [record.message for record in caplog.records if record.name == "jointvos.media"]
     assert len(said) == (video.warning is not None)

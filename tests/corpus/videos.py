@@ -502,6 +502,15 @@ def _no_content(folder: Path) -> Path:
     return path
 
 
+def _blank(folder: Path) -> Path:
+    """Headers around zeros."""
+    path = make(folder, Clip())
+    data = path.read_bytes()
+    start, end = data.index(b"mdat") + 4, data.rindex(b"moov") - 4
+    path.write_bytes(data[:start] + bytes(end - start) + data[end:])
+    return path
+
+
 def _sound_only(folder: Path) -> Path:
     path = make(folder, Clip(sound_s=0.5))
     target = folder / "sound.mp4"
@@ -591,6 +600,7 @@ BROKEN: dict[str, tuple[Maker, type[MediaError], str]] = {
     "html_mp4": (_bytes(HTML), MediaOpenError, "not a video"),
     "random_bytes": (_bytes(np.random.default_rng(3).bytes(65536)), MediaOpenError, "a video"),
     "header_only": (_no_content, MediaDecodeError, "read 0 of"),
+    "blank": (_blank, MediaDecodeError, "clip.mp4"),
     "audio_only": (_sound_only, UnsupportedMediaError, "no video stream"),
     "bomb_y4m": (_bytes(HUGE, "huge.y4m"), MediaError, "huge.y4m"),
     "bomb_gif": (_huge_gif, MediaError, "huge.gif"),

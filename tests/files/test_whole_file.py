@@ -25,7 +25,7 @@ def only(path: Path, text: str) -> bool:
     return [*path.parent.iterdir()] == [path] and path.read_text() == text
 
 
-def test_has_its_name_when_the_block_ends(path: Path) -> None:
+def test_has_its_name_when_the_block_ends(path):
     with whole_file(path) as partial:
         partial.write_text("new")
         assert path.read_text() == "old"
@@ -34,7 +34,7 @@ def test_has_its_name_when_the_block_ends(path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [MaskError("no mask"), KeyboardInterrupt(), ZeroDivisionError()])
-def test_an_error_in_the_block_comes_out_as_it_is(path: Path, error: BaseException) -> None:
+def test_an_error_in_the_block_comes_out_as_it_is(path, error):
     def write() -> None:
         with whole_file(path) as partial:
             partial.write_text("ne")
@@ -47,9 +47,7 @@ def test_an_error_in_the_block_comes_out_as_it_is(path: Path, error: BaseExcepti
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_disk_that_refuses_at_the_end(
-    path: Path, step: str, monkeypatch: pytest.MonkeyPatch, audited
-) -> None:
+def test_a_disk_that_refuses_at_the_end(path, step, monkeypatch, audited):
     def refuse(*_: object) -> None:
         # Fully written by then, and without its name.
         assert sorted(each.read_text() for each in path.parent.iterdir()) == ["new", "old"]
@@ -67,7 +65,7 @@ def test_a_disk_that_refuses_at_the_end(
     assert only(path, "old")
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there(tmp_path):
     with (
         pytest.raises(OutputError, match=r"missing.file cannot be written: No such file"),
         whole_file(tmp_path / "missing" / "file") as partial,
@@ -76,7 +74,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
-def test_threads_do_not_write_into_each_others(path: Path) -> None:
+def test_threads_do_not_write_into_each_others(path):
     texts = [letter * 100_000 for letter in "abcdefgh"]
 
     def write(text: str) -> None:
@@ -89,7 +87,7 @@ def test_threads_do_not_write_into_each_others(path: Path) -> None:
     assert any(only(path, text) for text in texts)
 
 
-def test_a_checkpoint_that_does_not_fit(tmp_path: Path, full_disk) -> None:
+def test_a_checkpoint_that_does_not_fit(tmp_path, full_disk):
     path = tmp_path / "last.ckpt"
     save_checkpoint(path, {"weights": torch.zeros(10)})
     before = path.read_bytes()

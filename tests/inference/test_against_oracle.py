@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from oracle import Oracle
+from watched_net import WatchedNet
 
 from jointvos import VideoSegmenter, load_model
 from jointvos.config import INFERENCE, InferenceConfig
@@ -98,7 +99,7 @@ def test_running_sums_change_no_label(monkeypatch):
     In the same search regions: one ulp can move a region by a pixel, and that some labels.
     """
     frames, masks = clip_frames(100)
-    net = load_model()
+    net = WatchedNet(load_model())
     config = replace(INFERENCE["small"], crop_size=(128, 224), template_interval=2)
     regions = []
     region = Target.region
@@ -114,8 +115,10 @@ def test_running_sums_change_no_label(monkeypatch):
     monkeypatch.setattr(Target, "region", recording)
     running = labels()
     monkeypatch.setattr(Target, "region", lambda *_: regions.pop(0))
-    monkeypatch.setattr(net, "renew_templates", lambda _before, maps: torch.stack(maps, dim=1))
-    monkeypatch.setattr(net, "template_keys", net.encode_templates)
+    net.watches = {
+        "renew_templates": lambda _, _before, maps: torch.stack(maps, dim=1),
+        "template_keys": lambda _, *args: net.encode_templates(*args),
+    }
     whole = labels()
     assert not regions
     assert max(int((a != b).sum()) for a, b in zip(running, whole, strict=True)) <= LABEL_PIXELS

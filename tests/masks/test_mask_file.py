@@ -35,60 +35,6 @@ def palette(ids, colors=DAVIS_PALETTE):
     return image
 
 
-def three(values):
-    return np.repeat(values[:, :, None], 3, axis=2)
-
-
-def with_alpha(colors, alpha):
-    return Image.fromarray(np.dstack([colors, alpha]))
-
-
-def gray_alpha(gray, alpha):
-    return Image.merge("LA", [Image.fromarray(gray), Image.fromarray(alpha)])
-
-
-FOREIGN = np.full((256, 3), 90, dtype=np.uint8)
-FOREIGN[0], FOREIGN[2] = 255, 200
-
-
-@pytest.mark.parametrize(
-    ("image", "expected"),
-    [
-        pytest.param(palette(IDS), IDS, id="palette"),
-        pytest.param(palette(IDS, FOREIGN), IDS, id="palette of other, partly equal colors"),
-        pytest.param(palette(WITH_VOID), WITH_VOID, id="palette with void"),
-        pytest.param(palette(ONE * 255), ONE * 255, id="palette of 0 and void: no object"),
-        pytest.param(Image.fromarray(IDS), IDS, id="gray IDs"),
-        pytest.param(Image.fromarray(ONE), ONE, id="gray 0 and 1"),
-        pytest.param(Image.fromarray(ONE * 255), ONE, id="gray 0 and 255"),
-        pytest.param(Image.fromarray(ONE * 0 + 255), ONE * 0 + 1, id="all white"),
-        pytest.param(Image.fromarray(WITH_VOID), WITH_VOID, id="gray IDs with void"),
-        pytest.param(Image.fromarray(ONE * 255).convert("1"), ONE, id="one bit"),
-        pytest.param(Image.fromarray(IDS.astype(np.uint16) * 50), IDS * 50, id="16 bit"),
-        pytest.param(Image.fromarray(ONE.astype(np.uint16) * 65535), ONE, id="16 bit binary"),
-        pytest.param(Image.fromarray(DAVIS_PALETTE[IDS]), IDS, id="DAVIS colors"),
-        pytest.param(Image.fromarray(PURE[IDS]), IDS, id="other colors, falling"),
-        pytest.param(Image.fromarray(three(ONE * 255)), ONE, id="RGB 0 and 255"),
-        pytest.param(Image.fromarray(three(IDS)), IDS, id="RGB of gray IDs"),
-        pytest.param(with_alpha(DAVIS_PALETTE[IDS], ONE * 0 + 255), IDS, id="opaque RGBA"),
-        pytest.param(with_alpha(three(IDS * 0 + 77), ONE * 255), ONE, id="cut-out"),
-        pytest.param(with_alpha(three(IDS * 0), ONE * 200), ONE, id="black cut-out"),
-        pytest.param(
-            with_alpha(DAVIS_PALETTE[np.where(IDS, IDS, 5)], (IDS > 0).astype(np.uint8) * 255),
-            IDS,
-            id="DAVIS colors on nothing",
-        ),
-        pytest.param(gray_alpha(ONE * 0 + 255, ONE * 255), ONE, id="LA"),
-    ],
-)
-def test_ids_are_those_of_the_file(tmp_path, image, expected):
-    path = tmp_path / "mask.jpg"  # read by content
-    image.save(path, "PNG")
-    mask = read_mask(path, INFO)
-    assert mask.dtype == np.uint8
-    assert np.array_equal(mask, expected)
-
-
 @pytest.mark.parametrize("factor", [200, 255, 20_000])
 def test_ids_above_255_are_not_wrapped(tmp_path, factor):
     ids = IDS.astype(np.uint16) * factor
@@ -155,7 +101,6 @@ def test_a_few_gray_steps_are_an_edge_too(tmp_path):
         pytest.param(
             smooth(palette(IDS).convert("RGB")), "PNG", "smoothed edges;", id="colors of IDs"
         ),
-        pytest.param(Image.fromarray(PURE[IDS]), "JPEG", "edges or JPEG;", id="colors in JPEG"),
         pytest.param(Image.fromarray(IDS.astype(np.int32) * 40_000), "TIFF", "120000", id="32 bit"),
         pytest.param(Image.fromarray(IDS.astype(np.int32) - 1), "TIFF", "ID -1", id="negative"),
     ],
@@ -172,25 +117,9 @@ def test_many_solid_objects_are_welcome(tmp_path):
     assert np.array_equal(read_mask(tmp_path / "mask.png"), ids)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        pytest.param(None, "No such file", id="missing"),
-        pytest.param(b"", "not an image", id="empty"),
-        pytest.param(b"text" * 99, "not an image", id="text"),
-        pytest.param("half", "mask.png", id="cut"),
-    ],
-)
-def test_unreadable_masks(tmp_path, content, message):
-    path = tmp_path / "mask.png"
-    if content == "half":
-        noise = np.random.default_rng(0).integers(0, 9, (99, 99), dtype=np.uint8)
-        write_mask_png(path, noise)
-        content = path.read_bytes()[:1000]
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(MaskReadError, match=message):
-        read_mask(path)
+def test_a_missing_mask(tmp_path):
+    with pytest.raises(MaskReadError, match="No such file"):
+        read_mask(tmp_path / "mask.png")
 
 
 def test_of_several_images_the_first_is_read_with_a_warning(tmp_path, caplog):
@@ -210,12 +139,6 @@ def test_other_files_are_to_be_saved_as_png(tmp_path, head):
 def test_a_folder_is_no_mask(tmp_path):
     with pytest.raises(MaskReadError, match="is a folder; expected an image"):
         read_mask(tmp_path)
-
-
-def test_a_bomb_is_not_decoded(tmp_path):
-    Image.new("1", (10_000, 10_000)).save(tmp_path / "mask.png")
-    with pytest.raises(MaskReadError, match="89 million"):
-        read_mask(tmp_path / "mask.png")
 
 
 @pytest.mark.parametrize(

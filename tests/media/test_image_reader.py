@@ -52,17 +52,6 @@ def test_ranges_without_pictures_are_refused_at_once(tmp_path, start, end):
         open_source(tmp_path, start=start, end=end)
 
 
-@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 1), (8, 3)])
-def test_exif_orientation(tmp_path, orientation, turns):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored = np.ascontiguousarray(np.rot90(scene(4), turns))
-    Image.fromarray(stored).save(tmp_path / "0.png", exif=exif)
-    with open_source(tmp_path) as source:
-        assert (source.info.width, source.info.height) == (64, 48)
-        assert np.array_equal(next(iter(source)).image, scene(4))
-
-
 GRAY = np.arange(64 * 48, dtype=np.uint8).reshape(48, 64)
 
 
@@ -106,24 +95,9 @@ def test_floating_point_pictures_are_refused(tmp_path):
         open_source(tmp_path)
 
 
-def test_a_picture_of_another_size_is_named(tmp_path):
-    fill(tmp_path, ["0.png"])
-    Image.fromarray(scene(1, 32, 24)).save(tmp_path / "1.png")
-    with (
-        open_source(tmp_path) as source,
-        pytest.raises(MediaDecodeError, match=r"1\.png is 32x24, expected 64x48"),
-    ):
-        list(source)
-
-
 def test_a_bomb_is_refused(tmp_path):
     Image.new("1", (10_000, 10_000)).save(tmp_path / "0.png")
     with pytest.raises(MediaDecodeError, match="89 million"):
-        open_source(tmp_path)
-
-
-def test_folders_without_pictures_are_refused(tmp_path):
-    with pytest.raises(MediaOpenError, match="no images"):
         open_source(tmp_path)
 
 

@@ -3,7 +3,6 @@
 import os
 import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ SIZE = (64, 96)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="schedulers are those of Linux")
-def test_an_encoder_leaves_the_scheduling_alone(tmp_path: Path) -> None:
+def test_an_encoder_leaves_the_scheduling_alone(tmp_path):
     info = VideoInfo(tmp_path / "in.mp4", SIZE[1], SIZE[0], Fraction(25), Fraction(1, 25))
     before = os.sched_getscheduler(0)
     sink = OverlaySink(tmp_path / "out.mkv", info, encoder="av1")  # tries the encoder
