@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 import jointvos
 from jointvos.batch.record import Entry, ObjectSummary, Record
 from jointvos.errors import OutputError, os_errors_as
 from jointvos.files.whole_file import whole_file
+from jointvos.html_page import templates
 from jointvos.masks.palette import display_colors
 
 PAGE, DATA = "report.html", "report.json"
@@ -111,13 +110,7 @@ def write_report(folder: Path, videos: Iterable[tuple[str, str]], record: Record
     totals = _Totals()
     shown = _write_data(folder / DATA, _videos(videos, record), totals)
     page = folder / PAGE
-    environment = Environment(
-        loader=PackageLoader("jointvos", "batch"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("batch")
     environment.globals |= {"curve": _curve, "color": _color, "size": _CURVE}
     environment.globals["thumbnail"] = lambda name: _embedded(_thumbnail(folder, name))
     parts = environment.get_template(PAGE).stream(

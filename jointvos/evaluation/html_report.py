@@ -1,13 +1,12 @@
-"""An evaluation as one HTML file that opens from disk: no script, no other file, no server."""
+"""An evaluation as one HTML file."""
 
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jointvos.datasets import VOSDataset
 from jointvos.evaluation.charts import j_over_time, side_by_side, worst_frames
 from jointvos.evaluation.report import OWN, Run, beside_published, global_table, worst_first
 from jointvos.evaluation.result import EvaluationResult
+from jointvos.html_page import templates
 
 TEMPLATE = "report.html"
 
@@ -31,33 +30,19 @@ def html_report(run: Run, result: EvaluationResult, dataset: VOSDataset, predict
         pair = side_by_side(dataset, sequence, predictions, frame.index)
         worst.append((frame, sequence.frames[frame.index].stem, *pair))
     sequences = worst_first(result)
-    return (
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            title=f"{run.dataset} {run.split}",
-            run=run,
-            result=result,
-            cards=_cards(result),
-            sequences=sequences,
-            published=beside_published(run, result) if run.benchmark else (),
-            own=OWN,
-            charts=[(each, j_over_time(each)) for each in sequences],
-            worst=worst,
-        )
-    )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("jointvos", "evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("evaluation")
     environment.filters |= {"number": _number, "sentence": _sentence}
-    return environment
+    return environment.get_template(TEMPLATE).render(
+        title=f"{run.dataset} {run.split}",
+        run=run,
+        result=result,
+        cards=_cards(result),
+        sequences=sequences,
+        published=beside_published(run, result) if run.benchmark else (),
+        own=OWN,
+        charts=[(each, j_over_time(each)) for each in sequences],
+        worst=worst,
+    )
 
 
 def _cards(result: EvaluationResult) -> list[tuple[str, str]]:
