@@ -67,7 +67,7 @@ def segment_data(
         JointVOSError: The model, the device or the folder cannot be used.
     """
     from jointvos.evaluation.results_folder import ResultsFolder
-    from jointvos.evaluation.segmentation import segment_sequences
+    from jointvos.evaluation.tracking import segment_sequences
 
     kept = results is not None
     if results is None:

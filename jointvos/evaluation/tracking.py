@@ -1,6 +1,6 @@
-"""A session led through one sequence of a data set."""
+"""A session led through the sequences of a data set."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
@@ -9,6 +9,8 @@ import numpy as np
 
 from jointvos.datasets import VOSSequence
 from jointvos.errors import DatasetError, MaskError, MediaError, OutOfDeviceMemory
+from jointvos.evaluation.result import SequenceFailure
+from jointvos.evaluation.results_folder import ResultsFolder
 from jointvos.types import FrameResult, Image, LabelMap
 
 SEQUENCE_ERRORS = (DatasetError, MediaError, MaskError, OutOfDeviceMemory)
@@ -62,6 +64,41 @@ def track(
         start = perf_counter()
         result = session.step(image, masks)
         yield TrackedFrame(index, result, perf_counter() - start)
+
+
+def segment_sequences(
+    sequences: Iterable[VOSSequence],
+    make_session: MakeSession,
+    folder: ResultsFolder,
+    settings: str,
+    failures: list[SequenceFailure],
+    max_frames: int | None = None,
+) -> Iterator[VOSSequence]:
+    """Segment sequences, each written whole or not at all.
+
+    Args:
+        sequences: The sequences.
+        make_session: Called once for every sequence.
+        folder: Takes the masks of the wanted frames.
+        settings: Hash of everything that the masks depend on.
+        failures: Gets the sequences that cannot be used; they do not end the run.
+        max_frames: Only so many frames from the start of each sequence.
+
+    Yields:
+        The sequence, after each of its frames.
+    """
+    for sequence in sequences:
+        session = make_session()
+        wanted = set(sequence.wanted)
+        try:
+            with folder.sequence(sequence.name, settings) as writer:
+                for each in track(sequence, session, max_frames):
+                    writer.step_seconds.append(each.seconds)
+                    if each.index in wanted:
+                        writer.write(sequence.frames[each.index].stem, each.result.labels)
+                    yield sequence
+        except SEQUENCE_ERRORS as error:
+            failures.append(SequenceFailure(sequence.name, error))
 
 
 def _check_size(path: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -22,11 +22,10 @@ from jointvos.masks import DISPLAY_COLORS, Region
 from jointvos.media.reading import FrameFinder, NoSuchFrame
 from jointvos.paint.cutting import Cutter
 from jointvos.paint.export import Exporter
-from jointvos.paint.feed import Feed
+from jointvos.paint.feed import Feed, in_words
 from jointvos.paint.follow import Follower
 from jointvos.paint.followed import Certainty
 from jointvos.paint.guard import Guard
-from jointvos.paint.messages import in_words
 from jointvos.paint.project import LARGEST_ID, Project
 from jointvos.paint.project_file import PaintedObject, shown_name
 from jointvos.paint.transport import pack_labels, unpack_labels

@@ -14,8 +14,8 @@ from jointvos.files.sequences import title_of
 from jointvos.files.whole_file import shortened
 from jointvos.media import FanOut, read_ahead
 from jointvos.media.reading import CutDetector, FrameFinder, open_source, with_cuts
+from jointvos.paint.feed import in_words
 from jointvos.paint.follow import Say
-from jointvos.paint.messages import in_words
 from jointvos.paint.project import Project
 from jointvos.runs import Outputs, Progress, SegmentJob, SessionSpec, segment_video
 from jointvos.runs.outputs import PATHS

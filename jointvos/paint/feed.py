@@ -1,14 +1,24 @@
-"""What happens in threads, told to the page as server-sent events."""
+"""What the page is told: what happens in threads, as server-sent events, and errors."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from jointvos.errors import JointVOSError, OutputExists
+
 _WAITING = 2000
 """Events that may wait for a page that does not read; then it has to ask for the state anew."""
 
 _PING_S = 10.0
+
+
+def in_words(error: JointVOSError) -> str:
+    """What the page shows of an error: parameters of the library mean nothing there."""
+    hint = error.hint
+    if isinstance(error, OutputExists):
+        hint = "tick \u201cReplace files that exist\u201d, or choose another name"
+    return error.message if not hint or "`" in hint else f"{error.message}; {hint}"
 
 
 class Feed:

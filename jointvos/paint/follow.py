@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from jointvos.errors import JointVOSError, MaskError
 from jointvos.media import read_ahead
 from jointvos.media.reading import CutDetector, FrameFinder, NoSuchFrame
+from jointvos.paint.feed import in_words
 from jointvos.paint.followed import Way
-from jointvos.paint.messages import in_words
 from jointvos.paint.project import Project
 from jointvos.paint.snapshots import Snapshot, Snapshots
 from jointvos.runs import LoadedModel, SessionSpec

@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from trees import Reader, write_davis, write_youtubevos
+from trees import predict, write_davis, write_youtubevos
 
 from jointvos.datasets import davis_dataset, youtubevos_dataset
 from jointvos.errors import DatasetError
@@ -23,9 +23,7 @@ from jointvos.evaluation.report import (
     per_sequence_csv,
     worst_first,
 )
-from jointvos.evaluation.results_folder import ResultsFolder
 from jointvos.evaluation.scoring import score_dataset
-from jointvos.evaluation.segmentation import segment_sequences
 from jointvos.metrics import ObjectScore
 
 NASTY = "<b>&bear"
@@ -168,11 +166,9 @@ class Page(HTMLParser):
 
 
 def report_of(dataset, folder, run):
-    results = ResultsFolder(folder)
-    for _ in segment_sequences(dataset.sequences, Reader, results, "", []):
-        pass
-    result = EvaluationResult(tuple(score_dataset(dataset, results.masks)))
-    write_outputs(folder, run, result, dataset, results.masks)
+    masks = predict(dataset, folder)
+    result = EvaluationResult(tuple(score_dataset(dataset, masks)))
+    write_outputs(folder, run, result, dataset, masks)
     text = (folder / "report.html").read_text()
     page = Page()
     page.feed(text)

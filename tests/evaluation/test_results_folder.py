@@ -16,7 +16,7 @@ from trees import Reader, files_below, write_davis
 from jointvos.datasets import davis_dataset
 from jointvos.errors import MaskError, OutputError, OutputExists
 from jointvos.evaluation.results_folder import ResultsFolder
-from jointvos.evaluation.segmentation import segment_sequences
+from jointvos.evaluation.tracking import segment_sequences
 from jointvos.runs.fingerprint import digest
 
 SETTINGS = digest({"weights": "0" * 64, "preset": "davis"})
@@ -135,7 +135,7 @@ from trees import Reader
 from jointvos.datasets import davis_dataset
 from jointvos.evaluation.results_folder import ResultsFolder
 from jointvos.runs.fingerprint import digest
-from jointvos.evaluation.segmentation import segment_sequences
+from jointvos.evaluation.tracking import segment_sequences
 
 class Slow(Reader):
     def step(self, image, masks=None):

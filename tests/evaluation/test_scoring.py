@@ -5,23 +5,14 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from trees import Reader, labels_of, write_davis, write_youtubevos
+from trees import Reader, labels_of, predict, write_davis, write_youtubevos
 
 from jointvos.datasets import davis_dataset, open_folders, youtubevos_dataset
 from jointvos.errors import DatasetError, DatasetNotFound
 from jointvos.evaluation import SequenceFailure, evaluate
-from jointvos.evaluation.results_folder import ResultsFolder
 from jointvos.evaluation.scoring import score_dataset, score_sequences
-from jointvos.evaluation.segmentation import segment_sequences
 
 SEQUENCES = {"bear": (5, (1, 2)), "cow": (60, (3,)), "swan": (2, (1,))}
-
-
-def predict(dataset, folder):
-    results = ResultsFolder(folder)
-    for _ in segment_sequences(dataset.sequences, Reader, results, "", []):
-        pass
-    return results.masks
 
 
 @pytest.fixture

@@ -4,20 +4,11 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
-from trees import HEIGHT, WIDTH, Reader, labels_of, write_davis, write_youtubevos
+from trees import HEIGHT, WIDTH, labels_of, predict, write_davis, write_youtubevos
 
 from jointvos.datasets import davis_dataset, youtubevos_dataset
 from jointvos.errors import DatasetError
-from jointvos.evaluation.results_folder import ResultsFolder
-from jointvos.evaluation.segmentation import segment_sequences
 from jointvos.evaluation.submission import write_submission
-
-
-def predict(dataset, folder):
-    results = ResultsFolder(folder)
-    for _ in segment_sequences(dataset.sequences, Reader, results, "", []):
-        pass
-    return results.masks
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from jointvos.evaluation.results_folder import ResultsFolder
+from jointvos.evaluation.tracking import segment_sequences
 from jointvos.types import FrameResult
 
 HEIGHT, WIDTH = 36, 48
@@ -142,6 +144,14 @@ class Reader:
         wide = np.maximum(found, np.roll(found, 1, axis=1))
         self.count += 1
         return FrameResult(self.count - 1, wide.astype(np.uint8), ())
+
+
+def predict(dataset, folder):
+    """The masks that a `Reader` finds, in a folder of results."""
+    results = ResultsFolder(folder)
+    for _ in segment_sequences(dataset.sequences, Reader, results, "", []):
+        pass
+    return results.masks
 
 
 def files_below(folder):

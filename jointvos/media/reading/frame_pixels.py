@@ -6,17 +6,19 @@ from collections.abc import Callable
 import numpy as np
 from av import VideoFrame
 from av.sidedata.sidedata import SideData
-from av.video.reformatter import ColorTrc, VideoReformatter
+from av.video.reformatter import ColorTrc, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
 from jointvos.color import shown_as_sdr
 from jointvos.files.orientation import Orientation
-from jointvos.media.reading.codes import EXACTLY, bits_of, codes_of
 from jointvos.types import DeepImage, Hdr, Image, Mastering
 
 _HDR: dict[int, Hdr] = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg"}
 _DISPLAY = struct.Struct("=20i2i")  # ten fractions, and whether colors and luminance are known
 _LIGHT = struct.Struct("=2I")
 _SDR = (1, 1, 1)  # what HDR is shown in: Rec. 709
+# Without these, swscale rounds down, so that videos come out darker by one gray level.
+_EXACTLY = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class FramePixels:
@@ -52,7 +54,7 @@ class FramePixels:
             codes = codes_of(self._resized(picture), self._reformatter)
             return self.orientation.upright(shown_as_sdr(codes, self.hdr))
         rgb = self._reformatter.reformat(
-            picture, *self._size, "rgb24", interpolation=EXACTLY, threads=1
+            picture, *self._size, "rgb24", interpolation=_EXACTLY, threads=1
         )
         return self.orientation.upright(np.asarray(rgb.to_ndarray(), dtype=np.uint8))
 
@@ -92,3 +94,24 @@ def _orientation(picture: VideoFrame) -> Orientation:
     if not isinstance(matrix, SideData):
         return Orientation()
     return Orientation.from_display_matrix(bytes(matrix))
+
+
+def codes_of(frame: VideoFrame, reformatter: VideoReformatter | None = None) -> NDArray[np.uint16]:
+    """RGB, uint16 [H,W,3], 65535 being the highest code; YUV by the matrix the frame tells."""
+    bits = bits_of(frame)
+    # Packed RGB of 16 bit would be quicker, but swscale makes wrong colors of YUV there.
+    planar = f"gbrp{10 if bits <= 10 else 12 if bits <= 12 else 16}le"
+    if frame.format.name != planar and not frame.format.name.startswith("gbrap"):
+        frame = (reformatter or VideoReformatter()).reformat(
+            frame, format=planar, interpolation=_EXACTLY, threads=1
+        )
+    top = (1 << bits_of(frame)) - 1
+    codes = np.asarray(frame.to_ndarray())[..., :3]
+    if top == 65535:
+        return codes.astype(np.uint16, copy=False)
+    return ((codes.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+
+
+def bits_of(frame: VideoFrame) -> int:
+    """Bits of a component."""
+    return max(part.bits for part in frame.format.components)

@@ -1,5 +1,6 @@
 """The objects alone: videos and images with transparency."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -7,20 +8,23 @@ import numpy as np
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
+from jointvos.color import Values
 from jointvos.errors import ConfigError, EncodeError
+from jointvos.files.exr import marked_exr
 from jointvos.files.png import write_png
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import Soft, cut_out, cut_out_16_bit, foreground
 from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.media.writing.depth import codes_16, linear_light
 from jointvos.media.writing.encoder import Pixels
-from jointvos.media.writing.exr_image import write_exr
 from jointvos.media.writing.formats import ALPHA_FORMATS, VideoFormat
 from jointvos.media.writing.video_writer import VideoSink
 from jointvos.types import Frame, FrameResult, Hdr, VideoInfo
 
 _TOLERANCE = 0.02
 """Mean difference of the alpha read back, 1 being opaque."""
+_HALF_MAX = 65504
+"""Of half floats."""
 
 _WHY_NOT = {
     ".mp4": "H.264 in MP4 files holds no transparency, only a separate matte",
@@ -93,11 +97,32 @@ class AlphaFolderSink(StagedFolder):
         if self._format == "exr":
             alpha = soft[..., None]
             pixels = np.dstack([linear_light(frame, self._hdr) * alpha, alpha])
-            write_exr(folder / f"{frame.name}.exr", pixels)
+            _write_exr(folder / f"{frame.name}.exr", pixels)
         else:
             deep = self._format == "png16"
             pixels = cut_out_16_bit(codes_16(frame), soft) if deep else cut_out(frame.image, soft)
             write_png(folder / f"{frame.name}.png", pixels, hdr=self._hdr if deep else None)
+
+
+def _write_exr(path: Path, pixels: Values) -> None:
+    """Write linear light and alpha, float32 [H,W,4], premultiplied as the format has it.
+
+    Raises:
+        EncodeError: The file cannot be written.
+    """
+    height, width, _ = pixels.shape
+    try:
+        codec = av.CodecContext.create("exr", "w")
+        assert isinstance(codec, VideoCodecContext)
+        codec.width, codec.height, codec.pix_fmt = width, height, "gbrapf32le"
+        codec.time_base = Fraction(1)
+        codec.options = {"format": "half", "compression": "zip16"}
+        bounded = np.clip(pixels, -_HALF_MAX, _HALF_MAX).astype(np.float32)
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(bounded), format="gbrapf32le")
+        packets = [*codec.encode(frame), *codec.encode(None)]
+        path.write_bytes(marked_exr(b"".join(bytes(packet) for packet in packets)))
+    except AV_ERRORS as error:
+        raise EncodeError(f"{path} cannot be written: {reason(error)}") from error
 
 
 def _check_images(format: str) -> None:
