@@ -117,8 +117,8 @@ class InferenceConfig(Checked):
         cuts: What the first frame of a new shot does: "pause" takes no template and searches the
             whole frame, then closer where something is, until the target is seen again, "reset"
             also goes back to the masks that were given, "off" nothing.
-        seen_area: Pixels that a target must have, after a cut, to be seen again.
-        seen_probability: Least mean probability over those pixels.
+        redetection_area: Pixels that a target must have, after a cut, to be seen again.
+        redetection_probability: Least mean probability over those pixels.
     """
 
     crop_size: tuple[int, int] = (480, 832)
@@ -135,8 +135,8 @@ class InferenceConfig(Checked):
     min_target_area: float = 100.0
     objects_at_once: int = 8
     cuts: Literal["off", "pause", "reset"] = "pause"
-    seen_area: int = 100
-    seen_probability: float = 0.95
+    redetection_area: int = 100
+    redetection_probability: float = 0.95
 
     def problems(self) -> list[str]:
         found = []

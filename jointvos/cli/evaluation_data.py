@@ -132,11 +132,11 @@ class ChosenData:
     paper_preset: str
 
 
-def open_data(request: DataOptions, stack: ExitStack) -> ChosenData:
+def open_data(options: DataOptions, stack: ExitStack) -> ChosenData:
     """Open the data set and choose its sequences.
 
     Args:
-        request: Checked options.
+        options: Checked options.
         stack: Keeps a temporary folder for as long as it is needed, if the data set is a zip.
 
     Raises:
@@ -146,41 +146,41 @@ def open_data(request: DataOptions, stack: ExitStack) -> ChosenData:
     from jointvos.datasets import as_folder, open_folders
 
     with os_errors_as(DatasetError):
-        if request.gt is not None:
-            whole = open_folders(stack.enter_context(as_folder(request.gt)))
+        if options.gt is not None:
+            whole = open_folders(stack.enter_context(as_folder(options.gt)))
         else:
-            whole = _open_dataset(request, stack.enter_context(as_folder(cast(Path, request.root))))
-    chosen = whole if request.sequences is None else _choose(whole, request.sequences.split(","))
+            whole = _open_dataset(options, stack.enter_context(as_folder(cast(Path, options.root))))
+    chosen = whole if options.sequences is None else _choose(whole, options.sequences.split(","))
     reasons = []
     if len(chosen.names) < len(whole.names):
         reasons.append(f"{len(chosen.names)} of {len(whole.names)} sequences were chosen")
     longest = max((len(each) for each in chosen.sequences), default=0)
-    if request.max_frames is not None and request.max_frames < longest:
-        reasons.append(f"only the first {request.max_frames} frames of each sequence were used")
+    if options.max_frames is not None and options.max_frames < longest:
+        reasons.append(f"only the first {options.max_frames} frames of each sequence were used")
     return ChosenData(
         chosen,
         len(whole.names),
         partial=", and ".join(reasons),
-        key=request.dataset or "",
-        paper_preset=request.paper_preset,
+        key=options.dataset or "",
+        paper_preset=options.paper_preset,
     )
 
 
-def _open_dataset(request: DataOptions, root: Path) -> "VOSDataset":
+def _open_dataset(options: DataOptions, root: Path) -> "VOSDataset":
     from jointvos.datasets import davis_dataset, lvos_dataset, mose_dataset, youtubevos_dataset
 
-    name = cast(str, request.dataset)
-    split = request.split or SPLITS[name]
+    name = cast(str, options.dataset)
+    split = options.split or SPLITS[name]
     if name.startswith("ytvos"):
         year: Literal[2018, 2019] = 2018 if name.endswith("2018") else 2019
-        frames = cast(Literal["auto", "listed", "all"], request.frames)
+        frames = cast(Literal["auto", "listed", "all"], options.frames)
         # Papers call it val, its folder is valid.
         return youtubevos_dataset(root, year, "valid" if split == "val" else split, frames)
     if name == "mose":
         return mose_dataset(root, "valid" if split == "val" else split)
     if name == "lvos":
         return lvos_dataset(root, split)
-    gaps: Literal["any", "wide"] = "any" if request.sparse else "wide"
+    gaps: Literal["any", "wide"] = "any" if options.sparse else "wide"
     return davis_dataset(root, 2016 if name == "davis2016" else 2017, split, gaps=gaps)
 
 

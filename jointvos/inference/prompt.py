@@ -42,7 +42,7 @@ class FramePrompt:
         return (self.labels == ids[:, None, None]).float()
 
     def logits(self, masks: Tensor, predicted: Tensor | None = None) -> Tensor:
-        """Logits [O,Hv,Wv] of these masks, and where void the predicted ones."""
+        """Logits of these masks, and where void the predicted ones; [O,Hv,Wv], in and out."""
         known = (2 * masks - 1) * PROMPT_LOGIT
         if predicted is None or self.void is None:
             return known

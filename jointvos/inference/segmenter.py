@@ -461,7 +461,9 @@ class VideoSegmenter:
         there = probabilities > 0.5
         area = there.sum((1, 2))
         mean = (probabilities * there).sum((1, 2)) / area
-        seen = (area >= max(self.config.seen_area, 1)) & (mean >= self.config.seen_probability)
+        seen = (area >= max(self.config.redetection_area, 1)) & (
+            mean >= self.config.redetection_probability
+        )
         return [i for i, there in enumerate(seen.cpu().tolist()) if there]
 
 

@@ -30,7 +30,7 @@ def loaded(state: Mapping[str, Any], name: str, kind: Any) -> Any:
 def loaded_tensor(
     state: Mapping[str, Any], name: str, *shape: int | None, device: torch.device = CPU
 ) -> Tensor:
-    """The tensor of that name, on that device; None in the shape fits any length.
+    """The tensor of that name, on that device, [*shape]; None in it fits any length.
 
     Raises:
         ConfigError: It is missing or has another shape.

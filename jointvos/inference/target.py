@@ -71,7 +71,10 @@ class Target:
         return _region(found.center, scale, config, kernel_size, frame)
 
     def within_reach(self, logits: Tensor, config: InferenceConfig) -> Tensor:
-        """Logits [O,Hv,Wv] without what is too far from the last masks to be the targets."""
+        """Logits without what is too far from the last masks to be the targets.
+
+        Shapes: [O,Hv,Wv], in and out.
+        """
         if self.cells is None:
             return logits
         return within_reach(logits, self.cells, config.reach * self.area.sqrt(), self.area)

@@ -15,13 +15,13 @@ from jointvos.errors import ConfigError, MediaOpenError, os_errors_as
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
 from jointvos.types import FrameResult, Image, object_pixels
 
-Soft: TypeAlias = NDArray[np.float32]
+Alpha: TypeAlias = NDArray[np.float32]
 
-Background: TypeAlias = Callable[[Image, Soft], Image]
+Background: TypeAlias = Callable[[Image, Alpha], Image]
 """From a frame and the objects' probability, float32 [Hv,Wv], to what is shown behind them."""
 
 
-def object_probabilities(result: FrameResult) -> Soft:
+def object_probabilities(result: FrameResult) -> Alpha:
     """Probability of every object of `result.objects`, float32 [O,Hv,Wv].
 
     Raises:
@@ -35,18 +35,18 @@ def object_probabilities(result: FrameResult) -> Soft:
     return result.probabilities[1:]
 
 
-def foreground(result: FrameResult) -> Soft:
+def foreground(result: FrameResult) -> Alpha:
     """Probability that a pixel belongs to any object, float32 [Hv,Wv].
 
     Raises:
         ConfigError: The result carries no probabilities.
     """
     objects = object_probabilities(result)
-    any_object: Soft = np.clip(objects.sum(axis=0, dtype=np.float32), 0, 1)
+    any_object: Alpha = np.clip(objects.sum(axis=0, dtype=np.float32), 0, 1)
     return any_object
 
 
-def matte(result: FrameResult, object_id: int | None = None, *, hard: bool = False) -> Soft:
+def matte(result: FrameResult, object_id: int | None = None, *, hard: bool = False) -> Alpha:
     """How much of a pixel belongs to an object, or to any object, float32 [Hv,Wv].
 
     Args:
@@ -65,35 +65,35 @@ def matte(result: FrameResult, object_id: int | None = None, *, hard: bool = Fal
     known = [state.id for state in result.objects]
     if object_id not in known:
         return np.zeros(result.labels.shape, np.float32)
-    soft: Soft = object_probabilities(result)[known.index(object_id)]
-    return soft
+    alpha: Alpha = object_probabilities(result)[known.index(object_id)]
+    return alpha
 
 
-def to_8_bit(soft: Soft) -> NDArray[np.uint8]:
+def to_8_bit(alpha: Alpha) -> NDArray[np.uint8]:
     """0 to 1 as 0 to 255, rounded."""
-    values: NDArray[np.uint8] = np.rint(soft * np.float32(255)).astype(np.uint8)
+    values: NDArray[np.uint8] = np.rint(alpha * np.float32(255)).astype(np.uint8)
     return values
 
 
-def to_16_bit(soft: Soft) -> NDArray[np.uint16]:
+def to_16_bit(alpha: Alpha) -> NDArray[np.uint16]:
     """0 to 1 as 0 to 65535, rounded."""
-    values: NDArray[np.uint16] = np.rint(soft * np.float32(65535)).astype(np.uint16)
+    values: NDArray[np.uint16] = np.rint(alpha * np.float32(65535)).astype(np.uint16)
     return values
 
 
-def cut_out(image: Image, soft: Soft) -> NDArray[np.uint8]:
+def cut_out(image: Image, alpha: Alpha) -> NDArray[np.uint8]:
     """The image with straight alpha, RGBA uint8 [H,W,4]; its colors are not changed."""
-    return np.dstack([image, to_8_bit(soft)])
+    return np.dstack([image, to_8_bit(alpha)])
 
 
-def cut_out_16_bit(codes: NDArray[np.uint16], soft: Soft) -> NDArray[np.uint16]:
+def cut_out_16_bit(codes: NDArray[np.uint16], alpha: Alpha) -> NDArray[np.uint16]:
     """Codes of 16 bit with straight alpha, RGBA uint16 [H,W,4]; colors are not changed."""
-    return np.dstack([codes, to_16_bit(soft)])
+    return np.dstack([codes, to_16_bit(alpha)])
 
 
-def composite(image: Image, soft: Soft, behind: Image) -> Image:
+def composite(image: Image, alpha: Alpha, behind: Image) -> Image:
     """The objects of an image before another one, RGB uint8 [Hv,Wv,3]."""
-    weight = soft[..., None]
+    weight = alpha[..., None]
     mixed = behind + weight * (image.astype(np.float32) - behind)
     return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
 
@@ -118,7 +118,7 @@ def read_background(text: str) -> Background:
     def fitted(width: int, height: int) -> Image:
         return np.asarray(ImageOps.fit(still, (width, height), PillowImage.Resampling.BICUBIC))
 
-    return lambda image, soft: fitted(image.shape[1], image.shape[0])
+    return lambda image, alpha: fitted(image.shape[1], image.shape[0])
 
 
 def _picture(path: Path) -> PillowImage.Image:
@@ -136,10 +136,10 @@ def _picture(path: Path) -> PillowImage.Image:
         raise MediaOpenError(f"background {path}: {image_reason(error)}") from error
 
 
-def _blurred(image: Image, soft: Soft) -> Image:
+def _blurred(image: Image, alpha: Alpha) -> Image:
     """The frame out of focus; the objects' own colors do not run into it."""
     sigma = max(1.0, min(image.shape[:2]) / 40)
-    weight = 1 - soft + np.float32(1e-3)
+    weight = 1 - alpha + np.float32(1e-3)
     seen = cv2.GaussianBlur(image.astype(np.float32) * weight[..., None], (0, 0), sigma)
     known = cv2.GaussianBlur(weight, (0, 0), sigma)
     blurred: Image = np.rint(np.clip(seen / known[..., None], 0, 255)).astype(np.uint8)

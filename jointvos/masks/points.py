@@ -160,8 +160,8 @@ def _scaled(
 def _resized(mask: _Mask, shape: tuple[int, ...]) -> _Mask:
     """A mask of another size, cut where it is half."""
     size = (shape[1], shape[0])
-    soft = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(soft > 0.5)
+    scaled = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(scaled > 0.5)
 
 
 def _guess(image: Image, inside: list[_Place], outside: list[_Place]) -> _Mask | None:

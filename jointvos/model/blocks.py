@@ -78,7 +78,10 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
 
 
 def resize_like(x: Tensor, reference: Tensor) -> Tensor:
-    """Bilinear resize of [B,*,h,w] to the height and width of `reference`, if they differ."""
+    """Bilinear resize to the height and width of `reference`, if they differ.
+
+    Shapes: x [B,C,h,w], reference [...,H,W]; result [B,C,H,W].
+    """
     size = reference.shape[-2:]
     if x.shape[-2:] == size:
         return x

@@ -24,7 +24,10 @@ LEAST_CURVATURE = 1e-8
 
 
 def normalize_features(x: Tensor, kernel_size: int) -> Tensor:
-    """Scale each map of [B,C,h,w] so that its root mean square is 1 / sqrt(C k k)."""
+    """Scale each map so that its root mean square is 1 / sqrt(C k k).
+
+    Shapes: [B,C,h,w], in and out.
+    """
     C, h, w = x.shape[1:]
     x = x.float()
     energy = x.square().sum(dim=(1, 2, 3), keepdim=True) + EPSILON

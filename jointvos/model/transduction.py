@@ -43,7 +43,7 @@ def values_of(encodings: Tensor) -> Tensor:
 
 
 def normalize_maps(tokens: Tensor) -> Tensor:
-    """Instance norm of maps given as tokens [B,h*w,C]."""
+    """Instance norm of maps given as tokens; [B,h*w,C], in and out."""
     return F.instance_norm(tokens.transpose(1, 2)).transpose(1, 2)
 
 
@@ -111,6 +111,9 @@ class Transduction(nn.Module):
 
     @in_fp32
     def cross_attend(self, query: Tensor, memory: TemplateKeys, size: tuple[int, int]) -> Tensor:
-        """Eq. 5: E_tra* of the search frame, [B,D,h,w] for size (h, w)."""
+        """Eq. 5: E_tra* of the search frame.
+
+        Shapes: query [B,h*w,K] of a map of size (h, w); result [B,D,h,w].
+        """
         out = attention(query, memory.keys, memory.values, self.scale)  # [B,h*w,D]
         return out.transpose(1, 2).reshape(*out.shape[::2], *size)

@@ -66,7 +66,7 @@ def moments(sums: Tensor, frame: Pair) -> Tensor:
 
 
 def precise(x: Tensor) -> Tensor:
-    """In double precision, where the device has it."""
+    """In double precision, where the device has it; [...], in and out."""
     return x if x.device.type == "mps" else x.double()
 
 

@@ -27,7 +27,7 @@ _JUMP = 1.5
 
 
 @dataclass(frozen=True)
-class Seen:
+class FollowedObject:
     """What is remembered of one object in one frame, besides its pixels.
 
     Attributes:
@@ -58,7 +58,7 @@ class FollowedFrame:
 
     key: str
     cut: bool
-    objects: tuple[Seen, ...]
+    objects: tuple[FollowedObject, ...]
 
 
 class Followed:
@@ -161,16 +161,16 @@ class Followed:
         """Let a line of the log come into force."""
         match line:
             case {"frame": int(frame), "key": str(key), "cut": cut, "objects": list(objects)}:
-                seen = tuple(Seen(*each) for each in objects)
-                self.frames[frame] = FollowedFrame(key, bool(cut), seen)
+                found = tuple(FollowedObject(*each) for each in objects)
+                self.frames[frame] = FollowedFrame(key, bool(cut), found)
 
 
 def _jumps(before: int | None, now: int) -> bool:
     return bool(before and now and not before / _JUMP <= now <= before * _JUMP)
 
 
-def _state(seen: Seen, labels: LabelMap) -> ObjectState:
-    mask = labels == seen.id
+def _state(found: FollowedObject, labels: LabelMap) -> ObjectState:
+    mask = labels == found.id
     rows, columns = mask.sum(axis=1), mask.sum(axis=0)
-    state = ObjectState.of_sums(seen.id, rows, columns, 0.0, paused=seen.paused)
-    return replace(state, mean_probability=seen.probability)
+    state = ObjectState.of_sums(found.id, rows, columns, 0.0, paused=found.paused)
+    return replace(state, mean_probability=found.probability)

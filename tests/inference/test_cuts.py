@@ -64,19 +64,20 @@ def test_nothing_is_learned_until_the_target_is_seen_again(session, clip, watche
 
 
 @pytest.mark.parametrize(
-    ("logit", "side", "changes", "seen"),
+    ("logit", "side", "area", "probability", "seen"),
     [
-        pytest.param(20.0, 30, {}, True, id="large and certain"),
-        pytest.param(0.3, 30, {}, False, id="uncertain"),  # alone: sigmoid(0.6) = 0.65
-        pytest.param(0.3, 30, {"seen_probability": 0.6}, True, id="certain enough"),
-        pytest.param(20.0, 3, {}, False, id="a few pixels"),
-        pytest.param(20.0, 3, {"seen_area": 4, "seen_probability": 0.6}, True, id="large enough"),
-        pytest.param(-20.0, 30, {"seen_area": 0, "seen_probability": 0.0}, False, id="nothing"),
+        pytest.param(20.0, 30, 100, 0.95, True, id="large and certain"),
+        pytest.param(0.3, 30, 100, 0.95, False, id="uncertain"),  # alone: sigmoid(0.6) = 0.65
+        pytest.param(0.3, 30, 100, 0.6, True, id="certain enough"),
+        pytest.param(20.0, 3, 100, 0.95, False, id="a few pixels"),
+        pytest.param(20.0, 3, 4, 0.6, True, id="large enough"),
+        pytest.param(-20.0, 30, 0, 0.0, False, id="nothing"),
     ],
 )
-def test_when_a_target_is_seen(session, clip, watched, sight, logit, side, changes, seen):
+def test_when_a_target_is_seen(session, clip, watched, sight, logit, side, area, probability, seen):
     frames, labels = clip
-    running = session(watched, template_interval=1, **changes)
+    needed = {"redetection_area": area, "redetection_probability": probability}
+    running = session(watched, template_interval=1, **needed)
     for t in range(2):
         running.step(frames[t], (labels[0] == 1).astype(np.uint8) if t == 0 else None)
     templates = list(objects(running)[0].bank.templates)

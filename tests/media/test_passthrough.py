@@ -21,10 +21,10 @@ MILLI = Fraction(1, 1000)
 @pytest.fixture(params=["mkv", "mp4"])
 def film(request, tmp_path: Path) -> Path:
     """Two seconds and a half with sound, subtitles in two languages, chapters, tags, a font."""
-    return with_companions(tmp_path, request.param)
+    return with_other_streams(tmp_path, request.param)
 
 
-def with_companions(folder: Path, kind: str) -> Path:
+def with_other_streams(folder: Path, kind: str) -> Path:
     plain = make(folder, Clip(name=f"plain.{kind}", frames=60, sound_s=2.5))
     matroska = kind == "mkv"
     path = folder / f"video.{kind}"
@@ -160,7 +160,7 @@ def test_subtitles_stay_when_sound_is_left_out(film, tmp_path):
     ],
 )
 def test_what_does_not_fit_is_left_out_and_told(tmp_path, caplog, kind, suffix, says):
-    film = with_companions(tmp_path, kind)
+    film = with_other_streams(tmp_path, kind)
     path = copy(film, lambda info: OverlaySink(tmp_path / f"out{suffix}", info))
     assert says in caplog.text
     with av.open(str(path)) as container:
@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_left_out_and_told(tmp_path, caplog, kind, suffix, 
 
 
 def test_masks_keep_the_tags_but_no_streams(tmp_path):
-    film = with_companions(tmp_path, "mkv")
+    film = with_other_streams(tmp_path, "mkv")
     path = copy(film, lambda info: MaskVideoSink(tmp_path / "ids.mkv", info))
     with av.open(str(path)) as container:
         assert container.metadata["title"] == "Red and blue"
@@ -177,7 +177,7 @@ def test_masks_keep_the_tags_but_no_streams(tmp_path):
 
 
 def test_cut_outs_keep_all(tmp_path):
-    film = with_companions(tmp_path, "mp4")
+    film = with_other_streams(tmp_path, "mp4")
     path = copy(film, lambda info: AlphaVideoSink(tmp_path / "cut.mov", info))
     with av.open(str(path)) as container:
         assert container.metadata["title"] == "Red and blue"

@@ -13,7 +13,7 @@ from jointvos.errors import ConfigError, EncodeError
 from jointvos.files.exr import marked_exr
 from jointvos.files.png import write_png
 from jointvos.files.staged_folder import StagedFolder
-from jointvos.masks.alpha import Soft, cut_out, cut_out_16_bit, foreground
+from jointvos.masks.alpha import Alpha, cut_out, cut_out_16_bit, foreground
 from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.media.writing.depth import codes_16, linear_light
 from jointvos.media.writing.encoder import Pixels
@@ -93,14 +93,14 @@ class AlphaFolderSink(StagedFolder):
         super().check(path, overwrite=overwrite, source=source)
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
-        soft = foreground(result)
+        alpha = foreground(result)
         if self._format == "exr":
-            alpha = soft[..., None]
-            pixels = np.dstack([linear_light(frame, self._hdr) * alpha, alpha])
+            weight = alpha[..., None]
+            pixels = np.dstack([linear_light(frame, self._hdr) * weight, weight])
             _write_exr(folder / f"{frame.name}.exr", pixels)
         else:
             deep = self._format == "png16"
-            pixels = cut_out_16_bit(codes_16(frame), soft) if deep else cut_out(frame.image, soft)
+            pixels = cut_out_16_bit(codes_16(frame), alpha) if deep else cut_out(frame.image, alpha)
             write_png(folder / f"{frame.name}.png", pixels, hdr=self._hdr if deep else None)
 
 
@@ -156,7 +156,7 @@ class AlphaVideoSink(VideoSink):
             path, info, format, overwrite=overwrite, sound=sound, subtitles=True, hdr=True
         )
         self._deep = path.suffix.lower() == ".mov"
-        self._first: Soft | None = None
+        self._first: Alpha | None = None
         self._count = 0
 
     @classmethod
@@ -166,11 +166,11 @@ class AlphaVideoSink(VideoSink):
         super().check(path, overwrite=overwrite, source=source)
 
     def _image(self, frame: Frame, result: FrameResult) -> Pixels:
-        soft = foreground(result)
+        alpha = foreground(result)
         if self._first is None:
-            self._first = soft
+            self._first = alpha
         self._count += 1
-        return cut_out_16_bit(codes_16(frame), soft) if self._deep else cut_out(frame.image, soft)
+        return cut_out_16_bit(codes_16(frame), alpha) if self._deep else cut_out(frame.image, alpha)
 
     def _complete(self) -> None:
         super()._complete()
@@ -195,9 +195,9 @@ def _format(path: Path) -> VideoFormat:
     return ALPHA_FORMATS[suffix]
 
 
-def _read_back(path: Path) -> tuple[Soft | None, int]:
+def _read_back(path: Path) -> tuple[Alpha | None, int]:
     """Alpha of the first frame, None if there is none, and the number of frames."""
-    alpha: Soft | None = None
+    alpha: Alpha | None = None
     with av.open("file:" + str(path)) as video:
         stream = video.streams.video[0]
         decoder = stream.codec_context

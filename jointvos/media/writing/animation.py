@@ -28,7 +28,7 @@ _SHORTEST = Fraction(2, 100)
 """Seconds; browsers show a frame that is shorter for a tenth of a second."""
 
 _TICK = Fraction(1, 1000)
-_SPOOL, _EXACT = STREAM_FORMATS["mkv"], "bgr0"
+_LOSSLESS, _EXACT = STREAM_FORMATS["mkv"], "bgr0"
 
 
 class AnimationEncoder:
@@ -44,7 +44,7 @@ class AnimationEncoder:
         self._path, self._name = path, name
         self._info, self._format = info, format
         self._container: av.container.OutputContainer | None = None
-        self._spool: _Spool | None = None
+        self._frames: _FrameFile | None = None
         self._reformatter = VideoReformatter()
         self._first = self._last = Fraction(0)
         self._written = False
@@ -67,9 +67,9 @@ class AnimationEncoder:
         coded.pts, coded.time_base = round((time - self._first) / _TICK), _TICK
         try:
             if self._format.codec == "gif":
-                if self._spool is None:
-                    self._spool = _Spool(self._path.parent, self._info)
-                self._spool.write(coded)
+                if self._frames is None:
+                    self._frames = _FrameFile(self._path.parent, self._info)
+                self._frames.write(coded)
             else:
                 self._encode(self._reformatter.reformat(coded, format=self._format.pixels))
         except (*AV_ERRORS, OSError) as error:
@@ -84,10 +84,10 @@ class AnimationEncoder:
         if not self._written:
             return
         try:
-            if self._spool is not None:
-                for coded in self._spool.with_palette():
+            if self._frames is not None:
+                for coded in self._frames.with_palette():
                     self._encode(coded)
-                self._spool.close()
+                self._frames.close()
             self._encode(None)
             assert self._container is not None
             self._container.close()
@@ -96,8 +96,8 @@ class AnimationEncoder:
 
     def abort(self) -> None:
         """Let go of the files, whatever state they are in."""
-        if self._spool is not None:
-            self._spool.close()
+        if self._frames is not None:
+            self._frames.close()
         if self._container is not None:
             with suppress(*AV_ERRORS):  # a full disk: nobody wants the file any more
                 self._container.close()
@@ -122,7 +122,7 @@ class AnimationEncoder:
         return EncodeError(f"{self._name}: writing the animation failed: {reason(error)}")
 
 
-class _Spool:
+class _FrameFile:
     """Frames that wait while a palette is made for all of them."""
 
     def __init__(self, folder: Path, info: VideoInfo) -> None:
@@ -130,8 +130,8 @@ class _Spool:
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         # Not the Python file itself: errors of its methods would be dropped.
         self._place = f"pipe:{self._file.fileno()}"
-        self._container = av.open(self._place, "w", format=_SPOOL.container)
-        self._stream = _stream(self._container, _SPOOL, info, _EXACT)
+        self._container = av.open(self._place, "w", format=_LOSSLESS.container)
+        self._stream = _stream(self._container, _LOSSLESS, info, _EXACT)
         self._reformatter = VideoReformatter()
         self._graph = Graph()
         maker = self._graph.add("palettegen", "stats_mode=diff")
@@ -165,7 +165,7 @@ class _Spool:
         colors.push(palette)
         colors.push(None)
         self._file.seek(0)
-        with av.open(self._place, format=_SPOOL.container) as waiting:
+        with av.open(self._place, format=_LOSSLESS.container) as waiting:
             for image in waiting.decode(video=0):
                 images.push(image)
                 yield from _results(graph)

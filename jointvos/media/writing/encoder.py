@@ -20,7 +20,7 @@ from jointvos.errors import EncodeError
 from jointvos.media.reading.containers import AV_ERRORS, reason
 from jointvos.media.writing.formats import VideoFormat
 from jointvos.media.writing.mastering import with_mastering
-from jointvos.media.writing.passthrough import Companions
+from jointvos.media.writing.passthrough import Passthrough
 from jointvos.media.writing.scheduling import scheduling_kept
 from jointvos.media.writing.timecode import Timecode
 from jointvos.types import Frame, VideoInfo
@@ -101,7 +101,7 @@ class VideoEncoder:
         self._info, self._format = info, format
         self._with_sound, self._with_subtitles = sound and info.has_audio, subtitles
         self._container: av.container.OutputContainer | None = None
-        self._companions: Companions | None = None
+        self._passthrough: Passthrough | None = None
         self._reformatter = VideoReformatter()
         self._step = max(1, round(1 / (info.frame_rate * info.time_base)))
         self._shift = 0
@@ -131,8 +131,8 @@ class VideoEncoder:
             self._mux(coded)
             self._given += 1
             self._last = frame.pts
-            if self._companions is not None:
-                self._companions.copy_until(frame.pts * self._info.time_base)
+            if self._passthrough is not None:
+                self._passthrough.copy_until(frame.pts * self._info.time_base)
         except AV_ERRORS as error:
             raise self._failure(error) from error
 
@@ -147,9 +147,9 @@ class VideoEncoder:
             return
         try:
             self._mux(None)
-            if self._companions is not None:
-                self._companions.finish((self._last + self._step) * self._info.time_base)
-                self._companions.close()
+            if self._passthrough is not None:
+                self._passthrough.finish((self._last + self._step) * self._info.time_base)
+                self._passthrough.close()
             self._container.close()
         except AV_ERRORS as error:
             raise self._failure(error) from error
@@ -160,8 +160,8 @@ class VideoEncoder:
 
     def abort(self) -> None:
         """Let go of the file, whatever state it is in."""
-        if self._companions is not None:
-            self._companions.close()
+        if self._passthrough is not None:
+            self._passthrough.close()
         if self._container is not None:
             # The disk may be full, so that even closing fails; nobody wants the file any more.
             with suppress(*AV_ERRORS):
@@ -211,7 +211,7 @@ class VideoEncoder:
             if info.frame_count is not None:  # both are estimates, so there is a margin
                 end = start + info.frame_count / info.frame_rate * Fraction(11, 10)
             shift = self._shift * info.time_base
-            self._companions = Companions(
+            self._passthrough = Passthrough(
                 info.path,
                 self._container,
                 stream,

@@ -11,7 +11,7 @@ from av import VideoFrame
 from jointvos.errors import ConfigError
 from jointvos.files.png import write_png
 from jointvos.files.staged_folder import StagedFolder
-from jointvos.masks.alpha import Soft, matte, to_8_bit
+from jointvos.masks.alpha import Alpha, matte, to_8_bit
 from jointvos.media.writing.formats import MATTE_FORMATS, VideoFormat
 from jointvos.media.writing.video_writer import VideoSink
 from jointvos.types import Frame, FrameResult, VideoInfo
@@ -96,8 +96,8 @@ class MatteFolderSink(StagedFolder):
         self._object_id, self._hard = object_id, edges == "hard"
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
-        soft = matte(result, self._object_id, hard=self._hard)
-        write_png(folder / f"{frame.name}.png", to_8_bit(soft))
+        alpha = matte(result, self._object_id, hard=self._hard)
+        write_png(folder / f"{frame.name}.png", to_8_bit(alpha))
 
 
 def _format(path: Path, luma_range: LumaRange) -> VideoFormat:
@@ -116,17 +116,17 @@ def _format(path: Path, luma_range: LumaRange) -> VideoFormat:
     return replace(format, full_range=luma_range == "full")
 
 
-def _coded(soft: Soft, format: VideoFormat) -> VideoFrame:
+def _coded(alpha: Alpha, format: VideoFormat) -> VideoFrame:
     """The values as luma, without chroma.
 
     Not by swscale, which makes white 943 of 940 where it goes to 10 bits.
     """
-    height, width = soft.shape
+    height, width = alpha.shape
     frame = VideoFrame(width, height, format.pixel_format(width, height))
     bits = frame.format.components[0].bits
     black, white = (0, 2**bits - 1) if format.full_range else (2 ** (bits - 4), 235 << (bits - 8))
     kind = np.uint8 if bits == 8 else np.uint16
-    luma = np.rint(black + (white - black) * soft).astype(kind)
+    luma = np.rint(black + (white - black) * alpha).astype(kind)
     for plane, values in zip(frame.planes, (luma, 2 ** (bits - 1), 2 ** (bits - 1)), strict=True):
         # Rows are longer in memory than what is seen of them.
         rows = np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)

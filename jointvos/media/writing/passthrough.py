@@ -26,7 +26,7 @@ _OF_THE_VIDEO = {"timecode", "reel_name"}
 _WITH_FONTS = "matroska"
 
 
-class Companions:
+class Passthrough:
     """All of that on its way from a video into an output, image by image."""
 
     def __init__(

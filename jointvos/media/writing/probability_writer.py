@@ -55,8 +55,8 @@ class ProbabilityFolderSink(StagedFolder):
         _checked(bits)
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
-        for state, soft in zip(result.objects, object_probabilities(result), strict=True):
-            gray = to_8_bit(soft) if self._bits == 8 else to_16_bit(soft)
+        for state, alpha in zip(result.objects, object_probabilities(result), strict=True):
+            gray = to_8_bit(alpha) if self._bits == 8 else to_16_bit(alpha)
             write_png(self._object_folder(state.id) / f"{frame.name}.png", gray)
 
 
@@ -116,7 +116,7 @@ class ProbabilityVideoSink(StagedFile):
         Raises:
             EncodeError: The disk refuses, or there is an object that was not to be expected.
         """
-        soft = {
+        alphas = {
             state.id: values
             for state, values in zip(result.objects, object_probabilities(result), strict=True)
         }
@@ -124,14 +124,14 @@ class ProbabilityVideoSink(StagedFile):
         self._wrote = True
         try:
             if self._container is None:
-                self._open(frame, self._ids or tuple(soft))
-            if unexpected := sorted(soft.keys() - self._streams.keys()):
+                self._open(frame, self._ids or tuple(alphas))
+            if unexpected := sorted(alphas.keys() - self._streams.keys()):
                 raise EncodeError(
                     f"{self.path}: object {unexpected[0]} appears later than the first frame, "
                     "where all streams of a video begin; write the probabilities to a folder"
                 )
             for object_id in self._streams:
-                values = soft.get(object_id, nothing)
+                values = alphas.get(object_id, nothing)
                 image = (
                     VideoFrame.from_ndarray(to_8_bit(values), format="gray")
                     if self._bits == 8
@@ -197,14 +197,14 @@ class CropSink(StagedFolder):
     """Pixels around the box."""
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
-        for state, soft in zip(result.objects, object_probabilities(result), strict=True):
+        for state, alpha in zip(result.objects, object_probabilities(result), strict=True):
             if state.box is None:
                 continue
             x, y, width, height = state.box
             left, top = max(0, x - self.margin), max(0, y - self.margin)
             part = np.s_[top : y + height + self.margin, left : x + width + self.margin]
             path = self._object_folder(state.id) / f"{frame.name}.png"
-            write_png(path, cut_out(frame.image[part], soft[part]), (left, top))
+            write_png(path, cut_out(frame.image[part], alpha[part]), (left, top))
 
 
 def _checked(bits: int) -> int:
