@@ -1,9 +1,12 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import misbehaving
 import pytest
 import torch
-from misbehaving import Listener
+from misbehaving import Listener, Server, serving
+from pytest_httpserver import HTTPServer
 
 from jointvos.checkpoints import save_model
 from jointvos.config import MODELS, ModelConfig
@@ -65,6 +68,13 @@ def tiny_file(tiny_net: JointNet, tmp_path_factory: pytest.TempPathFactory) -> P
     path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
     save_model(tiny_net, path, half=True)
     return path
+
+
+@pytest.fixture
+def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
+    with serving(httpserver, tiny_file.read_bytes()) as server:
+        server.behaviors |= {"/good": misbehaving.good, "/slow": misbehaving.slowly}
+        yield server
 
 
 @pytest.fixture

@@ -4,14 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stderr
-from pathlib import Path
 
-import misbehaving
 import pytest
-from misbehaving import Server, serving
-from pytest_httpserver import HTTPServer
 from terminal import Terminal
 
 from jointvos.checkpoints.locate import bundled
@@ -28,13 +23,6 @@ from jointvos.errors import (
 )
 
 Captured = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
-    with serving(httpserver, tiny_file.read_bytes()) as server:
-        server.behaviors["/good"] = misbehaving.good
-        yield server
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -14,8 +14,7 @@ from pathlib import Path
 
 import misbehaving
 import pytest
-from misbehaving import Listener, Server, Visit, serving
-from pytest_httpserver import HTTPServer
+from misbehaving import Listener, Server, Visit
 from werkzeug import Response
 
 import jointvos.checkpoints.install as installing
@@ -37,13 +36,6 @@ from jointvos.web import RETRY, Patience
 WEIGHTS = Path(__file__).parents[2] / "weights"
 FullDisk = Callable[[int], AbstractContextManager[None]]
 QUICK = Patience(connect_s=2, stall_s=1.5, retry=RETRY.new(total=1, backoff_max=0.05))
-
-
-@pytest.fixture
-def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
-    with serving(httpserver, tiny_file.read_bytes()) as server:
-        server.behaviors["/good"] = misbehaving.good
-        yield server
 
 
 @pytest.fixture

@@ -3,26 +3,14 @@
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import misbehaving
 import pytest
 from command import Run, environment_for
-from misbehaving import Server, serving
-from pytest_httpserver import HTTPServer
 
 from jointvos.checkpoints.record import check_fully
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
-
-
-@pytest.fixture
-def server(httpserver: HTTPServer, tiny_file: Path) -> Iterator[Server]:
-    with serving(httpserver, tiny_file.read_bytes()) as server:
-        server.behaviors["/slow"] = misbehaving.slowly
-        server.behaviors["/good"] = misbehaving.good
-        yield server
 
 
 def start(cache: Path, *arguments: str, limit: int | None = None) -> Run:

@@ -1,9 +1,9 @@
 import json
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from clips import encode
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -150,14 +150,7 @@ def test_masks_of_other_tools(folder):
 
 
 def test_a_mask_of_the_stored_image_of_a_turned_video(folder):
-    with av.open("turned.mp4", "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        stream.set_display_rotation(90)
-        image = np.zeros((96, 128, 3), dtype=np.uint8)
-        for _ in range(3):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
-        container.mux(stream.encode(None))
+    encode(Path("turned.mp4"), np.zeros((3, 96, 128, 3), np.uint8), turn=90)
     result = check("turned.mp4", "two.png")
     assert "saves it rotated like the video" in str(result.exception)
     assert check("turned.mp4", "two.png", "--fix", "good.png").exit_code == 0

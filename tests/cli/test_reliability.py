@@ -5,12 +5,11 @@ import shutil
 import signal
 import threading
 import time
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from clips import decoded, encode
 from command import Ended, Run
 from PIL import Image
 
@@ -47,11 +46,6 @@ def entries(folder: Path) -> dict[str, bytes]:
     }
 
 
-def pictures(path: Path, pixels: str = "rgb24") -> list[np.ndarray]:
-    with av.open(str(path)) as film:
-        return [picture.to_ndarray(format=pixels) for picture in film.decode(video=0)]
-
-
 def labels(folder: Path) -> list[np.ndarray]:
     return [np.asarray(Image.open(path)) for path in sorted(folder.iterdir())]
 
@@ -61,15 +55,8 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write_film(path: Path, images: list[np.ndarray], rate: int = 25) -> None:
-    """Without loss, every image for itself."""
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream("ffv1", rate=Fraction(rate))
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "bgr0"
-        for image in images:
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        film.mux(stream.encode(None))
+def write_lossless(path: Path, images: list[np.ndarray]) -> None:
+    encode(path, images, "ffv1", "bgr0")
 
 
 def write_old_outputs(folder: Path) -> None:
@@ -119,7 +106,7 @@ def test_stopping_leaves_what_was_there(inputs, number, code, arguments):
 def test_a_pipe_that_says_nothing_more_holds_nobody(inputs):
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (96, 128, 3), np.uint8) for _ in range(12)]
-    write_film(inputs / "noise.mkv", images)
+    write_lossless(inputs / "noise.mkv", images)
     film = (inputs / "noise.mkv").read_bytes()
     os.mkfifo(inputs / "pipe")
     with (inputs / "pipe").open("r+b", buffering=0) as pipe:  # reading, too: waits for nobody
@@ -202,7 +189,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(inputs, arguments, size):
 
 def test_a_film_passes_through_pipes(inputs):
     """matroska | jointvos - | nut: every frame, at its time."""
-    write_film(inputs / "clip.mkv", pictures(inputs / "clip.mp4"))
+    write_lossless(inputs / "clip.mkv", decoded(inputs / "clip.mp4"))
     expected = Run(inputs, "segment", "clip.mkv", *COMMAND[2:], "--png", "ids").end()
     assert expected.returncode == 0
     ended = Run(
@@ -211,7 +198,7 @@ def test_a_film_passes_through_pipes(inputs):
     ).end()
     assert ended.returncode == 0, ended.stderr
     (inputs / "out.nut").write_bytes(ended.output)
-    film = pictures(inputs / "out.nut", "gray")
+    film = decoded(inputs / "out.nut", "gray")
     assert len(film) == FRAMES
     assert all(map(np.array_equal, film, labels(inputs / "ids")))
 
@@ -219,8 +206,8 @@ def test_a_film_passes_through_pipes(inputs):
 @pytest.fixture
 def damaged(inputs: Path) -> Path:
     """A video that ends in the middle."""
-    images = pictures(inputs / "clip.mp4")
-    write_film(inputs / "clip.mkv", images)
+    images = decoded(inputs / "clip.mp4")
+    write_lossless(inputs / "clip.mkv", images)
     content = (inputs / "clip.mkv").read_bytes()
     (inputs / "clip.mkv").write_bytes(content[: len(content) * 6 // 10])
     return inputs
@@ -241,7 +228,7 @@ def test_what_is_done_of_a_damaged_film_is_kept_if_wanted(damaged, resume):
     assert f"kept {count} frames" in ended.stderr
     assert f"read {count} of about {FRAMES} frames" in ended.stderr
     for name in ("video.mp4", "ids.mkv", "cut.mov"):
-        assert len(pictures(damaged / name)) == count
+        assert len(decoded(damaged / name)) == count
     assert [int(row["frame"]) for row in rows(damaged / "stats.csv")] == list(range(count))
     assert len(json.loads((damaged / "masks.json").read_text())["images"]) == count
     new = {Path(name).parts[0] for name in set(entries(damaged)) - set(before)}
@@ -269,7 +256,7 @@ def test_what_is_done_before_an_interruption_is_kept_if_wanted(inputs, number, c
     count = len(labels(inputs / "ids"))
     assert 1 <= count < FRAMES
     assert f"kept {count} frame" in ended.stderr
-    assert len(pictures(inputs / "video.mp4")) == len(pictures(inputs / "cut.mov")) == count
+    assert len(decoded(inputs / "video.mp4")) == len(decoded(inputs / "cut.mov")) == count
     assert not [path for path in inputs.iterdir() if path.name.startswith(".")]
 
 
@@ -288,13 +275,13 @@ def test_a_mask_for_a_frame_that_never_comes_is_an_error(inputs):
 @pytest.fixture
 def turned(inputs: Path) -> Path:
     """forth.mkv with a cut behind frame 6, and back.mkv, the same in reverse."""
-    images = pictures(inputs / "clip.mp4")
+    images = decoded(inputs / "clip.mp4")
     other = np.random.default_rng(5).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     place = np.asarray(Image.fromarray(other).resize((128, 96), Image.Resampling.NEAREST))
     for i in range(7, FRAMES):
         images[i] = np.where(images[i] > 140, images[i], place)
-    write_film(inputs / "forth.mkv", images)
-    write_film(inputs / "back.mkv", images[::-1])
+    write_lossless(inputs / "forth.mkv", images)
+    write_lossless(inputs / "back.mkv", images[::-1])
     mask = np.zeros((96, 128), np.uint8)
     mask[30:60, 29:59] = 1
     mask[5:25, 5:25] = 2
@@ -331,7 +318,7 @@ def test_both_ways_from_the_middle(turned):
     both = tracked(turned, "forth.mkv", "both", *given, "--direction", "both", *soft)
     late = tracked(turned, "forth.mkv", "late", *given, "--soft", "late.mkv")
     for film, masks in (("soft.mkv", both), ("late.mkv", late)):
-        gray = pictures(turned / film, "gray")
+        gray = decoded(turned / film, "gray")
         assert all(np.array_equal(g > 127, m == 1) for g, m in zip(gray, masks, strict=True))
     back = tracked(turned, "forth.mkv", "back", *given, "--direction", "backward")
     assert equal(both, back[:5] + late[5:])

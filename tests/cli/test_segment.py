@@ -4,20 +4,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from clips import decoded, encode
 from command import Ended, Run
 from PIL import Image
 
 from jointvos.masks import write_mask_png
 
 FRAMES = 12
-
-
-def decoded(path: Path, pixel_format: str) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format=pixel_format) for frame in container.decode(video=0)]
 
 
 def leftovers(folder: Path) -> set[str]:
@@ -38,7 +33,7 @@ def test_without_outputs_named_overlay_and_masks_appear(jointvos, inputs, tiny_w
     with Image.open(inputs / "clip_masks" / "00000.png") as first:
         assert first.mode == "P"
         assert np.array_equal(np.asarray(first), np.asarray(Image.open(inputs / "first.png")))
-    assert len(decoded(inputs / "clip_overlay.mp4", "rgb24")) == FRAMES
+    assert len(decoded(inputs / "clip_overlay.mp4")) == FRAMES
 
 
 def test_all_outputs_in_one_pass_agree(jointvos, inputs, tiny_weights):
@@ -58,7 +53,7 @@ def test_all_outputs_in_one_pass_agree(jointvos, inputs, tiny_weights):
         (seen,) = line["objects"]
         assert seen["area"] == int((png == 1).sum())
         assert seen["lost"] is (seen["area"] == 0)
-    assert len(decoded(inputs / "video.mkv", "rgb24")) == FRAMES
+    assert len(decoded(inputs / "video.mkv")) == FRAMES
 
 
 def test_json_alone_writes_no_files(jointvos, inputs, tiny_weights):
@@ -91,7 +86,7 @@ def test_range_keeps_numbers_and_times(jointvos, inputs, tiny_weights):
 def test_folder_of_images_keeps_their_names(jointvos, inputs, tiny_weights):
     folder = inputs / "images"
     folder.mkdir()
-    for number, image in enumerate(decoded(inputs / "clip.mp4", "rgb24")[:3]):
+    for number, image in enumerate(decoded(inputs / "clip.mp4")[:3]):
         Image.fromarray(image).save(folder / f"shot{9 + number}.png")
     run = jointvos(
         *("segment", "images", "--mask", "first.png", "--weights", tiny_weights, "-o", "out")
@@ -157,7 +152,7 @@ def test_existing_output_is_kept_without_f_and_replaced_with_it(jointvos, inputs
     assert "-f" in run.stderr
     assert (inputs / "video.mp4").read_bytes() == b"precious"
     assert jointvos(*command, "-o", "video.mp4", "-f").returncode == 0
-    assert len(decoded(inputs / "video.mp4", "rgb24")) == FRAMES
+    assert len(decoded(inputs / "video.mp4")) == FRAMES
 
 
 def test_debug_shows_the_traceback(jointvos, tiny_weights):
@@ -203,15 +198,8 @@ def test_a_mask_that_is_lost_at_once_is_told_at_once(jointvos, inputs, tiny_weig
 @pytest.fixture
 def long_clip(inputs: Path) -> Path:
     """The clip a hundred times over."""
-    images = decoded(inputs / "clip.mp4", "rgb24")
-    with av.open(str(inputs / "long.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for image in images * 100:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return inputs / "long.mp4"
+    images = decoded(inputs / "clip.mp4") * 100
+    return encode(inputs / "long.mp4", images, preset="ultrafast")
 
 
 def peak_kib(run: Callable[..., Ended], folder: Path, weights: Path, end: int) -> int:

@@ -1,8 +1,9 @@
 """Small videos, made where they are needed: every frame tells its index by its image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -27,6 +28,33 @@ def index_of(image: np.ndarray) -> int:
     height, width = image.shape[:2]
     row = image[: height // 4].mean(axis=(0, 2))
     return sum(int(row[(2 * bit + 1) * width // 12] > 127) << bit for bit in range(6))
+
+
+def encode(
+    path: Path,
+    images: Iterable[np.ndarray],
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    turn: int = 0,
+    **options: str,
+) -> Path:
+    """These images, RGB, as a video with 25 frames a second."""
+    first, *rest = images
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = *first.shape[:2], pixels
+        if turn:
+            stream.set_display_rotation(turn)
+        for image in (first, *rest):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def decoded(video: Path | BytesIO, pixels: str = "rgb24") -> list[np.ndarray]:
+    """All images of a video."""
+    with av.open(video if isinstance(video, BytesIO) else str(video)) as container:
+        return [image.to_ndarray(format=pixels) for image in container.decode(video=0)]
 
 
 TAGS = {"601": (6, 6, 6), "709": (1, 1, 1), "2020": (9, 9, 14), "hdr": (9, 9, 16)}

@@ -14,7 +14,7 @@ from jointvos.errors import (
     UnclearBackground,
 )
 from jointvos.files.orientation import Orientation
-from jointvos.masks import DAVIS_PALETTE, examine_mask, write_mask_png
+from jointvos.masks import DAVIS_PALETTE, MaskCheck, examine_mask, write_mask_png
 from jointvos.types import VideoInfo
 
 INFO = VideoInfo(Path("clip.mp4"), 320, 240, Fraction(25), Fraction(1, 25))
@@ -55,10 +55,23 @@ def soft(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(1.2))
 
 
-def test_objects_are_listed(tmp_path):
+@pytest.fixture
+def examined(tmp_path):
+    """What is found in an image, or in the mask of these IDs, as a file m.png."""
+
+    def examine(image: Image.Image | np.ndarray, **options) -> MaskCheck:
+        if isinstance(image, np.ndarray):
+            write_mask_png(tmp_path / "m.png", np.ascontiguousarray(image))
+        else:
+            image.save(tmp_path / "m.png", **options)
+        return examine_mask(tmp_path / "m.png", INFO)
+
+    return examine
+
+
+def test_objects_are_listed(examined):
     labels = IDS
-    write_mask_png(tmp_path / "m.png", labels)
-    check = examine_mask(tmp_path / "m.png", INFO)
+    check = examined(labels)
     assert check.refused is None
     assert check.doubts == ()
     assert check.mended is None
@@ -103,10 +116,9 @@ PROXIES = pytest.mark.parametrize(
 
 
 @PROXIES
-def test_masks_of_proxies_are_scaled(tmp_path, caplog, shape):
+def test_masks_of_proxies_are_scaled(examined, caplog, shape):
     size = (shape[1], shape[0])
-    Image.fromarray(IDS).resize(size, Image.Resampling.NEAREST).save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+    check = examined(Image.fromarray(IDS).resize(size, Image.Resampling.NEAREST))
     assert (check.refused, check.doubts, check.mended) == (None, (), None)
     assert agreement(check.labels, IDS) > (0.9 if shape[0] > 60 else 0.7)
     assert f"m.png is {size[0]}x{size[1]}; scaled to 320x240 without smoothing" in caplog.text
@@ -116,26 +128,22 @@ def test_masks_of_proxies_are_scaled(tmp_path, caplog, shape):
 @pytest.mark.parametrize(
     "size", [(160, 100), (240, 320), (20, 15), (2561, 1921), (2, 2), (330, 240)], ids=str
 )
-def test_masks_of_other_shapes_or_far_other_sizes_are_refused(tmp_path, size):
-    Image.fromarray(IDS).resize(size, Image.Resampling.NEAREST).save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+def test_masks_of_other_shapes_or_far_other_sizes_are_refused(examined, size):
+    check = examined(Image.fromarray(IDS).resize(size, Image.Resampling.NEAREST))
     assert isinstance(check.refused, MaskSizeMismatch)
     assert f"is {size[0]}x{size[1]} but clip.mp4 is 320x240" in str(check.refused)
 
 
-def test_the_palette_of_a_proxy_is_looked_at(tmp_path):
+def test_the_palette_of_a_proxy_is_looked_at(examined):
     half = IN_COLORS.convert("P").resize((160, 120), Image.Resampling.NEAREST)
-    half.save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+    check = examined(half)
     assert "15, 40 are places in a web" in check.doubts[0]
     assert agreement(check.mended, IDS % 3) > 0.9
 
 
-def test_a_soft_mask_of_another_size_is_cut_and_scaled(tmp_path):
-    soft(Image.fromarray(PURE[IDS]).resize((640, 480), Image.Resampling.BICUBIC)).save(
-        tmp_path / "m.png"
-    )
-    check = examine_mask(tmp_path / "m.png", INFO)
+def test_a_soft_mask_of_another_size_is_cut_and_scaled(examined):
+    large = Image.fromarray(PURE[IDS]).resize((640, 480), Image.Resampling.BICUBIC)
+    check = examined(soft(large))
     assert "soft edges" in check.mending
     assert "scaled from 640x480" in check.mending
     assert agreement(check.mended, IDS) > 0.9
@@ -150,9 +158,8 @@ def test_a_mask_of_the_stored_image_is_turned_like_the_video(tmp_path, turns):
     assert np.array_equal(check.mended, IDS)
 
 
-def test_nobody_knows_how_to_turn_it_if_the_video_is_not(tmp_path):
-    write_mask_png(tmp_path / "m.png", np.ascontiguousarray(np.rot90(IDS)))
-    check = examine_mask(tmp_path / "m.png", INFO)
+def test_nobody_knows_how_to_turn_it_if_the_video_is_not(examined):
+    check = examined(np.ascontiguousarray(np.rot90(IDS)))
     assert isinstance(check.refused, MaskSizeMismatch)
     assert check.mended is None
 
@@ -160,40 +167,36 @@ def test_nobody_knows_how_to_turn_it_if_the_video_is_not(tmp_path):
 @pytest.mark.parametrize(
     "present", [(1, 2, 3), (1,), (1, 3), (1, 2, 3, 4, 5, 6, 7), (1, 2, 255)], ids=str
 )
-def test_palettes_that_became_gray_are_known_by_their_values(tmp_path, present):
+def test_palettes_that_became_gray_are_known_by_their_values(examined, present):
     labels = np.zeros((240, 320), dtype=np.uint8)
     for k, i in enumerate(present):
         labels[20:200, 10 + 40 * k : 40 + 40 * k] = i
-    Image.fromarray(DAVIS_PALETTE[labels]).convert("L").save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+    check = examined(Image.fromarray(DAVIS_PALETTE[labels]).convert("L"))
     assert check.refused is None
     assert "turned into gray: 38 would be 1" in check.doubts[0].replace(" 15 would be 4,", "")
     assert np.array_equal(check.mended, labels)
 
 
 @pytest.mark.parametrize("values", [(1, 2, 3), (50, 100, 150), (38, 75, 100), (14, 60)], ids=str)
-def test_other_ids_are_not_taken_for_converted_ones(tmp_path, values):
+def test_other_ids_are_not_taken_for_converted_ones(examined, values):
     labels = np.zeros((240, 320), dtype=np.uint8)
     for k, i in enumerate(values):
         labels[20:200, 10 + 40 * k : 40 + 40 * k] = i
-    Image.fromarray(labels).save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+    check = examined(Image.fromarray(labels))
     assert check.doubts == ()
     assert [each.id for each in check.objects] == list(values)
 
 
-def test_slips_of_the_brush_are_told(tmp_path):
+def test_slips_of_the_brush_are_told(examined):
     labels = IDS.copy()
     labels[3, 5:9] = 17
-    write_mask_png(tmp_path / "m.png", labels)
-    check = examine_mask(tmp_path / "m.png", INFO)
+    check = examined(labels)
     assert "17 (4 px)" in check.doubts[0]
     assert np.array_equal(check.mended, IDS)
 
 
-def test_an_object_of_one_pixel_alone_is_fine(tmp_path):
-    write_mask_png(tmp_path / "m.png", (IDS * 0 + (ROWS + COLUMNS == 0)).astype(np.uint8))
-    assert examine_mask(tmp_path / "m.png", INFO).doubts == ()
+def test_an_object_of_one_pixel_alone_is_fine(examined):
+    assert examined((IDS * 0 + (ROWS + COLUMNS == 0)).astype(np.uint8)).doubts == ()
 
 
 BLACK_AND_WHITE = Image.fromarray(np.where(IDS == 1, 255, 0).astype(np.uint8)).convert("RGB")
@@ -223,20 +226,18 @@ def with_palette(indices: np.ndarray, *colors: tuple[int, int, int]) -> Image.Im
         ),
     ],
 )
-def test_a_palette_whose_background_is_not_first_is_refused(tmp_path, image, wanted):
-    image.save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+def test_a_palette_whose_background_is_not_first_is_refused(examined, image, wanted):
+    check = examined(image)
     assert isinstance(check.refused, UnclearBackground)
     assert "of its palette is black" in str(check.refused)
     assert check.mending.startswith("numbered by its colors")
     assert agreement(check.mended, wanted.astype(np.uint8)) > 0.98
 
 
-def test_what_is_transparent_is_background(tmp_path):
+def test_what_is_transparent_is_background(examined):
     indices = np.array([2, 0, 1, 2], dtype=np.uint8)[IDS]
     image = with_palette(indices, (255, 0, 0), (0, 0, 0), (255, 255, 255))
-    image.save(tmp_path / "m.png", transparency=2)
-    check = examine_mask(tmp_path / "m.png", INFO)
+    check = examined(image, transparency=2)
     assert "index 2 of its palette is transparent" in str(check.refused)
     assert np.array_equal(check.mended, IDS % 3)  # black, which can be seen, is an object
 
@@ -265,9 +266,8 @@ def test_what_is_transparent_is_background(tmp_path):
         ),
     ],
 )
-def test_palettes_that_are_hardly_meant_so_are_told(tmp_path, image, says, wanted):
-    image.save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+def test_palettes_that_are_hardly_meant_so_are_told(examined, image, says, wanted):
+    check = examined(image)
     assert check.refused is None
     assert says in check.doubts[0]
     assert check.mending == "numbered by its colors"
@@ -282,17 +282,15 @@ def test_palettes_that_are_hardly_meant_so_are_told(tmp_path, image, says, wante
         pytest.param([(0, 0, 0)] * 4, id="all black"),
     ],
 )
-def test_other_palettes_do_not_matter(tmp_path, colors):
-    with_palette(IDS, *colors).save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+def test_other_palettes_do_not_matter(examined, colors):
+    check = examined(with_palette(IDS, *colors))
     assert (check.refused, check.doubts) == (None, ())
     assert np.array_equal(check.labels, IDS)
 
 
-def test_an_inverted_mask_is_told_and_turned_back(tmp_path):
+def test_an_inverted_mask_is_told_and_turned_back(examined):
     inverted = np.where(IDS == 1, 0, 255).astype(np.uint8)
-    Image.fromarray(inverted).save(tmp_path / "m.png")
-    check = examine_mask(tmp_path / "m.png", INFO)
+    check = examined(Image.fromarray(inverted))
     assert "touches all four sides" in check.doubts[0]
     assert check.mending == "inverted"
     assert np.array_equal(check.mended, IDS == 1)
@@ -310,14 +308,12 @@ CROSS = (np.abs(COLUMNS - 160) < 30) | (np.abs(ROWS - 120) < 30)
         pytest.param(CROSS, id="a cross"),
     ],
 )
-def test_large_objects_are_no_inverted_background(tmp_path, labels):
-    write_mask_png(tmp_path / "m.png", labels.astype(np.uint8))
-    assert examine_mask(tmp_path / "m.png", INFO).doubts == ()
+def test_large_objects_are_no_inverted_background(examined, labels):
+    assert examined(labels.astype(np.uint8)).doubts == ()
 
 
-def test_void_alone_is_taken_for_the_object(tmp_path):
-    write_mask_png(tmp_path / "m.png", np.where(IDS == 1, 255, 0).astype(np.uint8))
-    check = examine_mask(tmp_path / "m.png", INFO)
+def test_void_alone_is_taken_for_the_object(examined):
+    check = examined(np.where(IDS == 1, 255, 0).astype(np.uint8))
     assert isinstance(check.refused, EmptyMaskError)
     assert np.array_equal(check.mended, IDS == 1)
 
@@ -332,10 +328,11 @@ def test_void_alone_is_taken_for_the_object(tmp_path):
         pytest.param(jpeg(PHOTO), TooManyObjects, id="photo in JPEG"),
     ],
 )
-def test_what_nobody_can_mend(tmp_path, image, error):
-    if image is not None:
-        image.save(tmp_path / "m.png", image.format or "PNG")
-    check = examine_mask(tmp_path / "m.png", INFO)
+def test_what_nobody_can_mend(tmp_path, image, error, examined):
+    if image is None:
+        check = examine_mask(tmp_path / "m.png", INFO)
+    else:
+        check = examined(image, format=image.format or "PNG")
     assert type(check.refused) is error
     assert check.mended is None
     assert check.mending == ""

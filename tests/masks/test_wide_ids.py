@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from clips import decoded
 from PIL import Image
 
 from jointvos.errors import ConfigError, EncodeError
@@ -103,8 +104,7 @@ def test_a_wide_film_holds_the_ids_exactly(tmp_path):
     write(MaskVideoSink(tmp_path / "m.mkv", INFO, wide=True), first, labels())
     with av.open(str(tmp_path / "m.mkv")) as container:
         assert container.streams.video[0].codec_context.pix_fmt == "gray16le"
-        film = [picture.to_ndarray() for picture in container.decode(video=0)]
-    assert np.array_equal(film, [first, labels()])
+    assert np.array_equal(decoded(tmp_path / "m.mkv", "gray16le"), [first, labels()])
 
 
 @pytest.mark.parametrize("format", ["nut", "mkv", "raw"])
@@ -115,8 +115,7 @@ def test_wide_ids_go_through_pipes(tmp_path, capfdbinary, format):
     if format == "raw":
         film = np.frombuffer(data, "<u2").reshape(-1, 48, 64)
     else:
-        with av.open(io.BytesIO(data)) as container:
-            film = [picture.to_ndarray() for picture in container.decode(video=0)]
+        film = decoded(io.BytesIO(data), "gray16le")
     assert np.array_equal(film, [labels(), labels()[::-1]])
 
 

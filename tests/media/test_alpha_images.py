@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from images import write_dpx, write_exr
 from PIL import Image
-from soft_scene import results
+from soft_scene import results, write
 
 from jointvos.errors import ConfigError, OutputError, OutputExists
 from jointvos.files.exr import read_exr_header
@@ -28,12 +28,6 @@ def exr(path):
 def png(path):
     """RGBA of a file, uint16 [H,W,4]."""
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]]
-
-
-def write(sink, given):
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
 
 
 def masked(folder):

@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from soft_scene import info, results
+from soft_scene import info, results, write
 
 from jointvos.errors import ConfigError, EncodeError
 from jointvos.masks import foreground
@@ -13,12 +13,6 @@ from jointvos.media.reading import VideoReader
 from jointvos.media.writing import AlphaFolderSink, AlphaVideoSink
 from jointvos.media.writing.formats import ALPHA_FORMATS
 from jointvos.types import FrameResult
-
-
-def write(sink, given):
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
 
 
 def rgba(path: Path) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from clips import index_of, scene
 from PIL import Image
-from soft_scene import info, result_of, results
+from soft_scene import info, result_of, results, write
 
 from jointvos.media.writing import CompositeSink, MaskVideoSink, OverlaySink
 from jointvos.types import Frame
@@ -31,12 +31,6 @@ def animation(path):
             pictures.append(np.asarray(image.convert("RGB")))
             durations.append(image.info["duration"])
         return image.size, image.info.get("loop", 0), pictures, durations
-
-
-def write(sink, given):
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])

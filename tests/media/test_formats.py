@@ -4,7 +4,7 @@ import pytest
 import torch
 from clips import index_of
 from PIL import Image
-from soft_scene import info, results
+from soft_scene import info, results, write
 
 from jointvos.errors import ConfigError, EncodeError, MediaOpenError
 from jointvos.masks import foreground, read_background
@@ -37,9 +37,7 @@ def video(path):
 def test_encoders_by_name(tmp_path, capfd, encoder, name, codec, size):
     given = list(results(5, *size))
     sink = OverlaySink(tmp_path / name, info(*size), encoder=encoder)
-    for frame, result in given:
-        sink.write(frame, FrameResult(frame.index, result.labels * 0, ()))
-    sink.finish()
+    write(sink, ((f, FrameResult(f.index, r.labels * 0, ())) for f, r in given))
     got, pictures = video(sink.path)
     assert got == codec
     assert [index_of(p) for p in pictures] == list(range(5))
@@ -52,9 +50,7 @@ def test_encoders_by_name(tmp_path, capfd, encoder, name, codec, size):
 
 def test_apple_knows_h265_by_its_tag(tmp_path):
     sink = OverlaySink(tmp_path / "o.mp4", info(), encoder="h265")
-    for frame, result in results(2):
-        sink.write(frame, result)
-    sink.finish()
+    write(sink, results(2))
     with av.open(str(sink.path)) as container:
         assert container.streams.video[0].codec_context.codec_tag == "hvc1"
 
@@ -63,9 +59,7 @@ def test_crf_is_quality(tmp_path):
     sizes = []
     for crf in (5, 18, 45):
         sink = OverlaySink(tmp_path / f"{crf}.mp4", info(), crf=crf)
-        for frame, result in results(6):
-            sink.write(frame, result)
-        sink.finish()
+        write(sink, results(6))
         sizes.append(sink.path.stat().st_size)
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > sizes[2] * 1.3
@@ -110,9 +104,7 @@ def composed(tmp_path, text):
     """Frame, probability and what the video shows."""
     sink = CompositeSink(tmp_path / "o.mkv", info(), read_background(text), encoder="ffv1")
     given = list(results(2))
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
+    write(sink, given)
     return given[1][0].image, foreground(given[1][1]), video(sink.path)[1][1]
 
 

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from clips import coded
-from soft_scene import disc, result_of
+from soft_scene import disc, result_of, write
 
 from jointvos.color import (
     hlg_of_nits,
@@ -166,11 +166,7 @@ def written(path):
 def test_an_overlay_stays_hdr(clip, hdr, tmp_path, encoder, name, pixels):
     assert Outputs(overlay=name, encoder=encoder).need_depth
     with VideoReader(clip, deep=True) as source:
-        given = masked(source)
-        sink = OverlaySink(tmp_path / name, source.info, encoder=encoder)
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
+        write(OverlaySink(tmp_path / name, source.info, encoder=encoder), masked(source))
     told, got = written(tmp_path / name)
     assert told == (pixels, 9, 9, TRANSFER[hdr])
     for index, codes in enumerate(got):
@@ -184,11 +180,7 @@ def test_an_overlay_stays_hdr(clip, hdr, tmp_path, encoder, name, pixels):
 def test_an_overlay_in_8_bit_is_sdr(clip, hdr, tmp_path):
     assert not Outputs(overlay="o.mp4").need_depth
     with VideoReader(clip, deep=True) as source:
-        given = masked(source)
-        sink = OverlaySink(tmp_path / "o.mp4", source.info)
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
+        write(OverlaySink(tmp_path / "o.mp4", source.info), masked(source))
     told, got = written(tmp_path / "o.mp4")
     assert told == ("yuv420p", 1, 1, 1)
     assert np.abs(got[1][INNER] * 255 - as_sdr(image(1), hdr)[INNER]).mean() < 3
@@ -196,13 +188,10 @@ def test_an_overlay_in_8_bit_is_sdr(clip, hdr, tmp_path):
 
 def test_before_another_background_it_is_sdr(clip, hdr, tmp_path):
     assert not Outputs(overlay="o.mov", encoder="prores", background="blur").need_depth
+    behind = read_background("gray")
     with VideoReader(clip, deep=True) as source:
-        given = masked(source)
-        behind = read_background("gray")
         sink = CompositeSink(tmp_path / "o.mov", source.info, behind, encoder="prores")
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
+        write(sink, masked(source))
     told, got = written(tmp_path / "o.mov")
     assert told == ("yuv422p10le", 1, 1, 1)
     assert np.abs(got[0][30, 20] - 128 / 255).max() < 0.01
@@ -213,11 +202,8 @@ def test_a_smaller_overlay_stays_hdr_and_a_matte_is_none(clip, hdr, tmp_path):
         given = masked(source)
         small = OverlaySink(tmp_path / "o.mov", source.info, encoder="prores", max_width=64)
         matte = MatteVideoSink(tmp_path / "m.mov", source.info)
-    for frame, result in given:
-        small.write(frame, result)
-        matte.write(frame, result)
-    small.finish()
-    matte.finish()
+    write(small, given)
+    write(matte, given)
     told, got = written(tmp_path / "o.mov")
     assert told == ("yuv422p10le", 9, 9, TRANSFER[hdr])
     assert got[0].shape == (48, 64, 3)
@@ -231,9 +217,7 @@ def test_objects_alone_stay_hdr(clip, hdr, tmp_path):
     with VideoReader(clip, deep=True) as source:
         given = masked(source)
         sink = AlphaVideoSink(tmp_path / "a.mov", source.info)
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
+    write(sink, given)
     (pixels, *tags), got = written(tmp_path / "a.mov")
     assert pixels.startswith("yuva444p1")
     assert tags == [9, 9, TRANSFER[hdr]]
@@ -287,20 +271,14 @@ def test_what_hdr_was_mastered_for_is_kept(mastered, tmp_path, caplog, encoder, 
     path, mastering = mastered
     assert mastering_of(path) == mastering
     with VideoReader(path, deep=True) as source:
-        sink = OverlaySink(tmp_path / name, source.info, encoder=encoder)
-        for frame, result in masked(source):
-            sink.write(frame, result)
-    sink.finish()
+        write(OverlaySink(tmp_path / name, source.info, encoder=encoder), masked(source))
     assert mastering_of(tmp_path / name) == mastering
     assert not caplog.text
 
 
 def test_what_hdr_was_mastered_for_is_told_where_it_is_lost(mastered, tmp_path, caplog):
     with VideoReader(mastered[0], deep=True) as source:
-        sink = AlphaVideoSink(tmp_path / "a.mov", source.info)
-        for frame, result in masked(source):
-            sink.write(frame, result)
-    sink.finish()
+        write(AlphaVideoSink(tmp_path / "a.mov", source.info), masked(source))
     assert "a.mov loses the mastering metadata of its HDR" in caplog.text
 
 

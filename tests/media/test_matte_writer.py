@@ -5,19 +5,13 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from soft_scene import info, result_of, results
+from soft_scene import info, result_of, results, write
 
 from jointvos.errors import ConfigError, OutputExists
 from jointvos.masks import matte
 from jointvos.media.writing import MatteFolderSink, MatteVideoSink
 
 LIMITED, FULL = 1, 2
-
-
-def write(sink, given):
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
 
 
 def luma(path):

@@ -4,16 +4,10 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from soft_scene import info, result_of, results
+from soft_scene import info, result_of, results, write
 
 from jointvos.errors import ConfigError, EncodeError, OutputError, OutputExists
 from jointvos.media.writing import CropSink, ProbabilityFolderSink, ProbabilityVideoSink
-
-
-def write(sink, given):
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
 
 
 @pytest.mark.parametrize(("bits", "white"), [(8, 255), (16, 65535)])

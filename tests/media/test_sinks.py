@@ -9,8 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import index_of
+from clips import decoded, index_of
 from PIL import Image
+from soft_scene import write
 
 from jointvos.errors import ConfigError, EncodeError, OutputError, OutputExists
 from jointvos.files.staged_folder import StagedFolder
@@ -47,9 +48,7 @@ def result(frame, labels=None):
 def copy(source, sink):
     """Write every frame with an empty mask; returns what was read."""
     frames = list(source)
-    for frame in frames:
-        sink.write(frame, result(frame))
-    sink.finish()
+    write(sink, ((frame, result(frame)) for frame in frames))
     return frames
 
 
@@ -103,8 +102,7 @@ def test_colors_are_converted_and_tagged(tmp_path, size, matrix):
     info = VideoInfo(tmp_path / "none", width, height, Fraction(24), Fraction(1, 24))
     sink = OverlaySink(tmp_path / "o.mp4", info)
     frame = Frame(0, 0, 0.0, image, "00000")
-    sink.write(frame, result(frame))
-    sink.finish()
+    write(sink, [(frame, result(frame))])
     (got,) = read(sink.path)[1]
     for i, color in enumerate(colors):
         patch = got.image[:, (4 * i + 1) * width // 16 : (4 * i + 3) * width // 16]
@@ -191,8 +189,7 @@ def test_an_overlay_is_as_bright_as_the_film(tmp_path):
     info = VideoInfo(Path("none"), 320, 240, Fraction(24), Fraction(1, 24))
     first, second = OverlaySink(tmp_path / "1.mp4", info), OverlaySink(tmp_path / "2.mp4", info)
     frame = Frame(0, 0, 0.0, picture, "00000")
-    first.write(frame, result(frame))
-    first.finish()
+    write(first, [(frame, result(frame))])
     copy(VideoReader(first.path), second)
 
     def luma(path):
@@ -215,9 +212,7 @@ def test_times_before_zero_are_moved(make_clip, tmp_path):
     with VideoReader(make_clip(name="clip.ts")) as source:
         frames = [Frame(f.index, f.pts - 999_000, 0.0, f.image, f.name) for f in source]
         sink = OverlaySink(tmp_path / "o.mp4", source.info)
-    for frame in frames:
-        sink.write(frame, result(frame))
-    sink.finish()
+    write(sink, ((frame, result(frame)) for frame in frames))
     assert [f.time_s for f in read(sink.path)[1]] == pytest.approx([i / 24 for i in range(12)])
 
 
@@ -293,11 +288,8 @@ ODD = VideoInfo(Path("none"), 53, 39, Fraction(24), Fraction(1, 168))
 def test_a_matroska_mask_video_keeps_every_id(tmp_path):
     sink = MaskVideoSink(tmp_path / "masks.mkv", ODD)
     given = list(labeled())
-    for frame, labels in given:
-        sink.write(frame, labels)
-    sink.finish()
-    with av.open(str(sink.path)) as film:
-        got = [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
+    write(sink, given)
+    got = decoded(sink.path, "gray")
     assert len(got) == len(given)
     for (_, labels), gray in zip(given, got, strict=True):
         assert np.array_equal(labels.labels, gray)
@@ -312,8 +304,7 @@ def test_other_mask_videos_show_davis_colors(tmp_path, suffix):
     labels[:, 32:] = 2
     sink = MaskVideoSink(tmp_path / f"masks{suffix}", info)
     frame = Frame(0, 0, 0.0, np.zeros((48, 64, 3), dtype=np.uint8), "00000")
-    sink.write(frame, result(frame, labels))
-    sink.finish()
+    write(sink, [(frame, result(frame, labels))])
     (got,) = read(sink.path)[1]
     assert np.abs(got.image[24, 48].astype(int) - DAVIS_PALETTE[2]).max() <= 8
     assert got.image[24, 10].max() <= 8
@@ -458,9 +449,7 @@ def test_what_others_add_meanwhile_is_kept(tmp_path):
 def test_an_empty_folder_may_be_filled(tmp_path):
     (tmp_path / "out").mkdir()
     sink = PngSequenceSink(tmp_path / "out")
-    for frame, labels in labeled(1):
-        sink.write(frame, labels)
-    sink.finish()
+    write(sink, labeled(1))
     assert len(list(sink.path.iterdir())) == 1
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from soft_scene import info, results
+from soft_scene import info, results, write
 
 from jointvos.errors import ConfigError
 from jointvos.masks import cut_out, foreground
@@ -33,12 +33,6 @@ def stdout_is(descriptor: int) -> Iterator[None]:
     finally:
         os.dup2(kept, 1)
         os.close(kept)
-
-
-def write(sink, given):
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
 
 
 def sent(tmp_path, given, kind, **options) -> bytes:

@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from soft_scene import info, result_of, results
+from soft_scene import info, result_of, results, write
 
 from jointvos.errors import ConfigError, EncodeError
 from jointvos.masks.rle import compressed_rle
@@ -17,12 +17,6 @@ from jointvos.types import Frame
 
 # pycocotools and numpy of different ages
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-def write(sink, given):
-    for frame, result in given:
-        sink.write(frame, result)
-    sink.finish()
 
 
 def test_statistics_as_a_table(tmp_path):
@@ -181,15 +175,9 @@ def test_unknown_suffixes_are_refused(tmp_path, sink_of, name):
 @pytest.mark.parametrize(
     ("sink_of", "name"), [(StatsSink, "s.jsonl"), (CocoSink, "c.json"), (YtvisSink, "c.json")]
 )
-def test_a_full_disk_leaves_nothing(tmp_path, sink_of, name):
-    resource = pytest.importorskip("resource")
+def test_a_full_disk_leaves_nothing(tmp_path, full_disk, sink_of, name):
     sink = sink_of(tmp_path / name, info())
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(EncodeError, match="cannot be written"):
-            write(sink, results(30))
-        sink.abort()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(1000), pytest.raises(EncodeError, match="cannot be written"):
+        write(sink, results(30))
+    sink.abort()
     assert list(tmp_path.iterdir()) == []

@@ -81,15 +81,20 @@ def test_numbers_that_are_left_out_name_no_frame():
 def filmed(folder, name, rate, timecode, place="video", codec="libx264"):
     """A video whose timecode is told by its stream (in .mov and .mp4 by a track) or by the file."""
     plain = make(folder, Clip(name=f"plain{name}", rate=rate, codec=codec, frames=8))
-    with av.open(str(plain)) as source, av.open(str(folder / name), "w") as target:
-        (video,) = source.streams.video
+    return tagged(plain, folder / name, place, timecode=timecode)
+
+
+def tagged(source, path, place, **tags):
+    """The video again, with tags of its stream or of the file."""
+    with av.open(str(source)) as read, av.open(str(path), "w") as target:
+        (video,) = read.streams.video
         stream = target.add_stream_from_template(video)
-        (stream if place == "video" else target).metadata["timecode"] = timecode
-        for packet in source.demux(video):
+        (stream if place == "video" else target).metadata.update(tags)
+        for packet in read.demux(video):
             if packet.dts is not None:
                 packet.stream = stream
                 target.mux(packet)
-    return folder / name
+    return path
 
 
 def told(path):
@@ -162,15 +167,8 @@ def test_a_video_without_timecode_gets_none(tmp_path):
 
 def test_the_name_of_the_reel_is_carried(tmp_path):
     plain = filmed(tmp_path, "clip.mov", RATES["25"], "01:00:00:00")
-    with av.open(str(plain)) as source, av.open(str(tmp_path / "reel.mov"), "w") as target:
-        (video,) = source.streams.video
-        stream = target.add_stream_from_template(video)
-        stream.metadata.update(timecode="01:00:00:00", reel_name="A001C002")
-        for packet in source.demux(video):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    with open_source(tmp_path / "reel.mov") as source:
+    tags = {"timecode": "01:00:00:00", "reel_name": "A001C002"}
+    with open_source(tagged(plain, tmp_path / "reel.mov", "video", **tags)) as source:
         written(tmp_path / "o.mov", OverlaySink, source)
     with av.open(str(tmp_path / "o.mov")) as container:
         assert container.streams.data[0].metadata["reel_name"] == "A001C002"
@@ -233,15 +231,8 @@ def test_notes_of_sony_that_say_nothing(tmp_path, table, change):
 
 def test_the_time_of_recording_is_carried(tmp_path):
     plain = filmed(tmp_path, "clip.mov", RATES["25"], "01:00:00:00")
-    with av.open(str(plain)) as source, av.open(str(tmp_path / "c.mov"), "w") as target:
-        (video,) = source.streams.video
-        stream = target.add_stream_from_template(video)
-        target.metadata["creation_time"] = "2024-05-06T07:08:09Z"
-        for packet in source.demux(video):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    with open_source(tmp_path / "c.mov") as source:
+    tags = {"creation_time": "2024-05-06T07:08:09Z"}
+    with open_source(tagged(plain, tmp_path / "c.mov", "file", **tags)) as source:
         for name in ("o.mov", "o.mp4", "o.mkv"):
             written(tmp_path / name, OverlaySink, source)
             with av.open(str(tmp_path / name)) as container:

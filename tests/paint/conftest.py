@@ -1,10 +1,9 @@
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from clips import encode
 from studio import FRAMES, SIZE, Studio
 
 from jointvos.runs import SessionSpec
@@ -16,17 +15,11 @@ def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
     rng = np.random.default_rng(0)
     grounds = [rng.integers(low, low + 100, (*SIZE, 3), dtype=np.uint8) for low in (0, 100)]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(25), options={"g": "8"})
-        stream.height, stream.width = SIZE
-        stream.pix_fmt = "yuv420p"
-        for t in range(FRAMES):
-            image = grounds[t >= 20].copy()
-            image[30:60, 10 + 2 * t : 40 + 2 * t] = (250, 220, 60)
-            image[65:85, 5 + t : 25 + t] = (30, 60, 250)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
+    images = [grounds[t >= 20].copy() for t in range(FRAMES)]
+    for t, image in enumerate(images):
+        image[30:60, 10 + 2 * t : 40 + 2 * t] = (250, 220, 60)
+        image[65:85, 5 + t : 25 + t] = (30, 60, 250)
+    return encode(path, images, g="8")
 
 
 @pytest.fixture

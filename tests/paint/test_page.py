@@ -60,6 +60,8 @@ def test_a_large_body_is_refused_whether_it_is_announced_or_not(studio):
 
 BOX = b'{"x":1,"y":1,"width":3,"height":3}'
 POINT = b'{"x":500,"y":1,"tolerance":3}'
+FAR = b'{"inside":[[500,1]],"outside":[]}'
+BLANK = pack_labels(np.zeros(SIZE, np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,12 @@ POINT = b'{"x":500,"y":1,"tolerance":3}'
         pytest.param("POST", "box/0", b"{", 422, "no JSON", id="no JSON"),
         pytest.param("POST", "box/0", BOX, 422, "larger", id="box"),
         pytest.param("POST", "similar/0", POINT, 422, "outside", id="out"),
+        pytest.param(
+            "POST", "points/0", b'{"inside":[],"outside":[[1,1]]}', 422, "click", id="none inside"
+        ),
+        pytest.param("POST", "points/0", FAR, 422, "inside of the frame", id="far points"),
+        pytest.param("POST", "points/0", b'{"inside":[[1]]}', 422, "expected points", id="points"),
+        pytest.param("POST", "strokes/0", BLANK, 422, "stroke inside", id="no stroke"),
         pytest.param("POST", "follow", b'{"way":"up"}', 422, "expected forward", id="way"),
         pytest.param("POST", "follow", b'{"way":"forward"}', 422, "nothing to follow", id="empty"),
         pytest.param("POST", "export", b'{"files":{"png":"a"}}', 422, "no mask yet", id="no mask"),
@@ -129,48 +137,29 @@ def test_a_second_tab_takes_over(studio):
     assert taken.status_code == 200
 
 
-def test_a_box_around_the_square_finds_it(studio):
-    answer = studio.client.post("box/0", json={"x": 4, "y": 24, "width": 42, "height": 42})
-    found = unpack_labels(answer.content, *SIZE) > 0
+STROKES = np.zeros(SIZE, np.uint8)
+STROKES[40:50, 15:35] = 2
+STROKES[5:8, 5:120] = STROKES[74:76, 5:25] = 3
+
+
+@pytest.mark.parametrize(
+    ("tool", "body", "least"),
+    [
+        ("box", {"x": 4, "y": 24, "width": 42, "height": 42}, 0.9),
+        ("points", {"inside": [[20, 45], [30, 40]], "outside": [[100, 80]]}, 0.85),
+        ("strokes", STROKES, 0.85),
+        ("similar", {"x": 20, "y": 40, "tolerance": 40}, 0.8),
+    ],
+    ids=["box", "points", "strokes", "similar"],
+)
+def test_every_tool_finds_the_square(studio, tool, body, least):
+    sent = {"content": pack_labels(body)} if tool == "strokes" else {"json": body}
+    found = unpack_labels(studio.client.post(f"{tool}/0", **sent).content, *SIZE) > 0
     truth = square() > 0
-    assert (found & truth).sum() / (found | truth).sum() > 0.9
-
-
-def test_points_on_the_square_find_it(studio):
-    body = {"inside": [[20, 45], [30, 40]], "outside": [[100, 80]]}
-    found = unpack_labels(studio.client.post("points/0", json=body).content, *SIZE) > 0
-    truth = square() > 0
-    assert (found & truth).sum() / (found | truth).sum() > 0.85
-    for body, says in [
-        ({"inside": [], "outside": [[1, 1]]}, "click on the object first"),
-        ({"inside": [[500, 1]], "outside": []}, "inside of the frame"),
-        ({"inside": [[1]]}, "expected points"),
-    ]:
-        answer = studio.client.post("points/0", json=body)
-        assert (answer.status_code, says in answer.json()["error"]) == (422, True)
-
-
-def test_strokes_add_and_take_away(studio):
-    drawn = np.zeros(SIZE, np.uint8)
-    drawn[40:50, 15:35] = 2
-    drawn[5:8, 5:120] = 3
-    drawn[74:76, 5:25] = 3
-    found = unpack_labels(
-        studio.client.post("strokes/0", content=pack_labels(drawn)).content, *SIZE
-    )
-    truth = square() > 0
-    assert ((found > 0) & truth).sum() / ((found > 0) | truth).sum() > 0.85
-    assert (found[drawn == 2] == 1).all()
-    assert (found[drawn == 3] == 0).all()
-    nothing = studio.client.post("strokes/0", content=pack_labels(np.zeros(SIZE, np.uint8)))
-    assert "stroke inside" in nothing.json()["error"]
-
-
-def test_a_click_takes_what_is_connected_and_of_one_color(studio):
-    answer = studio.client.post("similar/0", json={"x": 20, "y": 40, "tolerance": 40})
-    found = unpack_labels(answer.content, *SIZE) > 0
-    truth = square() > 0
-    assert (found & truth).sum() / (found | truth).sum() > 0.8
+    assert (found & truth).sum() / (found | truth).sum() > least
+    if tool == "strokes":
+        assert found[STROKES == 2].all()
+        assert not found[STROKES == 3].any()
 
 
 def test_done_ends_it(studio):

@@ -1,6 +1,6 @@
 """Results with probabilities: two soft discs, IDs 3 and 7, over the images of `clips.scene`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,6 +38,13 @@ def result_of(soft: np.ndarray, index: int = 0, ids: tuple[int, ...] = IDS) -> F
     labels = np.array([0, *ids], dtype=np.uint8)[soft.argmax(axis=0)]
     states = tuple(state_of(labels, i, p) for i, p in zip(ids, soft[1:], strict=True))
     return FrameResult(index, labels, states, soft)
+
+
+def write(sink, given: Iterable[tuple[Frame, FrameResult]]) -> None:
+    """Frames and results, and the end of the output."""
+    for frame, result in given:
+        sink.write(frame, result)
+    sink.finish()
 
 
 def results(

@@ -1,5 +1,4 @@
 import os
-import resource
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -120,16 +119,12 @@ def test_places_that_cannot_be_written_are_said(tmp_path):
         Journal(tmp_path / "gone" / "j")
 
 
-def test_a_full_disk_is_an_error(tmp_path):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+def test_a_full_disk_is_an_error(tmp_path, full_disk):
     with Journal(tmp_path / "j") as journal:
         journal.append(result(0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size + 20, limits[1]))
-        try:
-            with pytest.raises(OutputError, match="too large"):
-                journal.append(result(1))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        size = journal.path.stat().st_size
+        with full_disk(size + 20), pytest.raises(OutputError, match="too large"):
+            journal.append(result(1))
     with Journal(tmp_path / "j") as journal:
         assert len(journal) == 1
 
@@ -189,13 +184,8 @@ def test_large_frames_make_short_videos(tmp_path):
         list(reversed(cache))
 
 
-def test_frames_on_a_full_disk_are_an_error(tmp_path):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+def test_frames_on_a_full_disk_are_an_error(tmp_path, full_disk):
     cache = FrameCache(tmp_path, chunk_frames=2)
     cache.append(frame(0, (96, 128)))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
-    try:
-        with pytest.raises(OutputError, match="kept for going backwards"):
-            cache.append(frame(1, (96, 128)))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(5000), pytest.raises(OutputError, match="kept for going backwards"):
+        cache.append(frame(1, (96, 128)))
