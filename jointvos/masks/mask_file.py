@@ -46,7 +46,7 @@ LOSSY = ("JPEG", "MPO", "WEBP")
 """Kinds of images that change colors; lossless WebP counts as one, for its header is alike."""
 
 _NOISE = 16
-_SMOOTHED = 8
+_SOFT = 8
 _WIDEST = 65535
 _BINARY = ({0, 255}, {255})
 _DAVIS_KEYS = DAVIS_PALETTE.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
@@ -178,7 +178,7 @@ def _labels(image: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
         indices = np.array(image if mode == "P" else image.getchannel(0), dtype=np.uint8)
         refuse_order(image, indices, path)
         try:
-            _refuse_smoothed_edges(indices, lossy, path)
+            _refuse_soft_edges(indices, lossy, path)
         except TooManyObjects as error:
             if not are_of_web_palette(looks_of(image, indices)):
                 raise
@@ -214,10 +214,10 @@ def _from_wide_gray(values: NDArray[np.integer], path: Path) -> LabelMap:
         between = np.unique(ids[(ids > 0) & (ids < top)]).size
         if not between:
             return (ids > 0).astype(np.uint8)
-        if between >= _SMOOTHED and set(np.flatnonzero(_solid(ids))) in ({0, top}, {top}):
+        if between >= _SOFT and set(np.flatnonzero(_solid(ids))) in ({0, top}, {top}):
             _warn_of_cut(path)
             return (ids > top // 2).astype(np.uint8)
-    _refuse_smoothed_edges(ids, False, path)
+    _refuse_soft_edges(ids, False, path)
     return ids
 
 
@@ -236,7 +236,7 @@ def _from_gray(values: LabelMap, lossy: bool, path: Path) -> LabelMap:
     if cut:
         _warn_of_cut(path)
         return (values > 127).astype(np.uint8)
-    _refuse_smoothed_edges(values, lossy, path)
+    _refuse_soft_edges(values, lossy, path)
     return values.copy()
 
 
@@ -254,11 +254,11 @@ def _from_colors(colors: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap
         return _from_gray(colors[..., 0], lossy, path)
     found, indices = np.unique(keys, return_inverse=True)
     if len(found) > 254:
-        raise _too_smooth(path, len(found), lossy)
+        raise _too_soft(path, len(found), lossy)
     order = [int(key) for key in found[::-1] if key]  # black is background
     table = np.array([order.index(int(k)) + 1 if k else 0 for k in found], dtype=np.uint8)
     ids = table[indices.reshape(keys.shape)]
-    _refuse_smoothed_edges(ids, lossy, path)
+    _refuse_soft_edges(ids, lossy, path)
     names = ", ".join(f"#{key:06x} is object {id}" for id, key in enumerate(order[:8], start=1))
     _log.warning("%s is not in DAVIS colors; %s", path, names)
     return ids
@@ -291,16 +291,16 @@ def _solid(values: LabelMap) -> NDArray[np.bool_]:
     return np.bincount(values[inside], minlength=np.iinfo(values.dtype).max + 1) > 0
 
 
-def _refuse_smoothed_edges(ids: LabelMap, lossy: bool, path: Path) -> None:
+def _refuse_soft_edges(ids: LabelMap, lossy: bool, path: Path) -> None:
     """Refuse many IDs of which most are not solid."""
     solid = _solid(ids)
     objects = object_ids(ids)
-    smoothed = len(objects) - int(solid[objects].sum())
-    if smoothed >= _SMOOTHED and 2 * smoothed > len(objects):
-        raise _too_smooth(path, len(objects), lossy)
+    soft = len(objects) - int(solid[objects].sum())
+    if soft >= _SOFT and 2 * soft > len(objects):
+        raise _too_soft(path, len(objects), lossy)
 
 
-def _too_smooth(path: Path, count: int, lossy: bool) -> TooManyObjects:
+def _too_soft(path: Path, count: int, lossy: bool) -> TooManyObjects:
     cause = "smoothed edges or JPEG" if lossy else "smoothed edges"
     return TooManyObjects(
         f"{path} seems to hold {count} objects, most likely because of {cause}; "

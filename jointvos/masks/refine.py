@@ -45,21 +45,21 @@ class Refinement:
             ConfigError: The result carries no probabilities.
         """
         unrefined = object_probabilities(result)
-        labels, alpha = result.labels.copy(), unrefined.copy()
+        labels, soft = result.labels.copy(), unrefined.copy()
         for i, state in enumerate(result.objects):
             if (state.mean_probability or 0) < self.lost_threshold:
                 labels[labels == state.id] = 0
-                alpha[i] = 0
+                soft[i] = 0
             elif self.min_area:
-                self._remove_islands(labels, alpha[i], state.id)
+                self._remove_islands(labels, soft[i], state.id)
         if self.fill_holes:
             for i, state in enumerate(result.objects):
-                self._fill(labels, alpha, i, state.id)
+                self._fill(labels, soft, i, state.id)
         if self.feather:
-            for values in alpha:
+            for values in soft:
                 cv2.GaussianBlur(values, (0, 0), self.feather / 2, dst=values)
-        total = alpha.sum(axis=0, keepdims=True)
-        alpha /= np.maximum(total, 1)
+        total = soft.sum(axis=0, keepdims=True)
+        soft /= np.maximum(total, 1)
         return replace(
             result,
             labels=labels,
@@ -67,10 +67,10 @@ class Refinement:
                 ObjectState.of(state.id, labels == state.id, values, paused=state.paused)
                 for state, values in zip(result.objects, unrefined, strict=True)
             ),
-            probabilities=np.concatenate([np.clip(1 - total, 0, 1), alpha]),
+            probabilities=np.concatenate([np.clip(1 - total, 0, 1), soft]),
         )
 
-    def _remove_islands(self, labels: LabelMap, alpha: Alpha, object_id: int) -> None:
+    def _remove_islands(self, labels: LabelMap, soft: Alpha, object_id: int) -> None:
         """Take parts away, and the faint edge around them, which no mask is left for."""
         mask = labels == object_id
         count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
@@ -80,12 +80,12 @@ class Refinement:
             return
         gone = small[parts]
         labels[gone] = 0
-        alpha[gone] = 0
-        _, faint = cv2.connectedComponents((alpha > _FAINT).astype(np.uint8))
+        soft[gone] = 0
+        _, faint = cv2.connectedComponents((soft > _FAINT).astype(np.uint8))
         kept = np.unique(faint[mask & ~gone])
-        alpha[~np.isin(faint, kept)] = 0
+        soft[~np.isin(faint, kept)] = 0
 
-    def _fill(self, labels: LabelMap, alpha: Alpha, index: int, object_id: int) -> None:
+    def _fill(self, labels: LabelMap, soft: Alpha, index: int, object_id: int) -> None:
         """Give holes that only background is in to the object around them."""
         outside = labels != object_id
         if outside.all():
@@ -102,8 +102,8 @@ class Refinement:
         hole[np.unique(parts[(labels != object_id) & (labels != 0)])] = False
         filled = hole[parts]
         labels[filled] = object_id
-        alpha[:, filled] = 0
-        alpha[index, filled] = 1
+        soft[:, filled] = 0
+        soft[index, filled] = 1
 
 
 _FAINT = 1 / 255
