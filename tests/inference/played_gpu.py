@@ -107,6 +107,7 @@ def played_gpu() -> Iterator[PlayedGPU]:
         torch.cuda,
         is_available=lambda: True,
         device_count=lambda: 1,
+        is_bf16_supported=lambda including_emulation=True: False,
         current_stream=lambda device: gpu,
     )
     with there, torch.inference_mode(), gpu:

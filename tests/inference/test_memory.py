@@ -99,7 +99,7 @@ def test_derived_only_when_the_memory_changes(session, clip, watched, changes, e
         return watch
 
     watched.watches = {
-        "renew_templates": counting("renew_templates", lambda _before, maps: len(maps)),
+        "renew_templates": counting("renew_templates", lambda _before, maps, *_: len(maps)),
         "template_keys": counting("template_keys", lambda _encoded, maps: maps.shape[1]),
         "fit_target_model": counting("fit_target_model", lambda maps, _: maps.shape[1]),
     }
