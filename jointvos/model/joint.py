@@ -90,15 +90,19 @@ class JointNet(nn.Module):
         return self.transduction.encode_templates(features, encodings)
 
     def renew_templates(
-        self, before: Sequence[EncodedTemplate], features: Sequence[Tensor]
+        self,
+        before: Sequence[EncodedTemplate],
+        features: Sequence[Tensor],
+        taken_back: Sequence[int] | None = None,
     ) -> tuple[EncodedTemplate, ...]:
         """The template encoder's sums for these maps, [B,C,h,w] each, at the cost of what changed.
 
         `before` is what it returned last, or nothing; `template_keys` of the result are those of
-        `encode_templates`. Templates are told apart by the identity of their maps.
+        `encode_templates`. Templates are told apart by the identity of their maps; `taken_back` is
+        what `count_taken_back` says of the same change, for a computation that was recorded.
         """
         assert self.transduction is not None
-        return self.transduction.renew_templates(before, features)
+        return self.transduction.renew_templates(before, features, taken_back)
 
     def template_keys(
         self, templates: Sequence[EncodedTemplate], encodings: Tensor

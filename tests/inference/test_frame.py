@@ -23,6 +23,30 @@ def test_a_frame_is_traced_without_a_break(session, clip):
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_new_template_is_traced_without_a_break(session, clip):
+    """Also one that takes another's place."""
+    frames, labels = clip
+    running = session(template_interval=1, memory_size=3)
+    for t in range(4):
+        running.step(frames[t], labels[0] if t == 0 else None)
+    given = []
+    plain = running.learn_template
+
+    def noted(*arguments):
+        given[:] = arguments
+        return plain(*arguments)
+
+    running.learn_template = noted
+    running.step(frames[4])
+    traced = torch.compile(plain, backend="eager", fullgraph=True)
+    with torch.inference_mode():
+        expected, outcome = plain(*given), traced(*given)
+    assert len(list(tensors(expected))) > 10
+    for ours, theirs in zip(tensors(outcome), tensors(expected), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.slow
 def test_what_would_wait_breaks_it(session, clip):
     """The test above can fail."""
