@@ -20,6 +20,7 @@ from torch import Tensor
 from jointvos.config import INFERENCE, InferenceConfig, OnOOM, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
 from jointvos.inference.device import choose_device, choose_dtype, upload
+from jointvos.inference.drawing import colors_of
 from jointvos.inference.frame import Outcome, Prediction, Sought, merge, search, track
 from jointvos.inference.learning import Learned, learn_template
 from jointvos.inference.object_group import LearnTemplate, ObjectGroup
@@ -67,6 +68,8 @@ class VideoSegmenter:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16".
         probabilities: Whether results carry the probability maps.
+        overlays: Whether results carry the images with the masks drawn over them. On a GPU that
+            takes next to no time, on the CPU `jointvos.masks.draw_overlay` is faster.
         on_oom: What to do when the device's memory does not suffice: "fail" at once, or "retry"
             the frame in smaller steps (fewer objects at a time, a smaller memory, the CPU), which
             stay in force. Smaller memories change what is found.
@@ -94,6 +97,7 @@ class VideoSegmenter:
         device: str = "auto",
         precision: str = "auto",
         probabilities: bool = False,
+        overlays: bool = False,
         on_oom: OnOOM = "fail",
         say: Callable[[str], None] = warnings.warn,
     ) -> None:
@@ -103,14 +107,14 @@ class VideoSegmenter:
         self.dtype = choose_dtype(precision, self.device)
         self.net = net if self.dtype is None else net.in_precision(self.dtype)
         self.config = config or INFERENCE[net.config.inference]
-        self.keep_probabilities = probabilities
+        self.keep_probabilities, self.draw_overlays = probabilities, overlays
         self.on_oom: OnOOM = on_oom
         self.say = say
         self.groups: list[ObjectGroup] = []
         self.object_ids: tuple[int, ...] = ()
         self.object_count = 0
         self.objects_at_once = self.config.objects_at_once
-        self.track: Callable[[Tensor, list[Sought], int], Outcome] = self._track
+        self.track: Callable[[Tensor, list[Sought], Tensor | None, int], Outcome] = self._track
         self.learn_template: LearnTemplate = self._learn_template
         if self.device.type == "cuda":
             capture = cuda_graph(self.device)
@@ -119,6 +123,8 @@ class VideoSegmenter:
                 self._learn_template, capture, say, most=GROUPS_RECORDED, copied=True
             )
         self._memory_size = self.config.memory_size
+        self._drawn_ids: tuple[int, ...] | None = None
+        self._drawn_colors: Tensor | None = None
         self._frame: tuple[int, int] | None = None
         self._count = 0
         # Convolutions on the CPU run about a third faster with channels last.
@@ -294,6 +300,7 @@ class VideoSegmenter:
     def move_to_cpu(self) -> None:
         """Go on without the device, as large as configured; the network moves too."""
         states = [group.state_dict() for group in self.groups]
+        self._drawn_ids = None
         self.net.to("cpu")
         self.device = torch.device("cpu")
         self.track, self.learn_template = self._track, self._learn_template
@@ -386,13 +393,25 @@ class VideoSegmenter:
 
     def _tracked(self, frame: Tensor, groups: list[ObjectGroup]) -> Outcome:
         """A frame as most are: all objects are followed, none is given."""
-        outcome = self.track(frame, [group.sought for group in groups], self.objects_at_once)
+        sought = [group.sought for group in groups]
+        outcome = self.track(frame, sought, self._colors(groups), self.objects_at_once)
         # What the session keeps; the rest is used before the next frame.
         return replace(outcome, targets=mapped(torch.clone, outcome.targets))
 
-    def _track(self, frame: Tensor, groups: list[Sought], together: int) -> Outcome:
+    def _track(
+        self, frame: Tensor, groups: list[Sought], colors: Tensor | None, together: int
+    ) -> Outcome:
         keep = self.keep_probabilities
-        return track(self.net, self.config, frame, groups, together=together, keep=keep)
+        return track(self.net, self.config, frame, groups, colors, together=together, keep=keep)
+
+    def _colors(self, groups: Iterable[ObjectGroup]) -> Tensor | None:
+        """In which the objects are drawn, if they are to be."""
+        if not self.draw_overlays:
+            return None
+        ids = tuple(object_id for group in groups for object_id in group.object_ids)
+        if ids != self._drawn_ids:
+            self._drawn_ids, self._drawn_colors = ids, colors_of(ids, self.device)
+        return self._drawn_colors
 
     def _learn_template(self, *arguments: Any) -> tuple[MaskEncodings, Learned]:
         return learn_template(self.net, *arguments)
@@ -400,15 +419,17 @@ class VideoSegmenter:
     def _merged(
         self, groups: list[ObjectGroup], predictions: list[Prediction], frame: Tensor
     ) -> Outcome:
+        colors = self._colors(groups)
         if not groups:
             probabilities = torch.ones(1, *frame.shape[:2], device=self.device)
-            findings, _ = Findings.of(probabilities, keep=self.keep_probabilities)
+            findings, _ = Findings.of(probabilities, frame, colors, keep=self.keep_probabilities)
             return Outcome((), probabilities, findings, ())
         return merge(
             self.config,
             predictions,
             [group.target for group in groups],
             [ANY_CHANGE if group.paused else self.config.scale_change for group in groups],
+            *(frame, colors),
             keep=self.keep_probabilities,
         )
 

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 
+from jointvos.inference.drawing import colors_of
 from jointvos.inference.trees import tensors
 
 
@@ -14,7 +15,8 @@ def test_a_frame_is_traced_without_a_break(session, clip):
     running = session(probabilities=True, reach=0.5, objects_at_once=1)
     for t in range(3):
         running.step(frames[t], labels[0] if t == 0 else None)
-    arguments = torch.from_numpy(frames[3]), [group.sought for group in running.groups], 1
+    groups = [group.sought for group in running.groups]
+    arguments = torch.from_numpy(frames[3]), groups, colors_of((1, 2), running.device), 1
     traced = torch.compile(running.track, backend="eager", fullgraph=True)
     with torch.inference_mode():
         expected, outcome = running.track(*arguments), traced(*arguments)
@@ -56,7 +58,7 @@ def test_what_would_wait_breaks_it(session, clip):
     image, groups = torch.from_numpy(frames[1]), [group.sought for group in running.groups]
 
     def looks(track):
-        outcome = track(image, groups, 8)
+        outcome = track(image, groups, None, 8)
         return outcome if outcome.probabilities.sum() > 3 else None
 
     with pytest.raises(torch._dynamo.exc.Unsupported), torch.inference_mode():

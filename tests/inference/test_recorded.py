@@ -49,6 +49,7 @@ def test_a_whole_session(recording, session, clip):
     frames = np.concatenate([frames, frames[::-1], frames, frames[::-1]])
     given = {0: labels[0] * (labels[0] == 1), 9: labels[7], 16: labels[0] * (labels[0] == 2)}
     options = {"probabilities": True, "template_interval": 3, "memory_size": 3, "reach": 0.5}
+    options["overlays"] = True
     plain = session(**options)
     running, played, templates = recording(**options)
     for t, image in enumerate(frames):
@@ -56,6 +57,7 @@ def test_a_whole_session(recording, session, clip):
         result = running.step(image, given.get(t), cut=t == 20)
         np.testing.assert_array_equal(result.probabilities, expected.probabilities)
         np.testing.assert_array_equal(result.labels, expected.labels)
+        np.testing.assert_array_equal(result.overlay, expected.overlay)
         assert result.objects == expected.objects
         if t == 8:
             assert played.captured >= 1
