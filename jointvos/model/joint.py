@@ -9,12 +9,12 @@ function of the parameters and its arguments.
 
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
-from jointvos.model.backbone import build_backbone
 from jointvos.model.carriers import (
     EncodedTemplate,
     FrameFeatures,
@@ -23,9 +23,13 @@ from jointvos.model.carriers import (
     TemplateKeys,
 )
 from jointvos.model.decoder import Decoder
+from jointvos.model.efficientnet_lite import SIZES, EfficientNetLite
 from jointvos.model.induction import FewShotLearner, normalize_features
 from jointvos.model.label_encoder import LabelEncoder
 from jointvos.model.transduction import Transduction
+
+if TYPE_CHECKING:
+    from jointvos.model.backbone import ResNet
 
 
 class JointNet(nn.Module):
@@ -44,7 +48,7 @@ class JointNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = build_backbone(config)
+        self.backbone = _backbone(config)
         branches = config.transduction + config.induction
         self.heads = nn.Conv2d(
             self.backbone.channels[2], branches * config.feature_dim, 3, padding=1, bias=False
@@ -147,3 +151,11 @@ class JointNet(nn.Module):
         Shapes: encoding [B,D,h,w], stages [B,C,h,w] each, finest first; logits [B,1,H,W].
         """
         return self.decoder(encoding, stages)  # type: ignore[no-any-return]
+
+
+def _backbone(config: ModelConfig) -> "ResNet | EfficientNetLite":
+    if config.backbone in SIZES:
+        return EfficientNetLite(config)
+    from jointvos.model.backbone import ResNet  # torchvision takes a second to import
+
+    return ResNet(config)
