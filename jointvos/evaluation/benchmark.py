@@ -219,7 +219,7 @@ def _cost(
         session.step(next(frames), template=template)
 
     # What the kind before left in caches and pools; a GPU also records frames of equal shapes.
-    for _ in range(1 if on_cpu else PATIENCE + 2):
+    for _ in range(1 if on_cpu else session.config.template_interval + PATIENCE):
         step()
     count = 1 if on_cpu else FRAMES_IN_A_ROW
     times, stages = [], []

@@ -19,7 +19,7 @@ from jointvos.inference.trees import distinct, mapped, tensors
 Result = TypeVar("Result")
 
 PATIENCE = 2
-"""Calls of equal shapes that are run as usual before one is recorded."""
+"""Calls of equal shapes that are run as usual before one is recorded, at least."""
 
 
 class Capture(Protocol):
@@ -38,6 +38,7 @@ class Recorded(Generic[Result]):
             trees of tensors (see `trees`), and waits for no device.
         capture: How it is recorded.
         say: Told in a line when it cannot be; it is run as usual from then on.
+        patience: Calls of equal shapes that are run as usual before one is recorded.
         most: How many recordings are kept.
         copied: Whether the caller keeps what the result holds, which is copied; if not, it must be
             used before the next call.
@@ -49,13 +50,14 @@ class Recorded(Generic[Result]):
         capture: Capture,
         say: Callable[[str], None] = warnings.warn,
         *,
+        patience: int = PATIENCE,
         most: int = 1,
         copied: bool = False,
     ) -> None:
         self._function = function
         self._capture: Capture | None = capture
         self._say = say
-        self._most, self._copied = most, copied
+        self._patience, self._most, self._copied = patience, most, copied
         self._known: OrderedDict[Hashable, _Known[Result]] = OrderedDict()
 
     def forget(self) -> None:
@@ -67,7 +69,7 @@ class Recorded(Generic[Result]):
             return self._function(*arguments)
         known = self._known_of(_form(arguments))
         known.calls += 1
-        if known.recording is None and self._capture is not None and known.calls > PATIENCE:
+        if known.recording is None and self._capture is not None and known.calls > self._patience:
             try:
                 known.recording = _Recording(self._function, self._capture, arguments)
             except RuntimeError as error:

@@ -26,7 +26,7 @@ from jointvos.inference.learning import Learned, learn_template
 from jointvos.inference.object_group import LearnTemplate, ObjectGroup
 from jointvos.inference.oom_retry import retried
 from jointvos.inference.prompt import FramePrompt
-from jointvos.inference.recorded import Recorded, cuda_graph
+from jointvos.inference.recorded import PATIENCE, Recorded, cuda_graph
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
 from jointvos.inference.state import loaded
@@ -118,7 +118,9 @@ class VideoSegmenter:
         self.learn_template: LearnTemplate = self._learn_template
         if self.device.type == "cuda":
             capture = cuda_graph(self.device)
-            self.track = Recorded(self._track, capture, say)
+            # While the memory grows, frames of the same shapes are too few to be worth it.
+            patience = max(self.config.template_interval, PATIENCE)
+            self.track = Recorded(self._track, capture, say, patience=patience)
             self.learn_template = Recorded(
                 self._learn_template, capture, say, most=GROUPS_RECORDED, copied=True
             )
