@@ -160,3 +160,24 @@ def cuda_graph(device: torch.device) -> Capture:
         return replay, result
 
     return capture
+
+
+def compiled(
+    capture: Capture, say: Callable[[str], None] = warnings.warn, backend: str = "inductor"
+) -> Capture:
+    """Compiles what it records, as a whole; where that fails a line says so.
+
+    It takes a minute or two, in the middle of a video: shapes are known when the memory is full.
+    """
+
+    def capture_compiled(function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            return capture(torch.compile(function, fullgraph=True, dynamic=False, backend=backend))
+        except TorchDynamoException as error:
+            reason = str(error).strip().splitlines()[0]
+            say(f"frames cannot be compiled as a whole ({reason}); running them as they are")
+            return capture(function)
+
+    return capture_compiled

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from jointvos.config import INFERENCE, InferenceConfig, OnOOM, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
+from jointvos.inference import recorded
 from jointvos.inference.device import choose_device, choose_dtype, upload
 from jointvos.inference.drawing import colors_of
 from jointvos.inference.frame import Outcome, Prediction, Sought, merge, search, track
@@ -70,6 +71,7 @@ class VideoSegmenter:
         probabilities: Whether results carry the probability maps.
         overlays: Whether results carry the images with the masks drawn over them. On a GPU that
             takes next to no time, on the CPU `jointvos.masks.draw_overlay` is faster.
+        compiled: Whether what is recorded on CUDA is compiled before.
         on_oom: What to do when the device's memory does not suffice: "fail" at once, or "retry"
             the frame in smaller steps (fewer objects at a time, a smaller memory, the CPU), which
             stay in force. Smaller memories change what is found.
@@ -98,6 +100,7 @@ class VideoSegmenter:
         precision: str = "auto",
         probabilities: bool = False,
         overlays: bool = False,
+        compiled: bool = False,
         on_oom: OnOOM = "fail",
         say: Callable[[str], None] = warnings.warn,
     ) -> None:
@@ -118,6 +121,8 @@ class VideoSegmenter:
         self.learn_template: LearnTemplate = self._learn_template
         if self.device.type == "cuda":
             capture = cuda_graph(self.device)
+            if compiled:
+                capture = recorded.compiled(capture, say)
             # While the memory grows, frames of the same shapes are too few to be worth it.
             patience = max(self.config.template_interval, PATIENCE)
             self.track = Recorded(self._track, capture, say, patience=patience)
@@ -174,7 +179,7 @@ class VideoSegmenter:
         template: bool | None = None,
     ) -> FrameResult:
         """Segment the next frame, and wait for the result; see `ask`."""
-        return self.ask(image, masks, index=index, cut=cut, template=template)()
+        return self._next(image, masks, index, cut, template, wait=True)()
 
     def ask(
         self,
@@ -187,8 +192,8 @@ class VideoSegmenter:
     ) -> Callable[[], FrameResult]:
         """Ask the device for the next frame; what is returned waits for its result.
 
-        The session has moved on to the frame after it by then, which may be asked for before the
-        result of this one is.
+        The session has moved on to the frame after it by then, which may be asked for before this
+        one's result. Only a GPU works meanwhile; elsewhere all is done when this returns.
 
         A mask of an object that is followed already corrects it: its result in this frame is the
         mask, which is learned like a first frame, becomes a permanent template in place of those
@@ -211,14 +216,34 @@ class VideoSegmenter:
             UnsupportedMediaError: The image's size differs from the first one's.
             OutOfDeviceMemory: The device's memory does not suffice.
         """
+        wait = self.device.type != "cuda"
+        return self._next(image, masks, index, cut, template, wait=wait)
+
+    def _next(
+        self,
+        image: Image,
+        masks: LabelMap | None,
+        index: int | None,
+        cut: bool,
+        template: bool | None,
+        *,
+        wait: bool,
+    ) -> Callable[[], FrameResult]:
+        """Move on by a frame; what can fail by then has not moved the session."""
         self._check(image, masks)
         number = self._count if index is None else index
         given = () if masks is None else object_ids(masks)
         self.object_count = len({*self.object_ids, *given})
         minded = cut and self.config.cuts != "off"
-        self.groups, self.object_ids, result = self._retried(
-            lambda: self._advance(image, masks, number, minded, template)
-        )
+
+        def attempt() -> tuple[list[ObjectGroup], tuple[int, ...], Callable[[], FrameResult]]:
+            groups, ids, result_of = self._advance(image, masks, number, minded, template)
+            if not wait:
+                return groups, ids, result_of
+            result = result_of()
+            return groups, ids, lambda: result
+
+        self.groups, self.object_ids, result = self._retried(attempt)
         self._frame = self._frame or (image.shape[0], image.shape[1])
         self._count += 1
         return result

@@ -192,6 +192,7 @@ class LoadedModel:
             self.config,
             device=self.spec.device,
             precision=self.spec.precision,
+            compiled=self.spec.compiled,
             on_oom=self.spec.on_oom,
             say=self._say,
         )

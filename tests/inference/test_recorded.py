@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from jointvos.inference.recorded import PATIENCE, Recorded
+from jointvos.inference.recorded import PATIENCE, Recorded, compiled
 from jointvos.inference.stages import Stopwatch
 from jointvos.inference.trees import tensors
 from jointvos.model import template_encoder
@@ -208,6 +208,37 @@ def test_what_cannot_be_recorded_is_said_once_and_run():
         "frames cannot be recorded (operation not permitted when stream is capturing); "
         "running them step by step"
     ]
+
+
+@pytest.mark.filterwarnings("default")  # the compiler warns of what it has deprecated itself
+def test_what_is_recorded_can_be_compiled():
+    traced, said = [], []
+
+    def backend(graph, _inputs):
+        traced.append(graph)
+        return graph.forward
+
+    recorded = Recorded(double, compiled(Played(), said.append, backend))
+    for i in range(PATIENCE + 3):
+        assert recorded(torch.tensor([i]))["twice"].tolist() == [2 * i]
+    assert len(traced) == 1
+    assert said == []
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_cannot_be_compiled_is_recorded_as_it_is():
+    played, said = Played(), []
+
+    def looks(x):
+        return x * 2 if x.sum() > 0 else x + x
+
+    recorded = Recorded(looks, compiled(played, said.append, "eager"))
+    for i in range(PATIENCE + 3):
+        assert recorded(torch.tensor([i])).tolist() == [2 * i]
+    assert played.replayed == 3
+    (line,) = said
+    assert line.startswith("frames cannot be compiled as a whole (")
+    assert line.endswith("); running them as they are")
 
 
 def test_a_lack_of_memory_is_not_hidden():
