@@ -309,3 +309,8 @@ class ObjectGroup:
     def _derive(self, learned: Learned) -> None:
         self.encoded, self.keys = learned.encoded, learned.keys
         self.target_model = learned.target_model
+
+
+def split(objects: Tensor, groups: Sequence[ObjectGroup]) -> tuple[Tensor, ...]:
+    """What a frame says of all objects, [O,...], by group."""
+    return torch.split(objects, [len(group) for group in groups])

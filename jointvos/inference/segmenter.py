@@ -24,24 +24,20 @@ from jointvos.inference.device import choose_device, choose_dtype, upload
 from jointvos.inference.drawing import colors_of
 from jointvos.inference.frame import Outcome, Prediction, Sought, merge, search, track
 from jointvos.inference.learning import Learned, learn_template
-from jointvos.inference.object_group import LearnTemplate, ObjectGroup
+from jointvos.inference.object_group import LearnTemplate, ObjectGroup, split
 from jointvos.inference.oom_retry import retried
-from jointvos.inference.prompt import FramePrompt
+from jointvos.inference.prompt import FramePrompt, begin_objects, correct_objects
 from jointvos.inference.recorded import PATIENCE, Recorded, cuda_graph
+from jointvos.inference.redetection import closer_region, moved_on
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
 from jointvos.inference.state import loaded
 from jointvos.inference.target import ANY_CHANGE, whole_frame
-from jointvos.inference.trees import mapped, on_cpu, rows_of
-from jointvos.model import FrameFeatures, JointNet, MaskEncodings
+from jointvos.inference.trees import mapped, on_cpu
+from jointvos.model import JointNet, MaskEncodings
 from jointvos.ops import (
     SearchRegion,
-    TargetState,
-    crop_first_frame,
     crop_mask,
-    marginals,
-    moments,
-    state_of_mask,
 )
 from jointvos.types import Frame, FrameResult, Image, LabelMap, object_ids
 
@@ -395,7 +391,10 @@ class VideoSegmenter:
                 predictions = self._predict(groups, frame)
                 if masks is not None:
                     prompt = FramePrompt.of(masks, self.device)
-                    groups, predictions = self._prompted(groups, predictions, frame, prompt)
+                    groups, predictions = correct_objects(groups, predictions, frame, prompt)
+                    for group, own in self._new_objects(frame, prompt):
+                        groups.append(group)
+                        predictions.append(own)
                 outcome = self._merged(groups, predictions, frame)
             fetched = outcome.findings.fetching()
             for group, own, of_group in zip(
@@ -406,7 +405,7 @@ class VideoSegmenter:
                     crops = crop_mask(of_group, own.region, self.config.crop_size)
                     group.learn(own.features, crops, self.learn_template)
             ids = [object_id for group in groups for object_id in group.object_ids]
-            groups = self._moved(groups, outcome)
+            groups = moved_on(groups, outcome)
         paused = {i for group in groups if group.paused for i in group.object_ids}
         new = [object_id for object_id in ids if object_id not in self.object_ids]
         order = (*self.object_ids, *new)
@@ -476,10 +475,8 @@ class VideoSegmenter:
                 predictions[i] = replace(own, logits=logits)
                 continue
             # The whole frame was searched, in which a target may be too small to be sure.
-            rows = moments(marginals(own.logits.float().sigmoid()), size)
-            there = rows[:, 0] >= self.config.min_target_area
+            there, region = closer_region(group, own)
             if there.any():
-                region = group.target.closer_region(rows, self.config, kernel_size, size)
                 (closer,) = self._search([group], frame, [region])
                 logits = torch.where(there[:, None, None], closer.logits, own.logits)
                 predictions[i] = Prediction(logits)
@@ -491,93 +488,13 @@ class VideoSegmenter:
         sought = [group.sought for group in groups]
         return search(self.net, self.config, frame, sought, regions, together=self.objects_at_once)
 
-    def _prompted(
-        self,
-        groups: list[ObjectGroup],
-        predictions: list[Prediction],
-        frame: Tensor,
-        prompt: FramePrompt,
-    ) -> tuple[list[ObjectGroup], list[Prediction]]:
-        """Correct the objects that occur in a mask, and start those that are new in it.
-
-        Both take the crop of a first frame: an object may be outside its search region.
-        """
-        all_groups: list[ObjectGroup] = []
-        found: list[Prediction] = []
-        for group, own in zip(groups, predictions, strict=True):
-            given = [i for i, object_id in enumerate(group.object_ids) if object_id in prompt.ids]
-            others = [i for i in range(len(group)) if i not in given]
-            if others:
-                all_groups.append(group.part(others) if given else group)
-                found.append(rows_of(own, others) if given else own)
-            if not given:
-                continue
-            corrected = group.part(given) if others else group
-            predicted = rows_of(own.logits, given)
-            masks = prompt.masks(corrected.object_ids)
-            corrected.place(states_of(masks))
-            soft = masks
-            if prompt.void is not None:
-                soft = torch.where(prompt.void, predicted.sigmoid().to(masks.dtype), masks)
-            corrected.correct(*self._first_crops(corrected, frame, soft))
-            all_groups.append(corrected)
-            found.append(Prediction(prompt.logits(masks, predicted)))
+    def _new_objects(
+        self, frame: Tensor, prompt: FramePrompt
+    ) -> Iterator[tuple[ObjectGroup, Prediction]]:
+        """The objects of a mask that are not followed yet, as many at a time as fit."""
         new = [object_id for object_id in prompt.ids if object_id not in self.object_ids]
         for i in range(0, len(new), self.objects_at_once):
             ids = new[i : i + self.objects_at_once]
-            masks = prompt.masks(ids)
-            group = ObjectGroup(self.net, self.config, ids, states_of(masks))
-            group.learn_first(*self._first_crops(group, frame, masks))
+            group, own = begin_objects(self.net, self.config, ids, frame, prompt)
             group.shrink(self._memory_size)
-            all_groups.append(group)
-            found.append(Prediction(prompt.logits(masks)))
-        return all_groups, found
-
-    def _first_crops(
-        self, group: ObjectGroup, frame: Tensor, masks: Tensor
-    ) -> tuple[FrameFeatures, Tensor]:
-        """Features of a first frame's crops, and the crops [O,1,H,W] of its masks [O,Hv,Wv]."""
-        target, crop = group.target, self.config.crop_size
-        image = frame.permute(2, 0, 1)
-        images, masks = crop_first_frame(image, masks, target.state, target.scale, crop)
-        return self.net.encode_image(images), masks
-
-    def _moved(self, groups: list[ObjectGroup], outcome: Outcome) -> list[ObjectGroup]:
-        """The groups after the frame; those that are seen again after a cut leave the others."""
-        after = []
-        objects = split(outcome.probabilities[1:], groups)
-        for group, target, probabilities in zip(groups, outcome.targets, objects, strict=True):
-            group.frame_number += 1
-            seen = self._certain(probabilities) if group.paused else list(range(len(group)))
-            unseen = [i for i in range(len(group)) if i not in seen]
-            if unseen:
-                after.append(group.part(unseen) if seen else group)
-            if seen:
-                group = group.part(seen) if unseen else group
-                group.target = rows_of(target, seen) if unseen else target
-                group.paused = False
-                after.append(group)
-        return after
-
-    def _certain(self, probabilities: Tensor) -> list[int]:
-        """Which of some objects' probabilities [O,Hv,Wv] leave no doubt that they are there."""
-        there = probabilities > 0.5
-        area = there.sum((1, 2))
-        mean = (probabilities * there).sum((1, 2)) / area
-        seen = (area >= max(self.config.redetection_area, 1)) & (
-            mean >= self.config.redetection_probability
-        )
-        return [i for i, there in enumerate(seen.cpu().tolist()) if there]
-
-
-def split(objects: Tensor, groups: Iterable[ObjectGroup]) -> tuple[Tensor, ...]:
-    """What a frame says of all objects, [O,...], by group."""
-    return torch.split(objects, [len(group) for group in groups])
-
-
-def states_of(masks: Tensor) -> TargetState:
-    """Tight boxes of binary masks [O,Hv,Wv]."""
-    states = [state_of_mask(mask) for mask in masks]
-    return TargetState(
-        torch.cat([state.center for state in states]), torch.cat([state.size for state in states])
-    )
+            yield group, own
