@@ -115,10 +115,9 @@ def test_running_sums_change_no_label(monkeypatch):
     monkeypatch.setattr(Target, "region", recording)
     running = labels()
     monkeypatch.setattr(Target, "region", lambda *_: regions.pop(0))
-    net.watches = {
-        "renew_templates": lambda _, _before, maps: torch.stack(maps, dim=1),
-        "template_keys": lambda _, *args: net.encode_templates(*args),
-    }
+    net.watches["template_keys"] = lambda _, encoded, encodings: net.encode_templates(
+        torch.stack([each.features for each in encoded], dim=1), encodings
+    )
     whole = labels()
     assert not regions
     assert max(int((a != b).sum()) for a, b in zip(running, whole, strict=True)) <= LABEL_PIXELS

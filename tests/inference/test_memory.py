@@ -74,6 +74,97 @@ def test_weights():
     assert bank.weights.sum().item() == pytest.approx(1, abs=0.05)
 
 
+def held(bank: MemoryBank) -> list[int]:
+    """The numbers of the templates, slot by slot."""
+    return [int(template.transduction[0, 0, 0, 0]) for template in bank.templates]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 20])
+def test_corrections_outlive_what_is_learned(size):
+    bank = filled(size, 2 * size)
+    given = [100]
+    assert bank.add(numbered(100), permanent=True) > 0
+    for i in range(200, 200 + 3 * size):
+        bank.add(numbered(i))
+        if i % 3 == 0:
+            bank.add(numbered(1000 + i), permanent=True)
+            given.append(1000 + i)
+        now = held(bank)
+        assert now[0] == 0
+        most = max(size, 2) - 1
+        assert sorted(now[slot] for slot in bank.corrections) == given[-most:]
+        assert [now[slot] for slot in bank.corrections] == given[-most:]  # oldest first
+        assert len(now) <= size + 1
+        learned = [now[slot] for slot in bank.learned]
+        assert len(now) == 1 + len(bank.corrections) + len(learned)
+        if size == 1:
+            assert learned == []
+        else:
+            assert learned[-1] == i  # the newest is always there
+            assert now[bank.newest] == i
+            assert learned == sorted(learned)
+
+
+@pytest.mark.parametrize("size", [2, 5, 20])
+def test_a_correction_weighs_as_much_as_the_first(size):
+    bank = filled(size, 2 * size)
+    slot = bank.add(numbered(100), permanent=True)
+    assert bank.weights[slot] == bank.weights[0]
+    assert bank.weights[slot] >= 0.25 - 1e-6
+    for i in range(200, 230):
+        bank.add(numbered(i))
+        assert bank.weights[slot] == pytest.approx(float(bank.weights[0]))
+        assert bank.weights[slot] >= 0.2
+    if size > 2:
+        assert (bank.weights[bank.learned] < bank.weights[slot]).all()
+
+
+def test_many_corrections_leave_weight_to_what_is_learned():
+    bank = filled(20, 40)
+    for i in range(100, 110):
+        bank.add(numbered(i), permanent=True)
+    for i in range(200, 230):
+        bank.add(numbered(i))
+    assert bank.weights[bank.learned].sum() > 0.2
+    assert bank.weights[bank.corrections].min() == pytest.approx(0.75 / 11, rel=0.01)
+
+
+def test_a_copy_changes_on_its_own():
+    bank = filled(5, 10)
+    before, weights = held(bank), bank.weights.clone()
+    other = bank.copy()
+    other.add(numbered(100), permanent=True)
+    other.add(numbered(101))
+    other.forget()
+    assert held(bank) == before
+    assert torch.equal(bank.weights, weights)
+    assert bank.corrections == []
+    assert len(bank.learned) == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        pytest.param(5, [0, 100, 6, 8, 9], id="as it was"),
+        pytest.param(4, [0, 100, 8, 9], id="one less"),
+        pytest.param(2, [0, 100, 9], id="one learned beside the permanent ones"),
+        pytest.param(1, [0, 100], id="permanent ones only"),
+    ],
+)
+def test_a_smaller_memory_loses_the_oldest_first(size, expected):
+    bank = filled(5, 10)
+    bank.add(numbered(100), permanent=True)
+    if size == 5:
+        expected = held(bank)
+    bank.shrink(size)
+    assert sorted(held(bank)) == sorted(expected)
+    assert bank.weights.shape == (len(expected),)
+    assert bank.weights.sum().item() == pytest.approx(1, abs=0.05)
+    bank.add(numbered(50))
+    assert len(bank) == len(expected)
+    assert (50 in held(bank)) == (size > 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

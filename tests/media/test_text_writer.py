@@ -177,7 +177,8 @@ def test_unknown_suffixes_are_refused(tmp_path, sink_of, name):
 )
 def test_a_full_disk_leaves_nothing(tmp_path, full_disk, sink_of, name):
     sink = sink_of(tmp_path / name, info())
-    with full_disk(1000), pytest.raises(EncodeError, match="cannot be written"):
-        write(sink, results(30))
-    sink.abort()
+    with full_disk(1000):
+        with pytest.raises(EncodeError, match="cannot be written"):
+            write(sink, results(30))
+        sink.abort()
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ from clips import index_of
 from jointvos.errors import (
     ConfigError,
     MediaDecodeError,
+    MediaOpenError,
 )
 from jointvos.frame_range import FrameRange
 from jointvos.media.reading import VideoReader, open_source
@@ -137,3 +138,8 @@ def test_a_start_just_behind_the_end_is_told_with_the_number_of_frames(make_clip
         pytest.raises(ConfigError, match=r"no frame from 7 to the end; it has 6 frames, 0 to 5 \("),
     ):
         list(source)
+
+
+def test_a_folder_is_no_video(tmp_path):
+    with pytest.raises(MediaOpenError, match="is a folder, expected a video file"):
+        VideoReader(tmp_path)
