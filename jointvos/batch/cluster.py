@@ -278,6 +278,8 @@ def _do(task: Task, setup: Setup, folder: str, told: Any) -> Outcome | Unfit:
     outcome = attempt(task, model, lambda underway: told.tell.remote(task.name, underway))
     if outcome.may_pass:
         raise _TryAgain(outcome)
+    if task.scratch is not None:  # the driver may not see this machine's
+        task.forget()
     return outcome
 
 

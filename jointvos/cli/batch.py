@@ -40,6 +40,28 @@ class BatchOptions(OptionGroup):
             help="Check every row; print what would be done and about how long it would take.",
         ),
     ] = False
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="DIR",
+            help="Folder for the record and the report. Default: that of --out; required if that "
+            "is a URL.",
+        ),
+    ] = None
+    allow_network: Annotated[
+        bool,
+        typer.Option("--allow-network", help="Allow URLs that leave this machine (s3://, ...)."),
+    ] = False
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            "--scratch",
+            metavar="DIR",
+            help="Folder for files behind URLs while their video is done. Default: .scratch "
+            "beside the record.",
+        ),
+    ] = None
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -141,6 +163,12 @@ class BatchOptions(OptionGroup):
         return LocalEngine(self.jobs, self.gpus, retry)
 
 
+def _place(text: str) -> Path:
+    from jointvos.batch.urls import path_of, url_of
+
+    return Path(text) if url_of(text) is None else path_of(text)
+
+
 @grouped
 def batch(
     videos: Annotated[
@@ -157,7 +185,9 @@ def batch(
             "-o",
             "--out",
             metavar="DIR",
-            help="Folder for the outputs, the record (batch.jsonl) and the report.",
+            parser=_place,
+            help="Folder or URL for the outputs; in a folder also the record (batch.jsonl) and "
+            "the report.",
         ),
     ],
     batch: BatchOptions,
@@ -197,12 +227,15 @@ def batch(
         session=session_spec(tracking, device),
         refine=look.refinement(),
         checkpoint_every=batch.checkpoint_every,
+        allow_network=batch.allow_network,
         **asdict(frames),
     )
     with Batch(
         read_rows(videos),
         out,
         template,
+        record=batch.record,
+        scratch=batch.scratch,
         engine=batch.made_engine(),
         retry_failed=not batch.no_retry,
         dry=batch.dry_run,

@@ -20,6 +20,7 @@ _KINDS = {
     1: "unexpected error",
     7: "device",
     8: "output",
+    11: "transfer",
     5: "model",
     4: "mask",
     3: "video",
