@@ -56,6 +56,7 @@ class _Attempt:
         # The first mask appears together with the other outputs.
         self._job = replace(self._here.job, session=session, first_mask=None)
         self._model, self._tell = model, tell
+        self._device = str(model.device) if session.device == "auto" else session.device
         self._frames, self._begin = 0, time.monotonic()
         self._told = 0.0
         self._summary = Summary()
@@ -82,6 +83,7 @@ class _Attempt:
             objects=self._summary.objects(),
             notes=tuple(map(self._as_given, self._notes[:_MOST_NOTES])),
             thumbnail=self._summary.thumbnail(),
+            device=self._device,
         )
 
     def _segment(self) -> Outcome:
@@ -108,7 +110,7 @@ class _Attempt:
                         self._frames += 1
                         self._summary.add(frame, result)
                     case Progress(_, done, total):
-                        self._say(Underway(done, total))
+                        self._say(Underway(done, total, self._device))
                     case Notice(text, "warning"):
                         self._notes.append(text)
                     case Finished(outputs=outputs):

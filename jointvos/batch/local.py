@@ -44,16 +44,19 @@ class LocalEngine:
         """See `Engine`."""
         return tuple(choose_places(session.device, self.gpus, self.jobs))
 
+    def setups(self, session: SessionSpec) -> list[Setup]:
+        """How every worker begins, see `Engine.places`."""
+        places = self.places(session)
+        threads = threads_of(len(places))
+        return [Setup(replace(session, device=place), threads) for place in places]
+
     def carry_out(
         self, session: SessionSpec, tasks: Iterator[Task]
     ) -> Generator[tuple[Task, News], None, None]:
         """See `Engine`."""
-        places = self.places(session)
-        threads = threads_of(len(places))
-        setups = [Setup(replace(session, device=place), threads) for place in places]
         workers = _Workers(tasks, self.retry)
         try:
-            workers.start(setups)
+            workers.start(self.setups(session))
             told_to_stop = False
             while workers.busy:
                 if self._stopping and not told_to_stop:

@@ -331,8 +331,8 @@ class Batch(Iterator[BatchEvent]):
         with closing(self._engine.carry_out(self._session, tasks())) as told:
             for task, news in told:
                 match news:
-                    case Underway(done, total):
-                        yield VideoProgress(task.name, done, total)
+                    case Underway(done, total, device):
+                        yield VideoProgress(task.name, done, total, device)
                     case Outcome():
                         (due,) = self._plan.due(task.name)
                         entry = self._note(record, task, news, due.inputs, due.settings)
@@ -370,6 +370,7 @@ class Batch(Iterator[BatchEvent]):
             seconds=outcome.seconds,
             attempts=outcome.attempts,
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
+            device=outcome.device,
             inputs=inputs,
             settings=settings,
             outputs=outputs,

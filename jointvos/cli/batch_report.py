@@ -77,8 +77,8 @@ def carry_out(batch: "Batch", reporter: Reporter, as_json: bool) -> None:
                     reporter.note(_plan(event, batch, verdicts))
                     board.begin(event.videos, event.frames)
                     stack.enter_context(board.shown(reporter.quiet))
-                case VideoProgress(name, done, total):
-                    board.progress(name, done, total)
+                case VideoProgress(name, done, total, device):
+                    board.progress(name, done, total, device)
                 case VideoPaused(name):
                     board.paused(name)
                 case VideoEnded(entry):

@@ -99,7 +99,7 @@ def test_a_url_can_be_a_path(text, url):
 
 def test_a_url_that_no_path_keeps_is_refused():
     for url in ("s3://bucket//a.mp4", "s3://bucket/./a.mp4"):
-        with pytest.raises(ConfigError, match="contains // or /./"):
+        with pytest.raises(ConfigError, match=r"contains // or /\./"):
             path_of(url)
     assert path_of("s3://bucket/masks/") == Path("s3://bucket/masks")
 
@@ -177,6 +177,8 @@ def test_a_file_is_fetched_once_unless_it_changes(tmp_path):
     assert copy.read_bytes() == b"new"
     assert copy.stat().st_mtime_ns != stamp.st_mtime_ns
     assert [path.name for path in copy.parent.iterdir()] == ["a.mp4"]
+    fetch("memory://clips/a.mp4", tmp_path / "elsewhere/a.mp4")
+    assert (tmp_path / "elsewhere/a.mp4").stat().st_mtime_ns == copy.stat().st_mtime_ns
 
 
 def test_a_folder_is_fetched_with_all_that_is_in_it(tmp_path):

@@ -191,6 +191,13 @@ def step_or_break(session: Any, step: Callable[..., Any], *args: Any, **kwargs: 
     return step(session, *args, **kwargs)
 
 
+def on_played_gpu(
+    session: Any, make: Callable[..., Any], *args: Any, device: str, **kw: Any
+) -> Any:
+    """A session on the CPU that takes itself to be on the GPU that it was given."""
+    return make(session, *args, device="cpu" if device.startswith("cuda") else device, **kw)
+
+
 def _become_the_command(
     folder: Path,
     arguments: list[str],
@@ -249,6 +256,11 @@ if __name__ == "__mp_main__":  # in the workers of a batch
 
     shrink()
     VideoSegmenter.step = partialmethod(step_or_break, VideoSegmenter.step)  # type: ignore[assignment]
+    if Path("gpus").exists():
+        import torch
+
+        torch.cuda.device_count = lambda: int(Path("gpus").read_text())
+        VideoSegmenter.__init__ = partialmethod(on_played_gpu, VideoSegmenter.__init__)  # type: ignore
 if __name__ == "__main__":  # where a process of its own is wanted
     from jointvos.__main__ import main
 

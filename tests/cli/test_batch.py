@@ -249,6 +249,63 @@ def test_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
     assert len(record(inputs)) == len(CLIPS)
 
 
+def behind_urls(inputs: Path) -> list[str]:
+    """Arguments of a batch that fetches everything and stores everything."""
+    rows = [
+        {"video": f"file://{inputs}/clips/{name}.mp4", "mask": f"file://{inputs}/clips/{name}.png"}
+        for name in CLIPS
+    ]
+    (inputs / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    folders = ["--out", f"file://{inputs}/out", "--record", "record"]
+    return ["list.jsonl", *folders, "--weights", "tiny.safetensors", "--device", "cpu"]
+
+
+def test_behind_urls_videos_come_out_as_in_folders(inputs, expected):
+    run = Run(inputs, "batch", *behind_urls(inputs), "--jobs", "2").end()
+    assert run.returncode == 0, run.stderr
+    assert contents(inputs) == expected
+    assert {path.name for path in (inputs / "out").iterdir()} == MADE
+    assert {path.name for path in (inputs / "record").iterdir()} == OF_THE_BATCH
+    again = Run(inputs, "batch", *behind_urls(inputs)).end()
+    assert again.returncode == 0, again.stderr
+    assert "3 done before" in again.stderr
+
+
+def test_behind_urls_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
+    arguments = ["batch", *behind_urls(inputs), "--checkpoint-every", "6"]
+    run = Run(inputs, *arguments)
+    states = (inputs / "record/.scratch").rglob
+    wait_until(run, lambda: any(states("*.state")))
+    run.kill()
+    assert run.end().returncode == -9
+    assert not (inputs / "out").exists()
+    again = Run(inputs, *arguments).end()
+    assert again.returncode == 0, again.stderr
+    assert contents(inputs) == expected
+    assert {path.name for path in (inputs / "record").iterdir()} == OF_THE_BATCH
+
+
+def test_where_the_record_of_a_batch_behind_a_url_goes_has_to_be_said(inputs):
+    run = Run(inputs, "batch", "clips", "--out", f"file://{inputs}/out").end()
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1] == (
+        f"jointvos: record and report cannot go to file://{inputs}/out; name a folder, --record DIR"
+    )
+    remote = Run(inputs, "batch", "clips", "--out", "s3://bucket/out", "--record", "record").end()
+    assert remote.returncode == 2
+    assert "is on the network; allow that with --allow-network" in remote.stderr
+
+
+def test_each_gpu_has_a_worker_and_the_record_says_which_did_a_video(inputs, expected):
+    (inputs / "gpus").write_text("2")
+    arguments = ["batch", "clips", "--out", "out", "--weights", "tiny.safetensors"]
+    run = Run(inputs, *arguments, "--gpus", "all").end()
+    assert run.returncode == 0, run.stderr
+    assert "2 workers: cuda:0, cuda:1" in run.stderr
+    assert {line["device"] for line in record(inputs)} <= {"cuda:0", "cuda:1"}
+    assert contents(inputs) == expected
+
+
 def test_a_bug_fails_one_video_and_is_recorded_with_its_traceback(inputs, expected):
     (inputs / "bug").touch()
     run = batch(inputs, "--retry", "0")
@@ -431,14 +488,16 @@ def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytes
     small = f"from jointvos import config\nconfig.INFERENCE['small'] = config.{SMALL!r}\n"
     (site / "sitecustomize.py").write_text(small)
     paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-m", "jointvos", "batch", "clips", "--out", "out"]
-    options = ["--weights", "tiny.safetensors", "--device", "cpu", "--engine", "ray", "--jobs", "2"]
+    command = [sys.executable, "-m", "jointvos", "batch", "--engine", "ray", "--jobs", "2"]
     started = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
+        if "--out" not in arguments:
+            model = ["--weights", "tiny.safetensors", "--device", "cpu"]
+            arguments = ("clips", "--out", "out", *model, *arguments)
         started.append(
             subprocess.Popen(
-                [*command, *options, *arguments],
+                [*command, *arguments],
                 cwd=inputs,
                 env={
                     **environment,
@@ -527,6 +586,17 @@ def test_on_ray_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expect
     assert contents(inputs) == expected
     assert entries(inputs) == MADE
     assert {line["attempts"] for line in record(inputs)} == {1, 2}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_ray
+def test_on_ray_what_is_behind_urls_comes_out_as_in_folders(inputs, expected, ray_batch):
+    run = ray_batch(*behind_urls(inputs))
+    _, noted = run.communicate(timeout=400)
+    assert run.returncode == 0, noted
+    assert contents(inputs) == expected
+    assert {path.name for path in (inputs / "record").iterdir()} == OF_THE_BATCH
 
 
 @pytest.mark.slow
