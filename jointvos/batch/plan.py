@@ -113,6 +113,12 @@ class Plan:
             task = replace(task, job=replace(task.job, outputs=outputs))
             yield Due(task, inputs, settings, frames, objects)
 
+    def lengths(self) -> Iterator[tuple[int, int]]:
+        """Frames and objects of all that is to be done, as far as the videos tell their length."""
+        yield from self._db.execute(
+            "SELECT frames, objects FROM tasks WHERE work IS NOT NULL AND frames > 0"
+        )
+
     def total(self) -> tuple[int, int]:
         """How many tasks are to be done, and their frames as far as they tell."""
         videos, frames = self._db.execute(

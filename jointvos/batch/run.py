@@ -27,6 +27,7 @@ from jointvos.batch.events import (
 from jointvos.batch.identity import hash_inputs, hash_settings, model_identity, relative
 from jointvos.batch.local import LocalEngine
 from jointvos.batch.plan import Due, Plan
+from jointvos.batch.processes import warm_up
 from jointvos.batch.record import FILE, Entry, Record
 from jointvos.batch.report import save_thumbnail, write_report
 from jointvos.batch.rows import Row
@@ -141,6 +142,7 @@ class Batch(Iterator[BatchEvent]):
         """
         template = template or SegmentJob("")
         template.session.check()
+        warm_up()
         self.folder, self._out = record or folder, folder
         if url := url_of(self.folder):
             raise ConfigError(
@@ -403,7 +405,7 @@ class Batch(Iterator[BatchEvent]):
         if not self._places or (first := next(local, None)) is None:
             return None
         pace = measure_pace(first, self._places)
-        return None if pace is None else pace.seconds(self._plan.due(), len(self._places))
+        return None if pace is None else pace.seconds(self._plan.lengths(), len(self._places))
 
 
 def _owning(task: Task, entry: Entry | None, folder: Path) -> Task:

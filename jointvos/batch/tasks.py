@@ -175,15 +175,16 @@ def make_task(row: Row, template: SegmentJob, folder: Path, scratch: Path) -> Ta
         resume=True,
         **changes,
     )
-    folder_name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    task = Task(name, row.place, job, scratch / folder_name)
+    task = Task(name, row.place, job)
     urls = [url for path in (*task.inputs, *task.files) if (url := url_of(path))]
+    if not urls:
+        return task
     try:
         for url in urls:
             check_url(url, job.allow_network)
     except ConfigError as error:
         raise ConfigError(f"{row.place}: {error.message}", hint=error.hint) from error
-    return task if urls else replace(task, scratch=None)
+    return replace(task, scratch=scratch / hashlib.sha256(os.fsencode(name)).hexdigest()[:16])
 
 
 def _mask_in(row: Row, text: str) -> str:

@@ -31,8 +31,10 @@ _VERSIONS = (
 
 def url_of(place: Path | str) -> str | None:
     """The URL, also if a path was made of it; None for paths."""
+    if ":" not in os.fspath(place):  # as nearly always
+        return None
     text = place if isinstance(place, str) else place.as_posix()
-    if ":/" not in text or (match := _URL.match(text)) is None:
+    if (match := _URL.match(text)) is None:
         return None
     protocol = match[1].lower()
     root = "/" if protocol in _LOCAL else ""

@@ -226,6 +226,7 @@ def _become_the_command(
     # Workers of a batch import this module, and are forked like this one instead of from a process
     # that would have to import everything first.
     sys.modules["__main__"] = sys.modules[__name__]
+    forkserver.ensure_running = lambda: None
     forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
     faulthandler.register(_TELL, file=2)
     # multiprocessing has handlers of its own.
