@@ -482,12 +482,24 @@ def test_killed_twenty_times_at_any_moment(inputs, expected, whom):
 
 
 @pytest.fixture
-def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory):
-    """Starts a batch on a Ray cluster of its own, in processes that are as small as the others."""
+def ray_environment(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Makes processes of Ray as small as the others."""
     site = tmp_path_factory.mktemp("site")
     small = f"from jointvos import config\nconfig.INFERENCE['small'] = config.{SMALL!r}\n"
     (site / "sitecustomize.py").write_text(small)
     paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **environment,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "RAY_worker_niceness": "0",  # else everything else on the machine comes first
+    }
+
+
+@pytest.fixture
+def ray_batch(inputs: Path, ray_environment: dict[str, str]):
+    """Starts a batch on a Ray cluster, one of its own if no other is named."""
     command = [sys.executable, "-m", "jointvos", "batch", "--engine", "ray", "--jobs", "2"]
     started = []
 
@@ -499,11 +511,7 @@ def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytes
             subprocess.Popen(
                 [*command, *arguments],
                 cwd=inputs,
-                env={
-                    **environment,
-                    "PYTHONPATH": os.pathsep.join(paths),
-                    "RAY_worker_niceness": "0",  # else everything else on the machine comes first
-                },
+                env=ray_environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -515,6 +523,55 @@ def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytes
     for process in started:
         process.kill()
         process.communicate()
+
+
+MACHINES = """
+import sys
+from ray.cluster_utils import Cluster
+
+room = {"object_store_memory": 80 * 1024**2, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **room})
+nodes = [cluster.add_node(num_cpus=1, **room) for _ in range(2)]
+cluster.wait_for_nodes()
+print(cluster.address, *(n.all_processes["raylet"][0].process.pid for n in nodes), flush=True)
+if line := sys.stdin.readline().strip():
+    cluster.remove_node(nodes[int(line)], allow_graceful=False)
+sys.stdin.readline()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture
+def machines(ray_environment: dict[str, str]):
+    """A Ray cluster with two nodes that work; the one whose number is written is lost."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", MACHINES],
+        env=ray_environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    yield process
+    process.communicate("\n\n", timeout=60)
+
+
+def below(raylet: int) -> list[Path]:
+    """Processes of a node of Ray."""
+    every = (path.parent for path in Path("/proc").glob("[0-9]*/stat"))
+    return [process for process in every if parents(int(process.name)) == [raylet]]
+
+
+def is_at_work(raylet: int) -> bool:
+    """Whether a node of Ray is in the middle of a video, and the driver is on another one."""
+    works = False
+    for process in below(raylet):
+        with suppress(OSError):
+            if (process / "cmdline").read_bytes().startswith(b"ray::_Told"):
+                return False
+            opened = [str(each.readlink()) for each in (process / "fd").iterdir()]
+            works = works or any(".jointvos-resume/" in name for name in opened)
+    return works
 
 
 def ray_workers_of(process: subprocess.Popen[str]) -> list[int]:
@@ -597,6 +654,27 @@ def test_on_ray_what_is_behind_urls_comes_out_as_in_folders(inputs, expected, ra
     assert run.returncode == 0, noted
     assert contents(inputs) == expected
     assert {path.name for path in (inputs / "record").iterdir()} == OF_THE_BATCH
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_ray
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_on_ray_a_lost_machine_costs_nothing(inputs, expected, ray_batch, machines):
+    address, *raylets = machines.stdout.readline().split()
+    run = ray_batch("--address", address, "--checkpoint-every", "2")
+    lost: list[int] = []
+    deadline = time.monotonic() + 400
+    while run.poll() is None and not lost:
+        assert time.monotonic() < deadline
+        lost = [number for number, pid in enumerate(raylets) if is_at_work(int(pid))]
+    machines.stdin.write(f"{lost[0]}\n")
+    machines.stdin.flush()
+    _, noted = run.communicate(timeout=400)
+    assert run.returncode == 0, noted
+    assert contents(inputs) == expected
+    assert entries(inputs) == MADE
+    assert {line["attempts"] for line in record(inputs)} == {1, 2}
 
 
 @pytest.mark.slow
