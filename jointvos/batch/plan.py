@@ -211,8 +211,8 @@ def _read(text: str) -> Row:
 
 
 def _absolute(path: Path) -> bytes:
-    if url_of(path) is not None:
-        return os.fsencode(path)
+    if url := url_of(path):
+        return os.fsencode(url.removeprefix("file://"))
     return os.fsencode(os.path.normpath(path.absolute()))
 
 
@@ -221,4 +221,4 @@ def _folder(path: bytes) -> bytes:
 
 
 def _shown(path: bytes) -> str:
-    return shown(Path(os.fsdecode(path)))
+    return os.fsdecode(path)

@@ -168,7 +168,7 @@ def store(made: Iterable[tuple[Path, Path]]) -> None:
         renamed = []
         for local, place in made:
             url = url_of(place) or f"file://{place.absolute().as_posix()}"
-            with _asking(url) as (system, name):
+            with _storing(url) as (system, name):
                 if not _renames(system):
                     _replace(system, name)
                     undo.callback(_forget, system, name)
@@ -181,10 +181,10 @@ def store(made: Iterable[tuple[Path, Path]]) -> None:
                 _put(system, local, temporary)
                 renamed.append((url, temporary))
         for url, temporary in renamed:
-            with _asking(url) as (system, name):
+            with _storing(url) as (system, name):
                 _replace(system, name)
-                system.mv(temporary, name, recursive=True)
                 undo.callback(_forget, system, name)
+                system.mv(temporary, name, recursive=True)
         undo.pop_all()
 
 
@@ -205,6 +205,16 @@ def _asking(url: str) -> Iterator[tuple[Any, str]]:
     except Exception as error:  # each file system has errors of its own
         said = " ".join(str(error).split())
         raise TransferError(f"{url}: {type(error).__name__}{said and ': '}{said}") from error
+
+
+@contextmanager
+def _storing(url: str) -> Iterator[tuple[Any, str]]:
+    """The same where a file that is not there, such as a bucket, is an error like any other."""
+    try:
+        with _asking(url) as found:
+            yield found
+    except FileNotFoundError as error:
+        raise TransferError(f"{url}: {error}") from error
 
 
 def _files(system: Any, name: str) -> dict[str, Mapping[str, Any]]:

@@ -170,6 +170,12 @@ def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
             id="outputs, URL",
         ),
         pytest.param(
+            [{"video": "a.mp4", "png": "file://{tmp}"}, {"video": "b.mp4"}],
+            Outputs(),
+            "line 1 would write {tmp}, and {list}, line 1 reads {tmp}/a.mp4",
+            id="in place of an input, URL",
+        ),
+        pytest.param(
             [{"video": "s3://bucket/a.mp4"}],
             Outputs(),
             "line 1: s3://bucket/a.mp4 is on the network; allow that with `allow_network=True`",
