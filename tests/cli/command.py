@@ -27,6 +27,7 @@ import pytest
 from PIL import Image
 
 from jointvos import config
+from jointvos.errors import OutOfDeviceMemory
 
 CONTEXT = get_context("forkserver")
 Image.init()
@@ -191,10 +192,32 @@ def step_or_break(session: Any, step: Callable[..., Any], *args: Any, **kwargs: 
     return step(session, *args, **kwargs)
 
 
+def take_room(full: Path) -> None:
+    """Take all there is, and wait until another process has found out."""
+    if hasattr(VideoSegmenter, "has_room"):
+        return
+    try:
+        Path("taken").touch(exist_ok=False)
+    except FileExistsError:
+        full.touch()
+        raise OutOfDeviceMemory("the GPU is full") from None
+    VideoSegmenter.has_room = True  # type: ignore[attr-defined]
+    while not full.exists():
+        time.sleep(0.01)
+
+
 def on_played_gpu(
     session: Any, make: Callable[..., Any], *args: Any, device: str, **kw: Any
 ) -> Any:
-    """A session on the CPU that takes itself to be on the GPU that it was given."""
+    """A session on the CPU that takes itself to be on the GPU that it was given.
+
+    The file `room` says that there is room for one process only: "load" if another one cannot even
+    load the model, "video" if it has no room for a video.
+    """
+    if device.startswith("cuda") and Path("room").exists():
+        if hasattr(VideoSegmenter, "loaded") or Path("room").read_text() == "load":
+            take_room(Path("full"))
+        VideoSegmenter.loaded = True  # type: ignore[attr-defined]
     return make(session, *args, device="cpu" if device.startswith("cuda") else device, **kw)
 
 

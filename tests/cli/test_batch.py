@@ -306,6 +306,19 @@ def test_each_gpu_has_a_worker_and_the_record_says_which_did_a_video(inputs, exp
     assert contents(inputs) == expected
 
 
+@pytest.mark.parametrize("room", ["load", "video"])
+def test_videos_share_a_gpu_as_far_as_its_memory_goes(inputs, expected, room):
+    (inputs / "gpus").write_text("1")
+    (inputs / "room").write_text(room)
+    options = ["--gpus", "1", "--jobs", "2", "--no-retry", "--weights", "tiny.safetensors"]
+    run = Run(inputs, "batch", "clips", "--out", "out", *options).end()
+    assert run.returncode == 0, run.stderr
+    assert "2 workers: 2 on cuda:0" in run.stderr
+    assert "cuda:0 has no memory for 2 videos at once; continuing with 1" in run.stderr
+    assert [line["attempts"] for line in record(inputs)] == [1, 1, 1]
+    assert contents(inputs) == expected
+
+
 def test_a_bug_fails_one_video_and_is_recorded_with_its_traceback(inputs, expected):
     (inputs / "bug").touch()
     run = batch(inputs, "--retry", "0")
