@@ -15,7 +15,7 @@ from jointvos.batch.processes import apart
 from jointvos.errors import JointVOSError
 from jointvos.runs import Opened, SegmentedFrame, segment_video
 
-_FRAMES = 6
+_FRAMES = 4
 
 
 @dataclass(frozen=True)
