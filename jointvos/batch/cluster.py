@@ -36,8 +36,8 @@ class RayEngine:
     """Tasks of a Ray cluster, each with a GPU of its own where there are some.
 
     The machines of the cluster have jointvos installed and see the videos and the folder of the
-    outputs under the same paths. A task whose machine or process is lost is tried again by Ray, on
-    any machine.
+    outputs under the same paths, unless these are URLs. A task whose machine or process is lost is
+    tried again by Ray, on any machine.
 
     Attributes:
         address: A cluster, "auto" for the one that runs here; None starts one on this machine,
