@@ -30,6 +30,7 @@
       IncompleteRun                     9   finished, but some sequences or videos failed
       TrainingError (RuntimeError)     10
         NonFiniteLoss
+      TransferError (OSError)          11   a file behind a URL cannot be fetched or stored
 
 Besides these a command ends with 0 (success), 1 (a bug), 2 (usage), 130 (Ctrl-C), 141 (the
 reader of stdout went away) and 143 (SIGTERM). Leaves also inherit the natural builtin, so that
@@ -199,6 +200,12 @@ class TrainingError(JointVOSError, RuntimeError):
 
 class NonFiniteLoss(TrainingError):
     """The loss became NaN or infinite."""
+
+
+class TransferError(JointVOSError, OSError):
+    """A file behind a URL cannot be fetched or stored."""
+
+    exit_code = 11
 
 
 @contextmanager

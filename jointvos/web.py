@@ -15,6 +15,8 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 from urllib3.util import Retry, make_headers, parse_url
 
+from jointvos.errors import ConfigError
+
 CHUNK = 1 << 18
 MOST_REDIRECTS = 5
 SCHEMES = ("http", "https")
@@ -58,6 +60,18 @@ class Interrupted(WebError):
     def __init__(self, reason: str, answer: Answer | None = None) -> None:
         super().__init__(reason)
         self.answer = answer
+
+
+def require_network(address: str, allowed: bool) -> None:
+    """Refuse an address that nobody has allowed to ask.
+
+    Raises:
+        ConfigError: The network is not allowed.
+    """
+    if not allowed:
+        raise ConfigError(
+            f"{address} is on the network", hint="allow that with `allow_network=True`"
+        )
 
 
 def host(address: str) -> str:

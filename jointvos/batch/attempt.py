@@ -11,7 +11,15 @@ from pathlib import Path
 from jointvos.batch.engine import Outcome, Underway
 from jointvos.batch.summary import Summary
 from jointvos.batch.tasks import Task
-from jointvos.errors import JointVOSError, OtherRun, OutputError, os_reason
+from jointvos.batch.urls import fetch, shown, store, url_of
+from jointvos.errors import (
+    JointVOSError,
+    MaskReadError,
+    MediaOpenError,
+    OtherRun,
+    OutputError,
+    os_reason,
+)
 from jointvos.masks import MaskFile, MaskPrompts
 from jointvos.runs import (
     Finished,
@@ -44,10 +52,11 @@ def attempt(task: Task, model: LoadedModel, tell: Callable[[Underway], None]) ->
 class _Attempt:
     def __init__(self, task: Task, model: LoadedModel, tell: Callable[[Underway], None]) -> None:
         session = replace(task.job.session, device=model.spec.device)
-        self._task = task
+        self._task, self._here = task, task.here
         # The first mask appears together with the other outputs.
-        self._job = replace(task.job, session=session, first_mask=None)
+        self._job = replace(self._here.job, session=session, first_mask=None)
         self._model, self._tell = model, tell
+        self._device = str(model.device) if session.device == "auto" else session.device
         self._frames, self._begin = 0, time.monotonic()
         self._told = 0.0
         self._summary = Summary()
@@ -68,21 +77,24 @@ class _Attempt:
                 outcome = Outcome(1, said, traceback=traceback.format_exc())
         return replace(
             outcome,
+            error=outcome.error and self._as_given(outcome.error),
             frames=self._frames,
             seconds=round(time.monotonic() - self._begin, 3),
             objects=self._summary.objects(),
-            notes=tuple(self._notes[:_MOST_NOTES]),
+            notes=tuple(map(self._as_given, self._notes[:_MOST_NOTES])),
             thumbnail=self._summary.thumbnail(),
+            device=self._device,
         )
 
     def _segment(self) -> Outcome:
-        for path in self._task.files:
+        self._fetch()
+        for path in self._here.files:
             path.parent.mkdir(parents=True, exist_ok=True)
         run = segment_video(self._job, self._model)
         try:
             return self._follow(run)
         except OtherRun:
-            self._task.forget()
+            self._here.forget()
             return self._follow(segment_video(run.job, self._model))
 
     def _follow(self, run: SegmentRun) -> Outcome:
@@ -98,21 +110,62 @@ class _Attempt:
                         self._frames += 1
                         self._summary.add(frame, result)
                     case Progress(_, done, total):
-                        self._say(Underway(done, total))
+                        self._say(Underway(done, total, self._device))
                     case Notice(text, "warning"):
                         self._notes.append(text)
                     case Finished(outputs=outputs):
-                        outcome = Outcome(outputs=(*outputs, *self._save_first_mask(run)))
+                        made = (*outputs, *self._save_first_mask(run))
+                        outcome = Outcome(outputs=self._stored(made))
                         # The run is not told that this has arrived: it keeps what it would be
                         # continued from until the outcome is recorded.
                         break
         return outcome
 
     def _save_first_mask(self, run: SegmentRun) -> Iterator[Path]:
-        for path in self._task.first_mask:
+        for path in self._here.first_mask:
             if self._first is not None:
                 MaskFile(path, overwrite=run.job.outputs.overwrite).save(self._first)
                 yield path
+
+    def _fetch(self) -> None:
+        """Bring what is behind URLs here.
+
+        Raises:
+            MediaOpenError: The video is not there.
+            MaskReadError: A mask is not there.
+            TransferError: It cannot be fetched.
+        """
+        for number, (path, copy) in enumerate(
+            zip(self._task.inputs, self._here.inputs, strict=True)
+        ):
+            if url := url_of(path):
+                try:
+                    fetch(url, copy)
+                except FileNotFoundError:
+                    missing = MaskReadError if number else MediaOpenError
+                    raise missing(f"{url} does not exist") from None
+
+    def _stored(self, made: tuple[Path, ...]) -> tuple[Path, ...]:
+        """Put outputs where they go if that is behind URLs.
+
+        Raises:
+            TransferError: That cannot be done.
+        """
+        if not self._task.stores:
+            return made
+        ids = [] if self._prompts is None else self._prompts.ids
+        places = dict(zip(self._here.written(ids), self._task.written(ids), strict=True))
+        store((path, places[path]) for path in made)
+        return tuple(places[path] for path in made)
+
+    def _as_given(self, text: str) -> str:
+        """A message about the files here in the words of the list."""
+        given = [*zip(self._here.inputs, self._task.inputs, strict=True)]
+        given += zip(self._here.files, self._task.files, strict=True)
+        for here, path in given:
+            if here != path:
+                text = text.replace(str(here), shown(path))
+        return text
 
     def _say(self, underway: Underway) -> None:
         if (now := time.monotonic()) - self._told >= _SAY_EVERY_S:

@@ -20,6 +20,7 @@ from jointvos.batch.engine import Outcome
 from jointvos.batch.places import cores
 from jointvos.batch.processes import CONTEXT, apart, end_with_parent
 from jointvos.batch.tasks import Task
+from jointvos.batch.urls import url_of
 from jointvos.errors import DeviceError, JointVOSError, OutputError, OutputExists
 from jointvos.masks import MaskPrompts, read_prompts
 from jointvos.media.reading import open_source
@@ -164,6 +165,9 @@ def _look(task: Task, empty: Path) -> Seen:
     elsewhere = moved(job.outputs, empty)
     replace(job, outputs=Outputs()).check()
     _check_kinds(elsewhere)
+    if task.fetches:  # what is in them shows when they are fetched
+        _check_places(task, ())
+        return Seen(None, 0)
     with open_source(
         job.source,
         start=job.start,
@@ -220,6 +224,8 @@ def _check_alike(
 
 def _check_places(task: Task, ids: Sequence[int]) -> None:
     for path in task.written(ids):
+        if url_of(path) is not None:
+            continue
         if os.path.lexists(path) and not _may_replace(task):
             raise OutputExists(f"{path} already exists")
         above = _nearest(path.absolute().parent)
@@ -230,8 +236,8 @@ def _check_places(task: Task, ids: Sequence[int]) -> None:
 
 
 def _may_replace(task: Task) -> bool:
-    outputs = task.job.outputs
-    return outputs.overwrite or task.interrupted.named() == [f.absolute() for f in outputs.files()]
+    named = [path.absolute() for path in task.here.job.outputs.files()]
+    return task.job.outputs.overwrite or task.interrupted.named() == named
 
 
 @lru_cache(maxsize=64)

@@ -36,8 +36,8 @@ class RayEngine:
     """Tasks of a Ray cluster, each with a GPU of its own where there are some.
 
     The machines of the cluster have jointvos installed and see the videos and the folder of the
-    outputs under the same paths. A task whose machine or process is lost is tried again by Ray, on
-    any machine.
+    outputs under the same paths, unless these are URLs. A task whose machine or process is lost is
+    tried again by Ray, on any machine.
 
     Attributes:
         address: A cluster, "auto" for the one that runs here; None starts one on this machine,
@@ -278,6 +278,8 @@ def _do(task: Task, setup: Setup, folder: str, told: Any) -> Outcome | Unfit:
     outcome = attempt(task, model, lambda underway: told.tell.remote(task.name, underway))
     if outcome.may_pass:
         raise _TryAgain(outcome)
+    if task.scratch is not None:  # the driver may not see this machine's
+        task.forget()
     return outcome
 
 

@@ -18,10 +18,12 @@ class Underway:
     Attributes:
         done: Frames so far.
         total: All of them, as far as it tells.
+        device: Where.
     """
 
     done: int
     total: int | None
+    device: str
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Outcome:
         traceback: Of an unexpected error.
         thumbnail: One of its frames with the objects marked, a small JPEG.
         attempts: How often it was tried.
+        device: Where it was done.
     """
 
     exit_code: int = 0
@@ -54,6 +57,7 @@ class Outcome:
     traceback: str | None = None
     thumbnail: bytes | None = None
     attempts: int = 1
+    device: str | None = None
 
     @classmethod
     def of(cls, error: JointVOSError) -> "Outcome":

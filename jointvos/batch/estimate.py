@@ -15,7 +15,7 @@ from jointvos.batch.processes import apart
 from jointvos.errors import JointVOSError
 from jointvos.runs import Opened, SegmentedFrame, segment_video
 
-_FRAMES = 6
+_FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,12 @@ class Pace:
     video_s: float
     frame_s: float
 
-    def seconds(self, videos: Iterable[Due], workers: int) -> float:
-        """For all videos; those that do not tell their length are left out."""
+    def seconds(self, videos: Iterable[tuple[int, int]], workers: int) -> float:
+        """For videos of so many frames and objects."""
         total = longest = 0.0
-        for video in videos:
-            if video.frames:
-                each = self.video_s + (video.frames - 1) * self.frame_s
-                each *= max(1, video.objects)
-                total, longest = total + each, max(longest, each)
+        for frames, objects in videos:
+            each = (self.video_s + (frames - 1) * self.frame_s) * max(1, objects)
+            total, longest = total + each, max(longest, each)
         return max(total / workers, longest)
 
 

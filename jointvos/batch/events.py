@@ -54,11 +54,13 @@ class VideoProgress:
         name: What it is called.
         done: Frames so far.
         total: All of them, as far as it tells.
+        device: Where, as "cuda:1".
     """
 
     name: str
     done: int
     total: int | None
+    device: str
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,15 @@
 import hashlib
 from pathlib import Path
 
+from jointvos.batch.urls import url_of, version
 from jointvos.checkpoints import find_weights
-from jointvos.errors import WeightsError, os_errors_as
+from jointvos.errors import (
+    JointVOSError,
+    MaskReadError,
+    MediaOpenError,
+    WeightsError,
+    os_errors_as,
+)
 from jointvos.masks import mask_path
 from jointvos.runs import SegmentJob, SessionSpec
 from jointvos.runs.fingerprint import digest, in_words, of_source
@@ -28,14 +35,25 @@ def model_identity(session: SessionSpec) -> str:
 def hash_inputs(job: SegmentJob) -> str:
     """The video, by size and time of change, and the masks, by content.
 
+    Files behind URLs are not fetched; what their storage says of their version counts.
+
     Raises:
         ConfigError: The video is neither a file nor a folder.
         OSError: A mask cannot be read.
+        MediaOpenError: The video is not behind its URL.
+        MaskReadError: A mask is not behind its URL.
+        TransferError: A URL cannot be asked.
     """
-    words = {"input": of_source(Path(job.source), job.start_number)}
+    source = Path(job.source)
+    url = url_of(source)
+    video = of_source(source, job.start_number) if url is None else _version(url, MediaOpenError)
+    words = {"input": video}
     for number, text in enumerate(map(str, job.masks)):
         path = mask_path(text)
-        content = of_source(path) if path.is_dir() else _content(path)
+        if url := url_of(path):
+            content = _version(url, MaskReadError)
+        else:
+            content = of_source(path) if path.is_dir() else _content(path)
         before, _, after = text.rpartition(str(path))
         words[f"mask {number}"] = f"{before}{content}{after}"
     return digest(words)
@@ -75,8 +93,17 @@ def hash_settings(job: SegmentJob, model: str, folder: Path) -> str:
 
 
 def relative(path: Path, folder: Path) -> str:
-    """A path as it is seen from the folder of a batch; others as they are."""
+    """A path as it is seen from the folder of a batch; others, and URLs, as they are."""
+    if url := url_of(path):
+        return url
     return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def _version(url: str, missing: type[JointVOSError]) -> str:
+    try:
+        return version(url)
+    except FileNotFoundError:
+        raise missing(f"{url} does not exist") from None
 
 
 def _content(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The engine of one machine: worker processes, who does what, and what happens when one dies."""
 
+import logging
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -12,8 +13,10 @@ from jointvos.batch.places import choose_places, threads_of
 from jointvos.batch.processes import CONTEXT
 from jointvos.batch.tasks import Task
 from jointvos.batch.worker import STOP, Free, Said, Setup, Unfit, work
-from jointvos.errors import ConfigError, DeviceError
+from jointvos.errors import ConfigError, DeviceError, OutOfDeviceMemory
 from jointvos.runs import SessionSpec
+
+_log = logging.getLogger("jointvos.batch")
 
 _LOOK_EVERY_S = 0.2
 _FALSE_STARTS = 3
@@ -44,16 +47,19 @@ class LocalEngine:
         """See `Engine`."""
         return tuple(choose_places(session.device, self.gpus, self.jobs))
 
+    def setups(self, session: SessionSpec) -> list[Setup]:
+        """How every worker begins, see `Engine.places`."""
+        places = self.places(session)
+        threads = threads_of(len(places))
+        return [Setup(replace(session, device=place), threads) for place in places]
+
     def carry_out(
         self, session: SessionSpec, tasks: Iterator[Task]
     ) -> Generator[tuple[Task, News], None, None]:
         """See `Engine`."""
-        places = self.places(session)
-        threads = threads_of(len(places))
-        setups = [Setup(replace(session, device=place), threads) for place in places]
         workers = _Workers(tasks, self.retry)
         try:
-            workers.start(setups)
+            workers.start(self.setups(session))
             told_to_stop = False
             while workers.busy:
                 if self._stopping and not told_to_stop:
@@ -151,13 +157,40 @@ class _Workers:
                 case Free():
                     worker.loaded = worker.free = True
                     self._false_starts = 0
+                case Unfit(OutOfDeviceMemory()) if self._has_company(worker):
+                    self._do_without(worker)
                 case Unfit(error):
                     raise error
                 case Underway() if worker.task is not None:
                     yield worker.task, said
                 case Outcome() if worker.task is not None:
                     task, worker.task = worker.task, None
-                    yield task, self._tried(task, said)
+                    full = said.exit_code == OutOfDeviceMemory.exit_code
+                    if full and not self._stopping and self._has_company(worker):
+                        self._attempts[task.name] -= 1
+                        self._queue.appendleft(task)
+                        self._do_without(worker)
+                        yield task, None
+                    else:
+                        yield task, self._tried(task, said)
+
+    def _has_company(self, worker: _Worker) -> bool:
+        """Whether another one shares its device."""
+        others = (each for each in self._workers if each is not worker)
+        return any(each.setup.session.device == worker.setup.session.device for each in others)
+
+    def _do_without(self, worker: _Worker) -> None:
+        """Leave the memory of its device to the others."""
+        self._workers.remove(worker)
+        worker.kill()
+        self._say_full(worker)
+
+    def _say_full(self, worker: _Worker) -> None:
+        device = worker.setup.session.device
+        left = sum(each.setup.session.device == device for each in self._workers)
+        _log.warning(
+            "%s has no memory for %d videos at once; continuing with %d", device, left + 1, left
+        )
 
     def _tried(self, task: Task, outcome: Outcome) -> Outcome | None:
         """What came of a task in the end; None if it is tried again."""
@@ -173,6 +206,10 @@ class _Workers:
         died = _how_it_died(dead.process.exitcode)
         if not dead.loaded:
             self._false_starts += 1
+            if self._false_starts == _FALSE_STARTS and self._has_company(dead):
+                self._false_starts = 0
+                self._say_full(dead)
+                return
             if self._false_starts == _FALSE_STARTS:
                 raise DeviceError(
                     f"workers end while they load the model ({died})",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from jointvos.batch.rows import Row
 from jointvos.batch.tasks import Task, check_template, make_task
+from jointvos.batch.urls import shown, url_of
 from jointvos.errors import ConfigError
-from jointvos.masks import mask_path
 from jointvos.runs import SegmentJob
 
 _TABLES = """
@@ -51,20 +51,23 @@ class Due:
 class Plan:
     """The tasks of a list, and which of them are due, in a temporary database."""
 
-    def __init__(self, rows: Iterable[Row], template: SegmentJob, folder: Path) -> None:
+    def __init__(
+        self, rows: Iterable[Row], template: SegmentJob, folder: Path, scratch: Path
+    ) -> None:
         """Read the list and see that no two rows are in each other's way.
 
         Args:
             rows: The list.
             template: What holds for every row that does not say otherwise, see `make_task`.
             folder: What paths of outputs are relative to.
+            scratch: Where tasks have folders for files behind URLs.
 
         Raises:
             ConfigError: A row cannot be understood, two have one name, or outputs would replace
                 each other or an input of the batch.
         """
         check_template(template)
-        self._template, self._folder = template, folder
+        self._template, self._folder, self._scratch = template, folder, scratch
         # An empty name is a file that nobody else sees and that is gone with the process. Whoever
         # carries a batch out may do so in another thread than the one that began it.
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -110,6 +113,12 @@ class Plan:
             task = replace(task, job=replace(task.job, outputs=outputs))
             yield Due(task, inputs, settings, frames, objects)
 
+    def lengths(self) -> Iterator[tuple[int, int]]:
+        """Frames and objects of all that is to be done, as far as the videos tell their length."""
+        yield from self._db.execute(
+            "SELECT frames, objects FROM tasks WHERE work IS NOT NULL AND frames > 0"
+        )
+
     def total(self) -> tuple[int, int]:
         """How many tasks are to be done, and their frames as far as they tell."""
         videos, frames = self._db.execute(
@@ -121,13 +130,13 @@ class Plan:
         """Name and video of all tasks, in the order of the list."""
         for name, row in self._db.execute("SELECT name, row FROM tasks ORDER BY number"):
             video = _read(row)
-            yield os.fsdecode(name), str(video.path(video.values["video"]))
+            yield os.fsdecode(name), shown(video.path(video.values["video"]))
 
     def _task(self, row: str) -> Task:
-        return make_task(_read(row), self._template, self._folder)
+        return make_task(_read(row), self._template, self._folder, self._scratch)
 
     def _add(self, number: int, row: Row) -> None:
-        task = make_task(row, self._template, self._folder)
+        task = make_task(row, self._template, self._folder, self._scratch)
         try:
             self._db.execute(
                 "INSERT INTO tasks (number, name, row) VALUES (?, ?, ?)",
@@ -151,8 +160,7 @@ class Plan:
                 raise ConfigError(
                     f"{self._place(taken[0][0])} and {row.place} would both write {_shown(path)}"
                 )
-        masks = (mask_path(str(each)) for each in task.job.masks)
-        for path in map(_absolute, [Path(task.job.source), *masks]):
+        for path in map(_absolute, task.inputs):
             self._db.execute("INSERT INTO inputs VALUES (?, ?)", (path, number))
 
     def _refuse_collisions(self) -> None:
@@ -203,6 +211,8 @@ def _read(text: str) -> Row:
 
 
 def _absolute(path: Path) -> bytes:
+    if url := url_of(path):
+        return os.fsencode(url.removeprefix("file://"))
     return os.fsencode(os.path.normpath(path.absolute()))
 
 

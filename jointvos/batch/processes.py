@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from multiprocessing import get_context, parent_process
+from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import ParamSpec, TypeVar
 
@@ -40,6 +40,12 @@ def apart(function: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwa
             ) from None
         process.join()
     return result
+
+
+def warm_up() -> None:
+    """Let what processes are forked from be imported meanwhile, which takes seconds."""
+    if CONTEXT.get_start_method() == "forkserver":
+        forkserver.ensure_running()
 
 
 def end_with_parent() -> None:

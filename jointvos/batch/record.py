@@ -42,6 +42,7 @@ class Entry:
         seconds: How long they took.
         attempts: How often it was tried in this run.
         ended: When, in UTC, ISO 8601.
+        device: Where it was done, as "cuda:1"; None if it did not begin.
         inputs: Hash of the input and its masks.
         settings: Hash of the model and all options.
         outputs: What was written, this time or before; relative to the folder where it lies there.
@@ -59,6 +60,7 @@ class Entry:
     seconds: float = 0.0
     attempts: int = 1
     ended: str = ""
+    device: str | None = None
     inputs: str | None = None
     settings: str | None = None
     outputs: tuple[str, ...] = ()

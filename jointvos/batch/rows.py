@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from jointvos.batch.urls import path_of, url_of
 from jointvos.errors import ConfigError, os_reason
 
 Value: TypeAlias = str | tuple[str, ...]
@@ -47,6 +48,8 @@ class Row:
         if out := self.text("out"):
             return out
         video = self.path(self.values["video"])
+        if url := url_of(video):
+            return PurePosixPath(url.partition("?")[0]).stem
         return video.resolve().name if video.is_dir() else video.stem
 
     def text(self, column: str) -> str | None:
@@ -56,9 +59,18 @@ class Row:
         return value
 
     def path(self, value: Value) -> Path:
-        """A value as a path."""
+        """A value as a path, as which it may be a URL.
+
+        Raises:
+            ConfigError: It is a URL that cannot be a path.
+        """
         assert isinstance(value, str)
-        return self.folder / value
+        if url_of(value) is None:
+            return self.folder / value
+        try:
+            return path_of(value)
+        except ConfigError as error:
+            raise ConfigError(f"{self.place}: {error}") from error
 
 
 def read_rows(source: Path) -> Iterator[Row]:

@@ -1,12 +1,15 @@
 """A batch: which videos are to be done, doing them, and the record of it."""
 
 import os
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from jointvos.batch.checking import Seen, check_tasks
 from jointvos.batch.engine import Engine, Outcome, Underway
@@ -24,17 +27,34 @@ from jointvos.batch.events import (
 from jointvos.batch.identity import hash_inputs, hash_settings, model_identity, relative
 from jointvos.batch.local import LocalEngine
 from jointvos.batch.plan import Due, Plan
+from jointvos.batch.processes import warm_up
 from jointvos.batch.record import FILE, Entry, Record
 from jointvos.batch.report import save_thumbnail, write_report
 from jointvos.batch.rows import Row
 from jointvos.batch.tasks import Task
-from jointvos.errors import ConfigError, JointVOSError, OutputError, os_errors_as
+from jointvos.batch.urls import exists, shown, url_of
+from jointvos.errors import (
+    ConfigError,
+    JointVOSError,
+    MaskReadError,
+    OutputError,
+    OutputExists,
+    TransferError,
+    os_errors_as,
+    os_reason,
+)
 from jointvos.files.lock import alone
 from jointvos.runs import SegmentJob
+from jointvos.runs.fingerprint import digest
 
 _LOCK = ".batch.lock"
+_SCRATCH = ".scratch"
+_ASKED = 16
+"""Videos whose URLs are asked at a time."""
 _NAMED = 20
 """Failed videos of each kind that are named at the end; all of them are in the record."""
+
+_Verdict: TypeAlias = Literal["todo", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +65,13 @@ class _Considered:
         inputs: Hash of the input and its masks, None if they cannot be read.
         settings: Hash of the model and all options.
         reason: Why it is done again; None if it was never done.
+        refused: What would come of it, where its URLs tell.
     """
 
     inputs: str | None
     settings: str
-    reason: str | None
+    reason: str | None = None
+    refused: Outcome | None = None
 
 
 @dataclass
@@ -93,6 +115,8 @@ class Batch(Iterator[BatchEvent]):
         folder: Path,
         template: SegmentJob | None = None,
         *,
+        record: Path | None = None,
+        scratch: Path | None = None,
         engine: Engine | None = None,
         retry_failed: bool = True,
         dry: bool = False,
@@ -101,9 +125,13 @@ class Batch(Iterator[BatchEvent]):
 
         Args:
             rows: The videos, see `read_rows`; they are read once and kept on disk.
-            folder: Where outputs, record and report go; it is made.
+            folder: Where outputs go, a path or a URL as a path; it is made.
             template: What holds for every video that does not say otherwise; its source does not
-                count, and paths of its outputs hold `{name}` and are relative to `folder`.
+                count, and paths of its outputs hold `{name}` and are relative to `folder`. It also
+                says whether URLs may lead into the network.
+            record: Folder for record and report, `folder` by default; needed where that is a URL.
+            scratch: Folder for files behind URLs while their video is done; `.scratch` beside the
+                record by default. Workers on other machines make it there.
             engine: What does the videos, a `LocalEngine` by default.
             retry_failed: Whether what failed in an earlier run is tried again.
             dry: Whether the videos are only looked at; nothing is written then.
@@ -114,9 +142,18 @@ class Batch(Iterator[BatchEvent]):
         """
         template = template or SegmentJob("")
         template.session.check()
-        self.folder = folder
+        warm_up()
+        self.folder, self._out = record or folder, folder
+        if url := url_of(self.folder):
+            raise ConfigError(
+                f"record and report cannot go to {url}", hint="name a folder, `record=DIR`"
+            )
+        self._scratch = self.folder / _SCRATCH
+        if scratch is not None:
+            self._scratch = scratch / f"jointvos-{_mark(self.folder)}"
+        self._scratch = self._scratch.absolute()
         self._engine: Engine = engine or LocalEngine()
-        self._plan = Plan(rows, template, folder)
+        self._plan = Plan(rows, template, folder, self._scratch)
         self._model = model_identity(template.session)
         self._session = template.session
         self._places = self._engine.places(template.session)
@@ -170,13 +207,17 @@ class Batch(Iterator[BatchEvent]):
             if not self._stopping:
                 yield from self._segment(record)
             report = write_report(self.folder, self._plan.videos(), record)
+            with suppress(OSError):  # there is none, or what goes on later is in it
+                self._scratch.rmdir()
         failed = tuple(counts.failed.values())
         ended = counts.done + counts.skipped + sum(each.count for each in failed)
         yield Ended(counts.done, counts.skipped, failed, self.videos - ended, report)
 
     def _look(self, record: Record) -> Iterator[BatchEvent]:
         """Find out which videos there are to do."""
-        with closing(check_tasks(self._undone(record))) as found:
+        checked: Generator[tuple[Task, Seen | Outcome] | Looked, None, None]
+        checked = check_tasks(self._undone(record))
+        with closing(checked) as found:
             for each in found:
                 if self._stopping:
                     return
@@ -196,32 +237,75 @@ class Batch(Iterator[BatchEvent]):
                     entry = self._note(record, task, seen, known.inputs, known.settings)
                     yield VideoEnded(entry)
 
-    def _undone(self, record: Record) -> Iterator[Task | Looked]:
+    def _undone(self, record: Record) -> Iterator[Task | Looked | tuple[Task, Seen | Outcome]]:
         """What was not done before; of the rest, what there is to tell."""
-        for task in self._plan:
-            entry = record.get(task.name)
+        with closing(self._all_considered(record)) as found:
+            for task, entry, verdict, known in found:
+                if verdict == "todo":
+                    self._considered[task.name] = known
+                    yield task if known.refused is None else (task, known.refused)
+                    continue
+                if verdict == "done":
+                    self._counts.skipped += 1
+                    if not self._dry:
+                        task.forget()
+                elif entry is not None:
+                    self._counts.add(entry)
+                yield self._looked(task, verdict, known.reason)
+
+    def _all_considered(
+        self, record: Record
+    ) -> Generator[tuple[Task, Entry | None, _Verdict, _Considered], None, None]:
+        """All tasks in order; the URLs of some are asked at a time, for it is mostly waiting."""
+        waiting: deque[Callable[[], tuple[Task, Entry | None, _Verdict, _Considered]]] = deque()
+        pool = ThreadPoolExecutor(_ASKED)
+        try:
+            for task in self._plan:
+                consider = partial(self._consider, task, record.get(task.name))
+                local = task.scratch is None
+                waiting.append(consider if local else pool.submit(consider).result)
+                if len(waiting) > 2 * _ASKED:
+                    yield waiting.popleft()()
+            while waiting:
+                yield waiting.popleft()()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _consider(
+        self, task: Task, entry: Entry | None
+    ) -> tuple[Task, Entry | None, _Verdict, _Considered]:
+        """What is to be done with a task, as far as record and URLs tell."""
+        try:
             verdict, known = self._earlier(task, entry)
             if verdict == "todo":
-                self._considered[task.name] = known
-                yield _owning(task, entry, self.folder)
-                continue
-            if verdict == "done":
-                self._counts.skipped += 1
-                if not self._dry:
-                    task.forget()
-            elif entry is not None:
-                self._counts.add(entry)
-            yield self._looked(task, verdict, known.reason)
+                task = _owning(task, entry, self._out)
+                _refuse_replacing(task)
+        except TransferError as error:
+            settings = hash_settings(task.job, self._model, self._out)
+            verdict, known = "todo", _Considered(None, settings, refused=Outcome.of(error))
+        except OutputExists as error:
+            known = replace(known, refused=Outcome.of(error))
+        return task, entry, verdict, known
 
-    def _earlier(
-        self, task: Task, entry: Entry | None
-    ) -> tuple[Literal["todo", "done", "failed"], _Considered]:
-        """What is to be done with a video that may have been done before, and why."""
+    def _earlier(self, task: Task, entry: Entry | None) -> tuple[_Verdict, _Considered]:
+        """What is to be done with a video that may have been done before, and why.
+
+        Raises:
+            TransferError: A URL cannot be asked.
+        """
+        inputs, refused = None, None
         try:
             inputs = hash_inputs(task.job)
-        except (JointVOSError, OSError):  # what is wrong is told when it is opened
-            inputs = None
-        known = _Considered(inputs, hash_settings(task.job, self._model, self.folder), None)
+        except TransferError:
+            raise
+        except JointVOSError as error:
+            refused = Outcome.of(error)
+        except OSError as error:
+            refused = Outcome.of(MaskReadError(os_reason(error)))
+        settings = hash_settings(task.job, self._model, self._out)
+        known = _Considered(inputs, settings)
+        if task.fetches:  # else what is wrong is told when it is opened
+            known = replace(known, refused=refused)
         if entry is None or entry.status == "begun":
             return "todo", known
         if (entry.inputs, entry.settings) != (known.inputs, known.settings):
@@ -231,9 +315,12 @@ class Batch(Iterator[BatchEvent]):
             if self._retry_failed:
                 return "todo", known
             return "failed", replace(known, reason=entry.error)
-        if all(os.path.lexists(self.folder / path) for path in entry.outputs):
+        if all(map(self._is_there, entry.outputs)):
             return "done", known
         return "todo", replace(known, reason="its outputs are gone")
+
+    def _is_there(self, output: str) -> bool:
+        return os.path.lexists(self._out / output) if url_of(output) is None else exists(output)
 
     def _segment(self, record: Record) -> Iterator[BatchEvent]:
         """Do the videos."""
@@ -246,8 +333,8 @@ class Batch(Iterator[BatchEvent]):
         with closing(self._engine.carry_out(self._session, tasks())) as told:
             for task, news in told:
                 match news:
-                    case Underway(done, total):
-                        yield VideoProgress(task.name, done, total)
+                    case Underway(done, total, device):
+                        yield VideoProgress(task.name, done, total, device)
                     case Outcome():
                         (due,) = self._plan.due(task.name)
                         entry = self._note(record, task, news, due.inputs, due.settings)
@@ -258,10 +345,14 @@ class Batch(Iterator[BatchEvent]):
                         yield VideoPaused(task.name)
 
     def _begin(self, record: Record, task: Task) -> None:
-        """Let what was done before no longer count."""
+        """Let what was done before no longer count, and outputs behind URLs be ours."""
         entry = record.get(task.name)
         if entry is not None and entry.status == "done":
             record.append(replace(entry, status="begun", notes=()))
+        elif task.stores and not task.job.outputs.overwrite:
+            outputs = tuple(relative(path, self._out) for path in task.files)
+            begun = Entry(task.name, "begun", shown(Path(task.job.source)), outputs=outputs)
+            record.append(begun)
 
     def _note(
         self, record: Record, task: Task, outcome: Outcome, inputs: str | None, settings: str
@@ -269,18 +360,19 @@ class Batch(Iterator[BatchEvent]):
         before = record.get(task.name)
         outputs = before.outputs if before is not None else ()
         if not outcome.exit_code:
-            outputs = tuple(relative(path, self.folder) for path in outcome.outputs)
+            outputs = tuple(relative(path, self._out) for path in outcome.outputs)
             save_thumbnail(self.folder, task.name, outcome.thumbnail)
         entry = Entry(
             name=task.name,
             status="failed" if outcome.exit_code else "done",
-            video=str(task.job.source),
+            video=shown(Path(task.job.source)),
             exit_code=outcome.exit_code,
             error=outcome.error,
             frames=outcome.frames,
             seconds=outcome.seconds,
             attempts=outcome.attempts,
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
+            device=outcome.device,
             inputs=inputs,
             settings=settings,
             outputs=outputs,
@@ -300,7 +392,7 @@ class Batch(Iterator[BatchEvent]):
         seen: Seen | None = None,
     ) -> Looked:
         seen = seen or Seen(None, 0)
-        outputs = tuple(relative(path, self.folder) for path in task.files)
+        outputs = tuple(relative(path, self._out) for path in task.files)
         return Looked(task.name, verdict, reason, seen.frames, seen.objects, outputs, seen.notes)
 
     def _begins(self, seconds: float | None = None) -> Begins:
@@ -309,10 +401,11 @@ class Batch(Iterator[BatchEvent]):
 
     def _estimate(self) -> float | None:
         """Seconds that all videos take, from the first frames of the longest."""
-        if not self._places or (first := next(self._plan.due(), None)) is None:
+        local = (due for due in self._plan.due() if not due.task.fetches)
+        if not self._places or (first := next(local, None)) is None:
             return None
         pace = measure_pace(first, self._places)
-        return None if pace is None else pace.seconds(self._plan.due(), len(self._places))
+        return None if pace is None else pace.seconds(self._plan.lengths(), len(self._places))
 
 
 def _owning(task: Task, entry: Entry | None, folder: Path) -> Task:
@@ -324,6 +417,25 @@ def _owning(task: Task, entry: Entry | None, folder: Path) -> Task:
         return task
     outputs = replace(task.job.outputs, overwrite=True)
     return replace(task, job=replace(task.job, outputs=outputs))
+
+
+def _refuse_replacing(task: Task) -> None:
+    """Refuse to replace what others have put behind a URL.
+
+    Raises:
+        OutputExists: Something is there.
+        TransferError: It cannot be asked for.
+    """
+    if not task.stores or task.job.outputs.overwrite:
+        return
+    for path in task.written(()):
+        if (url := url_of(path)) and exists(url):
+            raise OutputExists(f"{url} already exists")
+
+
+def _mark(folder: Path) -> str:
+    """What tells the folder of a batch from others."""
+    return digest({"folder": str(folder.absolute())})[:16]
 
 
 @contextmanager

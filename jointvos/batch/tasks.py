@@ -1,5 +1,8 @@
 """From a row of a list to a job: what is given for all of them, and where outputs go."""
 
+import hashlib
+import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -7,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from jointvos.batch.rows import LISTS, OUTPUTS, PLAIN, Row
+from jointvos.batch.urls import check_url, path_of, shown, split_mask, url_of
 from jointvos.errors import ConfigError, JointVOSError
 from jointvos.files.whole_file import shortened
-from jointvos.masks import IdChange, mask_in
+from jointvos.masks import IdChange, mask_in, mask_path
 from jointvos.runs import Outputs, SegmentJob
 from jointvos.runs.resume_folder import ResumeFolder
 
@@ -24,17 +28,61 @@ class Task:
     Attributes:
         name: What it is called, unlike any other in the batch.
         place: Where it stands in the list.
-        job: What is to be done.
+        job: What is to be done; URLs among its paths are as `urls.url_of` understands them.
+        scratch: A folder for files behind URLs while the video is done; None if there are none.
     """
 
     name: str
     place: str
     job: SegmentJob
+    scratch: Path | None = None
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The video and the files or folders of masks."""
+        return [Path(self.job.source), *(mask_path(str(each)) for each in self.job.masks)]
+
+    @property
+    def fetches(self) -> bool:
+        """Whether inputs are behind URLs."""
+        return self.scratch is not None and any(map(url_of, self.inputs))
+
+    @property
+    def stores(self) -> bool:
+        """Whether outputs go to URLs."""
+        return self.scratch is not None and any(map(url_of, self.files))
+
+    @property
+    def here(self) -> "Task":
+        """It with files of the scratch folder in place of those behind URLs.
+
+        If one output goes to a URL, all are made there, so that they appear together.
+        """
+        if self.scratch is None:
+            return self
+        job = self.job
+        source = _here(Path(job.source), self.scratch / "video")
+        masks = [
+            _mask_here(str(each), self.scratch / f"mask{number}")
+            for number, each in enumerate(job.masks)
+        ]
+        job = replace(job, source=source, masks=masks)
+        if self.stores:
+            folder = self.scratch / "outputs"
+            paths: dict[str, Any] = {
+                # All of its parts are kept, for any of them may be named after objects.
+                name: folder.joinpath(name, *_absolute(path).parts[1:])
+                for name, path in job.outputs.paths().items()
+            }
+            first = folder / "first_mask.png"
+            job = replace(job, outputs=replace(job.outputs, **paths), first_mask=first)
+        return replace(self, job=job, scratch=None)
 
     @property
     def interrupted(self) -> ResumeFolder:
         """Where it goes on from."""
-        return ResumeFolder(self.job.outputs.files(), Path(self.job.source))
+        job = self.here.job
+        return ResumeFolder(job.outputs.files(), Path(job.source))
 
     @property
     def first_mask(self) -> tuple[Path, ...]:
@@ -59,6 +107,8 @@ class Task:
                 self.interrupted.discard()
             else:  # or what was being taken away
                 self.interrupted.remove()
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def check_template(template: SegmentJob) -> None:
@@ -71,12 +121,12 @@ def check_template(template: SegmentJob) -> None:
         if NAME not in str(path):
             better = path.with_name(f"{NAME}{path.suffix}") if path.suffix else path / NAME
             raise ConfigError(
-                f"`{name}` is {path} for all videos, expected a place for each",
-                hint=f"such as `{name}={str(better)!r}`",
+                f"`{name}` is {shown(path)} for all videos, expected a place for each",
+                hint=f"such as `{name}={shown(better)!r}`",
             )
 
 
-def make_task(row: Row, template: SegmentJob, folder: Path) -> Task:
+def make_task(row: Row, template: SegmentJob, folder: Path, scratch: Path) -> Task:
     """The job of a row.
 
     Args:
@@ -84,10 +134,11 @@ def make_task(row: Row, template: SegmentJob, folder: Path) -> Task:
         template: What holds for every row that does not say otherwise. Paths of its outputs hold
             `{name}`; where neither it nor the row names an output, there are an overlay and a
             folder of masks.
-        folder: What paths of outputs are relative to.
+        folder: What paths of outputs are relative to, a path or a URL as a path.
+        scratch: Where tasks have folders for files behind URLs.
 
     Raises:
-        ConfigError: The row cannot be understood.
+        ConfigError: The row cannot be understood, or a URL cannot be used.
     """
     name = row.name
     parts = Path(name).parts
@@ -103,10 +154,11 @@ def make_task(row: Row, template: SegmentJob, folder: Path) -> Task:
         change = IdChange.parse(given.get("objects"), given.get("remap"))
         if any(column in row.values for column in LISTS):
             masks = row.values.get("mask", ())
-            changes["masks"] = tuple(mask_in(row.folder, text) for text in masks)
+            changes["masks"] = tuple(_mask_in(row, text) for text in masks)
             changes["boxes"] = row.values.get("box", ())
             changes["points"] = row.values.get("point", ())
             changes["no_points"] = row.values.get("no_point", ())
+        outputs = _outputs(row, name, template.outputs, folder)
     except ConfigError as error:
         raise ConfigError(f"{row.place}: {error}") from error
     if "objects" in given:
@@ -118,25 +170,63 @@ def make_task(row: Row, template: SegmentJob, folder: Path) -> Task:
     job = replace(
         template,
         source=row.path(row.values["video"]),
-        outputs=_outputs(row, name, template.outputs, folder),
-        first_mask=folder / _filled(f"{NAME}_first_mask.png", name),
+        outputs=outputs,
+        first_mask=_in(folder, _filled(f"{NAME}_first_mask.png", name)),
         resume=True,
         **changes,
     )
-    return Task(name, row.place, job)
+    task = Task(name, row.place, job)
+    urls = [url for path in (*task.inputs, *task.files) if (url := url_of(path))]
+    if not urls:
+        return task
+    try:
+        for url in urls:
+            check_url(url, job.allow_network)
+    except ConfigError as error:
+        raise ConfigError(f"{row.place}: {error.message}", hint=error.hint) from error
+    return replace(task, scratch=scratch / hashlib.sha256(os.fsencode(name)).hexdigest()[:16])
+
+
+def _mask_in(row: Row, text: str) -> str:
+    if (found := split_mask(text)) is None:
+        return mask_in(row.folder, text)
+    before, url = found
+    return f"{before}{path_of(url)}"
+
+
+def _mask_here(text: str, folder: Path) -> str:
+    if (found := split_mask(text)) is None:
+        return text
+    before, url = found
+    return f"{before}{_here(Path(url), folder)}"
+
+
+def _here(path: Path, folder: Path) -> Path:
+    """A path, or what is fetched from a URL."""
+    return path if url_of(path) is None else folder / shortened(path.name, "")
 
 
 def _outputs(row: Row, name: str, outputs: Outputs, folder: Path) -> Outputs:
     patterns = {key: str(path) for key, path in outputs.paths().items()}
-    patterns |= {key: row.text(key) or "" for key in OUTPUTS if key in row.values}
+    for key in OUTPUTS:
+        if (text := row.text(key)) is not None:
+            patterns[key] = text if url_of(text) is None else str(path_of(text))
     if not patterns:
         patterns = {"overlay": f"{NAME}_overlay.mp4"}
         if outputs.background is None:
             patterns["png"] = f"{NAME}_masks"
     paths: dict[str, Any] = {
-        key: folder / _filled(pattern, name) for key, pattern in patterns.items()
+        key: _in(folder, _filled(pattern, name)) for key, pattern in patterns.items()
     }
     return replace(outputs, **paths)
+
+
+def _absolute(path: Path) -> Path:
+    return path.absolute() if url_of(path) is None else path
+
+
+def _in(folder: Path, path: Path) -> Path:
+    return path if url_of(path) is not None else folder / path
 
 
 def _filled(pattern: str, name: str) -> Path:

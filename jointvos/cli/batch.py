@@ -141,6 +141,43 @@ class BatchOptions(OptionGroup):
         return LocalEngine(self.jobs, self.gpus, retry)
 
 
+@dataclass(frozen=True)
+class UrlOptions(OptionGroup):
+    """What files behind URLs need."""
+
+    title = "URLs"
+    example = "--record results --allow-network"
+
+    allow_network: Annotated[
+        bool,
+        typer.Option("--allow-network", help="Allow URLs that leave this machine (s3://, ...)."),
+    ] = False
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="DIR",
+            help="Folder for the record and the report. Default: that of --out; required if that "
+            "is a URL.",
+        ),
+    ] = None
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            "--scratch",
+            metavar="DIR",
+            help="Folder for files behind URLs while their video is done. Default: .scratch "
+            "beside the record.",
+        ),
+    ] = None
+
+
+def _place(text: str) -> Path:
+    from jointvos.batch.urls import path_of, url_of
+
+    return Path(text) if url_of(text) is None else path_of(text)
+
+
 @grouped
 def batch(
     videos: Annotated[
@@ -157,10 +194,13 @@ def batch(
             "-o",
             "--out",
             metavar="DIR",
-            help="Folder for the outputs, the record (batch.jsonl) and the report.",
+            parser=_place,
+            help="Folder or URL for the outputs; in a folder also the record (batch.jsonl) and "
+            "the report.",
         ),
     ],
     batch: BatchOptions,
+    urls: UrlOptions,
     objects: ObjectOptions,
     outputs: OutputOptions,
     frames: FrameOptions,
@@ -197,12 +237,15 @@ def batch(
         session=session_spec(tracking, device),
         refine=look.refinement(),
         checkpoint_every=batch.checkpoint_every,
+        allow_network=urls.allow_network,
         **asdict(frames),
     )
     with Batch(
         read_rows(videos),
         out,
         template,
+        record=urls.record,
+        scratch=urls.scratch,
         engine=batch.made_engine(),
         retry_failed=not batch.no_retry,
         dry=batch.dry_run,

@@ -16,7 +16,7 @@ class Board:
 
     def __init__(self) -> None:
         """Before anything runs."""
-        self._running: dict[str, tuple[int, int | None]] = {}
+        self._running: dict[str, tuple[int, int | None, str]] = {}
         self._videos = self._frames = self._done = self._failed = self._ended_frames = 0
         self._begin = self._said = time.monotonic()
         self._plain = False
@@ -38,9 +38,9 @@ class Board:
         self._plain = True
         return nullcontext()
 
-    def progress(self, name: str, done: int, total: int | None) -> None:
+    def progress(self, name: str, done: int, total: int | None, device: str) -> None:
         """A video is at some frame."""
-        self._running[name] = done, total
+        self._running[name] = done, total, device
         now = time.monotonic()
         if self._plain and now - self._said >= PLAIN_INTERVAL_S:
             self._said = now
@@ -58,7 +58,7 @@ class Board:
         self._ended_frames += frames
 
     def _line(self) -> str:
-        done = self._ended_frames + sum(frames for frames, _ in self._running.values())
+        done = self._ended_frames + sum(frames for frames, *_ in self._running.values())
         parts = [f"videos {self._done}/{self._videos}"]
         parts += [f"{self._failed} failed"] if self._failed else []
         parts += [f"{len(self._running)} running"]
@@ -74,9 +74,9 @@ class Board:
         from rich.table import Table
 
         table = Table.grid(padding=(0, 2))
-        for name, (done, total) in self._running.items():
+        for name, (done, total, device) in self._running.items():
             bar = ProgressBar(total=total or 1, completed=done if total else 0, width=30)
-            table.add_row(name, bar, f"{done}/{total or '?'}")
+            table.add_row(name, bar, f"{done}/{total or '?'}", device)
         outer = Table.grid()
         outer.add_row(table)
         outer.add_row(self._line())

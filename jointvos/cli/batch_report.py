@@ -20,6 +20,7 @@ _KINDS = {
     1: "unexpected error",
     7: "device",
     8: "output",
+    11: "transfer",
     5: "model",
     4: "mask",
     3: "video",
@@ -76,8 +77,8 @@ def carry_out(batch: "Batch", reporter: Reporter, as_json: bool) -> None:
                     reporter.note(_plan(event, batch, verdicts))
                     board.begin(event.videos, event.frames)
                     stack.enter_context(board.shown(reporter.quiet))
-                case VideoProgress(name, done, total):
-                    board.progress(name, done, total)
+                case VideoProgress(name, done, total, device):
+                    board.progress(name, done, total, device)
                 case VideoPaused(name):
                     board.paused(name)
                 case VideoEnded(entry):

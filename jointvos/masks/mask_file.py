@@ -293,9 +293,10 @@ def _solid(values: LabelMap) -> NDArray[np.bool_]:
 
 def _refuse_soft_edges(ids: LabelMap, lossy: bool, path: Path) -> None:
     """Refuse many IDs of which most are not solid."""
-    solid = _solid(ids)
+    if ids.max() < _SOFT:  # as nearly always
+        return
     objects = object_ids(ids)
-    soft = len(objects) - int(solid[objects].sum())
+    soft = len(objects) - int(_solid(ids)[objects].sum())
     if soft >= _SOFT and 2 * soft > len(objects):
         raise _too_soft(path, len(objects), lossy)
 

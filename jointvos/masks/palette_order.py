@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 
 from jointvos.errors import UnclearBackground
 from jointvos.masks.palette import DAVIS_PALETTE
-from jointvos.types import VOID, LabelMap
+from jointvos.types import LabelMap, object_ids
 
 Looks: TypeAlias = dict[int, int | None]
 """Color of each index that occurs, and of 0, as 0xRRGGBB; None where it is transparent."""
@@ -21,14 +21,12 @@ DAVIS_IDS = {(r << 16 | g << 8 | b): i for i, (r, g, b) in enumerate(DAVIS_PALET
 def looks_of(image: PillowImage.Image, indices: LabelMap) -> Looks:
     """How the indices of an image of mode P look, void aside; {} if its palette lacks some."""
     palette = image.getpalette() or []
-    red, green, blue = (palette[channel::3] for channel in range(3))
-    keys = [r << 16 | g << 8 | b for r, g, b in zip(red, green, blue, strict=True)]
     given = image.info.get("transparency", b"")
     clear = {given} if isinstance(given, int) else {i for i, a in enumerate(given) if a < 128}
-    present = {0, *np.unique(indices).tolist()} - {VOID}
-    if max(present) >= len(keys):
+    present = [0, *object_ids(indices)]
+    if 3 * present[-1] >= len(palette):
         return {}
-    return {i: None if i in clear else keys[i] for i in sorted(present)}
+    return {i: None if i in clear else _key(palette[3 * i : 3 * i + 3]) for i in present}
 
 
 def refuse_order(image: PillowImage.Image, indices: LabelMap, path: Path) -> None:
@@ -100,6 +98,11 @@ def _background(looks: Looks) -> list[int]:
     nearly = [i for i, key in looks.items() if key is not None and _is_black(key)]
     found = clear or black or nearly
     return found if len(found) < len(looks) else []
+
+
+def _key(color: list[int]) -> int:
+    red, green, blue = color
+    return red << 16 | green << 8 | blue
 
 
 def _is_black(key: int) -> bool:

@@ -11,6 +11,7 @@ from jointvos.batch.report import save_thumbnail, write_report
 NAME = "a <script>alert('b')</script>"
 DONE = Entry(
     name="good", status="done", video="clips/good.mp4", frames=40, seconds=4.0,
+    device="cuda:1",
     objects=(ObjectSummary(1, 0, (900, 950)),),
 )  # fmt: skip
 LOSING = replace(
@@ -43,6 +44,7 @@ def test_what_needs_a_look_stands_first(tmp_path):
     assert "<script" not in page
     assert "it is &lt;damaged&gt;" in page
     assert "lost in 10" in page
+    assert page.count("4.0 s<br>cuda:1<") == 2
     assert page.count("<polyline") == 3
     assert [video["name"] for video in data["videos"]] == ["not begun", "good", "losing", NAME]
     assert data["videos"][0] == {"name": "not begun", "video": "not begun.mp4", "status": "left"}

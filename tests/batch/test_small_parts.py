@@ -1,8 +1,10 @@
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
+from jointvos.batch import LocalEngine
 from jointvos.batch.cluster import RayEngine
 from jointvos.batch.places import choose_places, threads_of
 from jointvos.batch.summary import Summary
@@ -62,6 +64,15 @@ def test_every_worker_has_its_device(there, device, wanted, jobs, places):
 def test_what_there_is_not_is_refused(there, device, wanted, jobs, kind, says):
     with pytest.raises(kind, match=says):
         choose_places(device, wanted, jobs, lambda: there)
+
+
+def test_every_worker_computes_on_its_own_gpu(monkeypatch):
+    played = partial(choose_places, count=lambda: 2)
+    monkeypatch.setattr("jointvos.batch.local.choose_places", played)
+    setups = LocalEngine(jobs=3, gpus="all").setups(SessionSpec(preset="small"))
+    assert [setup.session for setup in setups] == [
+        SessionSpec(preset="small", device=device) for device in ("cuda:0", "cuda:1", "cuda:0")
+    ]
 
 
 def test_cores_are_shared_out_unless_the_environment_says_so(monkeypatch):

@@ -6,16 +6,17 @@ import pytest
 from jointvos.batch import read_rows
 from jointvos.batch.plan import Plan
 from jointvos.batch.tasks import Task
+from jointvos.batch.urls import shown
 from jointvos.errors import ConfigError
 from jointvos.runs import Outputs, SegmentJob, SessionSpec
 
-OUT = Path("out")
+OUT, SCRATCH = Path("out"), Path("scratch")
 
 
 def tasks(tmp_path: Path, *rows: dict[str, object], **template: object) -> list[Task]:
     path = tmp_path / "clips.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    return list(Plan(read_rows(path), SegmentJob("", **template), OUT))
+    return list(Plan(read_rows(path), SegmentJob("", **template), OUT, SCRATCH))
 
 
 def test_without_outputs_there_are_an_overlay_and_masks(tmp_path):
@@ -59,6 +60,39 @@ def test_the_mask_of_a_box_is_saved_beside_the_outputs(tmp_path):
     assert boxed.written([1]) == boxed.files
     assert masked.first_mask == ()
     assert masked.files == masked.job.outputs.files()
+
+
+def test_what_is_behind_urls_has_a_place_on_this_machine(tmp_path):
+    (task,) = tasks(
+        tmp_path,
+        {"video": "memory://in/a.mp4", "mask": ["m.png", "9=2:file:///in/b.png"], "box": "1,2,3,4"}
+        | {"out": "x/a", "matte": "memory://out/{name}/{id}.mp4", "stats": "{name}.csv"},
+    )
+    assert (task.fetches, task.stores) == (True, True)
+    assert list(map(shown, task.inputs)) == [
+        *("memory://in/a.mp4", f"{tmp_path}/m.png", "file:///in/b.png")
+    ]
+    assert list(map(shown, task.written([1, 2]))) == [
+        *("memory://out/x/a/1.mp4", "memory://out/x/a/2.mp4", "out/x/a.csv"),
+        "out/x/a_first_mask.png",
+    ]
+    assert task.scratch is not None
+    assert task.scratch.parent == SCRATCH
+    here = task.here
+    assert here.job.source == task.scratch / "video/a.mp4"
+    assert here.job.masks == [f"{tmp_path}/m.png", f"9=2:{task.scratch}/mask1/b.png"]
+    made = here.written([1, 2])
+    assert len(set(made)) == 4
+    assert all(path.is_relative_to(task.scratch / "outputs") for path in made)
+    assert [path.name for path in made] == ["1.mp4", "2.mp4", "a.csv", "first_mask.png"]
+
+
+def test_what_is_only_fetched_is_written_in_place(tmp_path):
+    fetched, local = tasks(tmp_path, {"video": "memory://a.mp4"}, {"video": "b.mp4"})
+    assert (fetched.name, fetched.fetches, fetched.stores) == ("a", True, False)
+    assert fetched.here.files == fetched.files
+    assert local.scratch is None
+    assert local.here is local
 
 
 def test_masks_keep_their_frame_and_id(tmp_path):
@@ -122,6 +156,36 @@ def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
             Outputs(png="masks"),
             "such as `png='masks/{name}'`",
             id="no name, folder",
+        ),
+        pytest.param(
+            [{"video": "a.mp4"}],
+            Outputs(overlay="s3://bucket/o.mp4"),
+            "such as `overlay='s3://bucket/{name}.mp4'`",
+            id="no name, URL",
+        ),
+        pytest.param(
+            [{"video": "a.mp4", "png": "memory://ids"}, {"video": "b.mp4", "png": "memory://ids"}],
+            Outputs(),
+            "line 1 and {list}, line 2 would both write memory://ids",
+            id="outputs, URL",
+        ),
+        pytest.param(
+            [{"video": "a.mp4", "png": "file://{tmp}"}, {"video": "b.mp4"}],
+            Outputs(),
+            "line 1 would write {tmp}, and {list}, line 1 reads {tmp}/a.mp4",
+            id="in place of an input, URL",
+        ),
+        pytest.param(
+            [{"video": "s3://bucket/a.mp4"}],
+            Outputs(),
+            "line 1: s3://bucket/a.mp4 is on the network; allow that with `allow_network=True`",
+            id="network",
+        ),
+        pytest.param(
+            [{"video": "a.mp4", "stats": "memory://a//b.csv"}],
+            Outputs(),
+            "line 1: memory://a//b.csv contains // or /./",
+            id="URL that is no path",
         ),
         pytest.param([{"video": "a", "out": "../a"}], Outputs(), "out is '../a'", id="outside"),
         pytest.param([{"video": "a", "remap": "x"}], Outputs(), "line 1: `remap`", id="ids"),

@@ -27,6 +27,7 @@ import pytest
 from PIL import Image
 
 from jointvos import config
+from jointvos.errors import OutOfDeviceMemory
 
 CONTEXT = get_context("forkserver")
 Image.init()
@@ -191,6 +192,35 @@ def step_or_break(session: Any, step: Callable[..., Any], *args: Any, **kwargs: 
     return step(session, *args, **kwargs)
 
 
+def take_room(full: Path) -> None:
+    """Take all there is, and wait until another process has found out."""
+    if hasattr(VideoSegmenter, "has_room"):
+        return
+    try:
+        Path("taken").touch(exist_ok=False)
+    except FileExistsError:
+        full.touch()
+        raise OutOfDeviceMemory("the GPU is full") from None
+    VideoSegmenter.has_room = True  # type: ignore[attr-defined]
+    while not full.exists():
+        time.sleep(0.01)
+
+
+def on_played_gpu(
+    session: Any, make: Callable[..., Any], *args: Any, device: str, **kw: Any
+) -> Any:
+    """A session on the CPU that takes itself to be on the GPU that it was given.
+
+    The file `room` says that there is room for one process only: "load" if another one cannot even
+    load the model, "video" if it has no room for a video.
+    """
+    if device.startswith("cuda") and Path("room").exists():
+        if hasattr(VideoSegmenter, "loaded") or Path("room").read_text() == "load":
+            take_room(Path("full"))
+        VideoSegmenter.loaded = True  # type: ignore[attr-defined]
+    return make(session, *args, device="cpu" if device.startswith("cuda") else device, **kw)
+
+
 def _become_the_command(
     folder: Path,
     arguments: list[str],
@@ -219,6 +249,7 @@ def _become_the_command(
     # Workers of a batch import this module, and are forked like this one instead of from a process
     # that would have to import everything first.
     sys.modules["__main__"] = sys.modules[__name__]
+    forkserver.ensure_running = lambda: None
     forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
     faulthandler.register(_TELL, file=2)
     # multiprocessing has handlers of its own.
@@ -249,6 +280,11 @@ if __name__ == "__mp_main__":  # in the workers of a batch
 
     shrink()
     VideoSegmenter.step = partialmethod(step_or_break, VideoSegmenter.step)  # type: ignore[assignment]
+    if Path("gpus").exists():
+        import torch
+
+        torch.cuda.device_count = lambda: int(Path("gpus").read_text())
+        VideoSegmenter.__init__ = partialmethod(on_played_gpu, VideoSegmenter.__init__)  # type: ignore
 if __name__ == "__main__":  # where a process of its own is wanted
     from jointvos.__main__ import main
 

@@ -249,6 +249,76 @@ def test_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
     assert len(record(inputs)) == len(CLIPS)
 
 
+def behind_urls(inputs: Path) -> list[str]:
+    """Arguments of a batch that fetches everything and stores everything."""
+    rows = [
+        {"video": f"file://{inputs}/clips/{name}.mp4", "mask": f"file://{inputs}/clips/{name}.png"}
+        for name in CLIPS
+    ]
+    (inputs / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    folders = ["--out", f"file://{inputs}/out", "--record", "record"]
+    return ["list.jsonl", *folders, "--weights", "tiny.safetensors", "--device", "cpu"]
+
+
+def test_behind_urls_videos_come_out_as_in_folders(inputs, expected):
+    run = Run(inputs, "batch", *behind_urls(inputs), "--jobs", "2").end()
+    assert run.returncode == 0, run.stderr
+    assert contents(inputs) == expected
+    assert {path.name for path in (inputs / "out").iterdir()} == MADE
+    assert {path.name for path in (inputs / "record").iterdir()} == OF_THE_BATCH
+    again = Run(inputs, "batch", *behind_urls(inputs)).end()
+    assert again.returncode == 0, again.stderr
+    assert "3 done before" in again.stderr
+
+
+def test_behind_urls_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
+    arguments = ["batch", *behind_urls(inputs), "--checkpoint-every", "6"]
+    run = Run(inputs, *arguments)
+    states = (inputs / "record/.scratch").rglob
+    wait_until(run, lambda: any(states("*.state")))
+    run.kill()
+    assert run.end().returncode == -9
+    assert not (inputs / "out").exists()
+    again = Run(inputs, *arguments).end()
+    assert again.returncode == 0, again.stderr
+    assert contents(inputs) == expected
+    assert {path.name for path in (inputs / "record").iterdir()} == OF_THE_BATCH
+
+
+def test_where_the_record_of_a_batch_behind_a_url_goes_has_to_be_said(inputs):
+    run = Run(inputs, "batch", "clips", "--out", f"file://{inputs}/out").end()
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1] == (
+        f"jointvos: record and report cannot go to file://{inputs}/out; name a folder, --record DIR"
+    )
+    remote = Run(inputs, "batch", "clips", "--out", "s3://bucket/out", "--record", "record").end()
+    assert remote.returncode == 2
+    assert "is on the network; allow that with --allow-network" in remote.stderr
+
+
+def test_each_gpu_has_a_worker_and_the_record_says_which_did_a_video(inputs, expected):
+    (inputs / "gpus").write_text("2")
+    arguments = ["batch", "clips", "--out", "out", "--weights", "tiny.safetensors"]
+    run = Run(inputs, *arguments, "--gpus", "all").end()
+    assert run.returncode == 0, run.stderr
+    assert "2 workers: cuda:0, cuda:1" in run.stderr
+    assert {line["device"] for line in record(inputs)} <= {"cuda:0", "cuda:1"}
+    assert contents(inputs) == expected
+
+
+@pytest.mark.parametrize("room", ["load", "video"])
+def test_videos_share_a_gpu_as_far_as_its_memory_goes(inputs, expected, room):
+    (inputs / "gpus").write_text("1")
+    (inputs / "room").write_text(room)
+    options = ["--gpus", "1", "--jobs", "2", "--no-retry", "--weights", "tiny.safetensors"]
+    run = Run(inputs, "batch", "clips", "--out", "out", *options).end()
+    assert run.returncode == 0, run.stderr
+    assert "2 workers: 2 on cuda:0" in run.stderr
+    assert "cuda:0 has no memory for 2 videos at once; continuing with 1" in run.stderr
+    assert [line["attempts"] for line in record(inputs)] == [1, 1, 1]
+    assert contents(inputs) == expected
+
+
 def test_a_bug_fails_one_video_and_is_recorded_with_its_traceback(inputs, expected):
     (inputs / "bug").touch()
     run = batch(inputs, "--retry", "0")
@@ -425,26 +495,36 @@ def test_killed_twenty_times_at_any_moment(inputs, expected, whom):
 
 
 @pytest.fixture
-def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory):
-    """Starts a batch on a Ray cluster of its own, in processes that are as small as the others."""
+def ray_environment(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Makes processes of Ray as small as the others."""
     site = tmp_path_factory.mktemp("site")
     small = f"from jointvos import config\nconfig.INFERENCE['small'] = config.{SMALL!r}\n"
     (site / "sitecustomize.py").write_text(small)
     paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-m", "jointvos", "batch", "clips", "--out", "out"]
-    options = ["--weights", "tiny.safetensors", "--device", "cpu", "--engine", "ray", "--jobs", "2"]
+    return {
+        **environment,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "RAY_worker_niceness": "0",  # else everything else on the machine comes first
+    }
+
+
+@pytest.fixture
+def ray_batch(inputs: Path, ray_environment: dict[str, str]):
+    """Starts a batch on a Ray cluster, one of its own if no other is named."""
+    command = [sys.executable, "-m", "jointvos", "batch", "--engine", "ray", "--jobs", "2"]
     started = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
+        if "--out" not in arguments:
+            model = ["--weights", "tiny.safetensors", "--device", "cpu"]
+            arguments = ("clips", "--out", "out", *model, *arguments)
         started.append(
             subprocess.Popen(
-                [*command, *options, *arguments],
+                [*command, *arguments],
                 cwd=inputs,
-                env={
-                    **environment,
-                    "PYTHONPATH": os.pathsep.join(paths),
-                    "RAY_worker_niceness": "0",  # else everything else on the machine comes first
-                },
+                env=ray_environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -456,6 +536,55 @@ def ray_batch(inputs: Path, environment: dict[str, str], tmp_path_factory: pytes
     for process in started:
         process.kill()
         process.communicate()
+
+
+MACHINES = """
+import sys
+from ray.cluster_utils import Cluster
+
+room = {"object_store_memory": 80 * 1024**2, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **room})
+nodes = [cluster.add_node(num_cpus=1, **room) for _ in range(2)]
+cluster.wait_for_nodes()
+print(cluster.address, *(n.all_processes["raylet"][0].process.pid for n in nodes), flush=True)
+if line := sys.stdin.readline().strip():
+    cluster.remove_node(nodes[int(line)], allow_graceful=False)
+sys.stdin.readline()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture
+def machines(ray_environment: dict[str, str]):
+    """A Ray cluster with two nodes that work; the one whose number is written is lost."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", MACHINES],
+        env=ray_environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    yield process
+    process.communicate("\n\n", timeout=60)
+
+
+def below(raylet: int) -> list[Path]:
+    """Processes of a node of Ray."""
+    every = (path.parent for path in Path("/proc").glob("[0-9]*/stat"))
+    return [process for process in every if parents(int(process.name)) == [raylet]]
+
+
+def is_at_work(raylet: int) -> bool:
+    """Whether a node of Ray is in the middle of a video, and the driver is on another one."""
+    works = False
+    for process in below(raylet):
+        with suppress(OSError):
+            if (process / "cmdline").read_bytes().startswith(b"ray::_Told"):
+                return False
+            opened = [str(each.readlink()) for each in (process / "fd").iterdir()]
+            works = works or any(".jointvos-resume/" in name for name in opened)
+    return works
 
 
 def ray_workers_of(process: subprocess.Popen[str]) -> list[int]:
@@ -522,6 +651,38 @@ def test_on_ray_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expect
         time.sleep(0.005)
     for pid in ray_workers_of(run):
         os.kill(pid, signal.SIGKILL)
+    _, noted = run.communicate(timeout=400)
+    assert run.returncode == 0, noted
+    assert contents(inputs) == expected
+    assert entries(inputs) == MADE
+    assert {line["attempts"] for line in record(inputs)} == {1, 2}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_ray
+def test_on_ray_what_is_behind_urls_comes_out_as_in_folders(inputs, expected, ray_batch):
+    run = ray_batch(*behind_urls(inputs))
+    _, noted = run.communicate(timeout=400)
+    assert run.returncode == 0, noted
+    assert contents(inputs) == expected
+    assert {path.name for path in (inputs / "record").iterdir()} == OF_THE_BATCH
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@needs_ray
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_on_ray_a_lost_machine_costs_nothing(inputs, expected, ray_batch, machines):
+    address, *raylets = machines.stdout.readline().split()
+    run = ray_batch("--address", address, "--checkpoint-every", "2")
+    lost: list[int] = []
+    deadline = time.monotonic() + 400
+    while run.poll() is None and not lost:
+        assert time.monotonic() < deadline
+        lost = [number for number, pid in enumerate(raylets) if is_at_work(int(pid))]
+    machines.stdin.write(f"{lost[0]}\n")
+    machines.stdin.flush()
     _, noted = run.communicate(timeout=400)
     assert run.returncode == 0, noted
     assert contents(inputs) == expected

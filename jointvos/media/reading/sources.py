@@ -13,6 +13,7 @@ from jointvos.media.reading.streams import STDIN, pipe_at
 from jointvos.media.reading.video_reader import VideoReader
 from jointvos.media.reading.web_stream import open_web
 from jointvos.types import FrameSource
+from jointvos.web import require_network
 
 _WEB = re.compile(r"(https?):/+(?=[^/])", re.IGNORECASE)
 
@@ -84,10 +85,8 @@ def open_source(
         raise ConfigError(f"frame_rate is only for folders of images; {path} has its own")
     if folder:
         raise ConfigError(f"{path} is a folder of images; raw frames are one file or a pipe")
-    if address is not None and not allow_network:
-        raise ConfigError(
-            f"{address} is on the network", hint="allow that with `allow_network=True`"
-        )
+    if address is not None:
+        require_network(address, allow_network)
     stream = pipe_at(path) if address is None else open_web(address)
     if shape is not None:
         return RawReader(path, shape, frames, stream)
