@@ -1,20 +1,23 @@
 """Groups of options: dataclasses that become parameters of a command and sections of its help."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import wraps
 from itertools import takewhile
 from textwrap import fill
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, cast, get_args, get_type_hints
 
 import typer
 from typer.core import TyperArgument, TyperCommand
 
 COLUMN = 24
 """Width of options and their values in the help."""
+
+# Of these errors, Typer exports a single kind.
+_UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 
 class OptionGroup:
@@ -98,13 +101,10 @@ class GroupedCommand(TyperCommand):
                 ctx.fail(f"No such option: {name}; did you mean -{name}?")
         try:
             return super().parse_args(ctx, args)
-        except typer.TyperException as error:
-            if not hasattr(error, "possibilities"):  # it is not about the name of an option
-                raise
-            name = str(getattr(error, "option_name", ""))
-            like = get_close_matches(name.strip("-"), [n.strip("-") for n in names], cutoff=0.65)
-            meant = f"; did you mean {' or '.join(f'--{each}' for each in like)}?" if like else ""
-            ctx.fail(f"No such option: {name}{meant}")
+        except _UsageError as error:
+            if hasattr(error, "possibilities"):
+                ctx.fail(_unknown(str(getattr(error, "option_name", "")), names))
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The parts of the usage line; a required argument is just its name."""
@@ -134,6 +134,13 @@ class GroupedCommand(TyperCommand):
 def _names(option: Any) -> list[str]:
     """The long names of an option."""
     return [name for name in (*option.opts, *option.secondary_opts) if name.startswith("--")]
+
+
+def _unknown(name: str, names: Iterable[str]) -> str:
+    """What is told of an option that is none of these, closest first."""
+    like = get_close_matches(name.strip("-"), [each.strip("-") for each in names], cutoff=0.65)
+    meant = f"; did you mean {' or '.join(f'--{each}' for each in like)}?" if like else ""
+    return f"No such option: {name}{meant}"
 
 
 def _row(name: str, text: str, width: int) -> str:

@@ -234,6 +234,8 @@ def require_mask(path: Path) -> None:
         except FileNotFoundError as error:
             hint = did_you_mean(path, _may_be_mask)
             raise MaskReadError(os_reason(error), hint=hint) from error
+        except ValueError:  # no name of a file, which opening it tells
+            pass
 
 
 def _may_be_mask(path: Path) -> bool:
