@@ -22,8 +22,7 @@ OnOOM = Annotated[
     typer.Option(
         "--on-oom",
         metavar="WHAT",
-        help="When out of memory: retry (fewer objects at once, fewer templates, then the CPU) or "
-        "fail.",
+        help="Out of memory: retry (fewer objects at once, fewer templates, then the CPU) or fail.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("-f", "--overwrite", help="Overwrite existing files.")]
