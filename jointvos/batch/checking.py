@@ -21,7 +21,7 @@ from jointvos.batch.places import cores
 from jointvos.batch.processes import CONTEXT, apart, end_with_parent
 from jointvos.batch.tasks import Task
 from jointvos.batch.urls import url_of
-from jointvos.errors import DeviceError, JointVOSError, OutputError, OutputExists
+from jointvos.errors import ConfigError, DeviceError, JointVOSError, OutputError, OutputExists
 from jointvos.masks import MaskPrompts, read_prompts
 from jointvos.media.reading import open_source
 from jointvos.runs import Outputs
@@ -161,6 +161,11 @@ def _look(task: Task, empty: Path) -> Seen:
         JointVOSError: Something is wrong with them, or with the places of outputs.
     """
     job = task.job
+    if not (job.masks or job.cuts()) and Path(task.place) == Path(job.source):  # of a folder
+        name = Path(job.source).stem
+        raise ConfigError(
+            "no mask", hint=f"put {name}.png, {name}_mask.png or {name}/00000.png beside the video"
+        )
     # All but the places, for folders of outputs need not be there before they are written to.
     elsewhere = moved(job.outputs, empty)
     replace(job, outputs=Outputs()).check()

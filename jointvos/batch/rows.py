@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from jointvos.batch.urls import path_of, url_of
 from jointvos.errors import ConfigError, os_reason
+from jointvos.files.close_names import did_you_mean
 
 Value: TypeAlias = str | tuple[str, ...]
 
@@ -21,6 +22,7 @@ OUTPUTS = ("png", "overlay", "mask_video", "matte", "alpha", "soft", "crop", "st
 COLUMNS = ("video", *LISTS, "out", *PLAIN, *OUTPUTS)
 
 _STDIN = 0
+_JSON_LINES = (".jsonl", ".ndjson")
 _VIDEO = re.compile(
     r"[^.].*\.(3gp|asf|avi|flv|gif|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|ts|webm|wmv|y4m)",
     re.IGNORECASE,
@@ -91,7 +93,9 @@ def read_rows(source: Path) -> Iterator[Row]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{source} is not UTF-8: {error.reason}") from error
     except OSError as error:
-        raise ConfigError(os_reason(error)) from error
+        missing = isinstance(error, FileNotFoundError)
+        hint = did_you_mean(source, _may_be_list) if missing else ""
+        raise ConfigError(os_reason(error), hint=hint) from error
     if row is None:
         raise ConfigError(f"{source} holds no video")
 
@@ -107,12 +111,16 @@ def _rows(source: Path) -> Iterator[Row]:
     elif source.suffix.lower() == ".csv":
         with source.open(encoding="utf-8-sig", newline="") as file:
             yield from _from_table(file, source)
-    elif source.suffix.lower() in (".jsonl", ".ndjson"):
+    elif source.suffix.lower() in _JSON_LINES:
         with source.open(encoding="utf-8-sig") as file:
             yield from _from_json(file, str(source), source.parent)
     else:
         source.stat()  # a name that is mistyped may lack its ending as well
         raise ConfigError(f"{source}: a list is a .csv or .jsonl file, or a folder")
+
+
+def _may_be_list(path: Path) -> bool:
+    return path.is_dir() or path.suffix.lower() in (".csv", *_JSON_LINES)
 
 
 def _from_table(file: Iterable[str], source: Path) -> Iterator[Row]:

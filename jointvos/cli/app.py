@@ -87,7 +87,7 @@ def _is_image(path: str) -> bool:
 app = typer.Typer(
     name="jointvos",
     cls=_Commands,
-    help="Follow objects through a video: give it a mask of the first frame, get one for every "
+    help="Segment objects through a video: give one mask for the first frame, get one for every "
     "frame.",
     epilog="Example: jointvos segment video.mp4 --mask first.png",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -47,7 +47,7 @@ class BatchOptions(OptionGroup):
             "-j",
             metavar="N",
             help="Worker processes; on the CPU they share the cores. Default: one per GPU, or 1 "
-            "on the CPU. With --engine ray: most videos at once. Default: all that have room.",
+            "on the CPU. With --engine ray: maximum videos at once. Default: as many as fit.",
         ),
     ] = None
     gpus: Annotated[
@@ -65,8 +65,7 @@ class BatchOptions(OptionGroup):
             "--engine",
             metavar="local|ray",
             show_default=False,
-            help="Where the videos are done: processes of this machine (default), or tasks of a "
-            "Ray cluster.",
+            help="Where to run: local processes (default) or a Ray cluster.",
         ),
     ] = "local"
     address: Annotated[
@@ -74,8 +73,8 @@ class BatchOptions(OptionGroup):
         typer.Option(
             "--address",
             metavar="ADDRESS",
-            help="With --engine ray: the cluster, auto for the one that runs on this machine. "
-            "Default: one of its own, which ends with the batch.",
+            help="With --engine ray: the cluster, or auto for the one on this machine. Default: "
+            "start a temporary one.",
         ),
     ] = None
     cpus_per_job: Annotated[
@@ -184,8 +183,7 @@ def batch(
         Path,
         typer.Argument(
             metavar="LIST",
-            help="A .csv or .jsonl file with a row per video, a folder with a mask beside each "
-            "video (a.mp4 and a.png), or - for JSON Lines on stdin.",
+            help="A .csv or .jsonl file, a folder, or - for JSON Lines on stdin.",
         ),
     ],
     out: Annotated[
@@ -211,13 +209,15 @@ def batch(
 ) -> None:
     """Segment many videos, each with its own mask.
 
-    Columns of LIST: video, mask (or box, or point), and optionally out (the name of its outputs),
-    objects, remap, start, end, direction, raw, preset, and outputs such as png. Options hold for
-    all rows that do not say otherwise. Paths of outputs are relative to DIR and contain {name},
-    such as --png masks/{name}; without any, each video gets NAME_overlay.mp4 and NAME_masks/.
+    LIST is a CSV or JSON Lines file with a row per video, or a folder with a mask beside each video
+    (a.mp4 and a.png). Columns: video, mask (or box, or point), and optionally out (the name of its
+    outputs), objects, remap, start, end, direction, raw, preset, and outputs such as png. Options
+    apply to every row; a row's own columns win. Paths of outputs are relative to DIR and contain
+    {name}, such as --png masks/{name}; without any, each video gets NAME_overlay.mp4 and
+    NAME_masks/.
 
-    The same command again skips what is done, continues what was interrupted, and tries again what
-    failed. Ends with a report on all videos, report.html. Exits with 9 if any video failed.
+    Run the same command again to skip finished videos, resume interrupted ones and retry failed
+    ones. Writes report.html. Exits with 9 if any video failed.
     """
     reporter = messages.reporter()
     from jointvos.batch import Batch, read_rows

@@ -74,7 +74,7 @@ def check_mask(
         check.refused.hint = advice or check.refused.hint
         raise check.refused
     for doubt in check.doubts:
-        reporter.warn(f"{mask}: {doubt}; {advice}")
+        reporter.warn(f"{mask}: {doubt}{advice and f'; {advice}'}")
     if options.fix is not None and not mends:
         reporter.note(f"{mask}: nothing to repair; {options.fix} was not written")
 

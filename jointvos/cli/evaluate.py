@@ -86,13 +86,15 @@ def evaluate(
 ) -> None:
     """Evaluate a model on DAVIS, YouTube-VOS, MOSE or LVOS.
 
-    Segments the data set and prints the figures of its official evaluation. DAVIS scores the
-    objects of the first mask, without the first and last frame; void counts as background.
-    YouTube-VOS scores objects that appear later, too, and reports seen and unseen categories
-    separately. LVOS also scores the frame that gives an object. MOSE keeps its masks: --results DIR
-    makes the zip for its server. With several GPUs:
+    Segments the data set, scores the masks as its official evaluation does, and prints the
+    figures. Scores masks that you have with --predictions. With several GPUs:
 
     torchrun --nproc-per-node=N -m jointvos eval ... --results DIR
+
+    DAVIS scores the objects of the first mask, without the first and last frame; void counts as
+    background. YouTube-VOS scores objects that appear later, too, and reports seen and unseen
+    categories separately. LVOS also scores the frame that gives an object. MOSE keeps its masks:
+    --results DIR makes the zip for its server.
     """
     data.check()
     spec = session_spec(tracking, device)

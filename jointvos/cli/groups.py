@@ -1,17 +1,23 @@
 """Groups of options: dataclasses that become parameters of a command and sections of its help."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import fields
+from difflib import get_close_matches
 from functools import wraps
+from itertools import takewhile
 from textwrap import fill
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, cast, get_args, get_type_hints
 
+import typer
 from typer.core import TyperArgument, TyperCommand
 
 COLUMN = 24
 """Width of options and their values in the help."""
+
+# Of these errors, Typer exports a single kind.
+_UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 
 class OptionGroup:
@@ -81,7 +87,24 @@ def _options(group: Any) -> list[inspect.Parameter]:
 
 
 class GroupedCommand(TyperCommand):
-    """Its help has a section per group, as plain text: rich would take long to import."""
+    """Its help has a section per group, as plain text: rich would take long to import.
+
+    Of options that it lacks, it tells which ones are alike.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments."""
+        names = [name for each in self.get_params(ctx) for name in _names(each)]
+        for arg in takewhile(lambda arg: arg != "--", args):
+            name = arg.partition("=")[0]
+            if len(name) > 2 and f"-{name}" in names:  # else read as -o verlay
+                ctx.fail(f"No such option: {name}; did you mean -{name}?")
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            if hasattr(error, "possibilities"):
+                ctx.fail(_unknown(str(getattr(error, "option_name", "")), names))
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The parts of the usage line; a required argument is just its name."""
@@ -106,6 +129,18 @@ class GroupedCommand(TyperCommand):
             with formatter.section(title):
                 for name, text in rows:
                     formatter.write(_row(name, text, formatter.width))
+
+
+def _names(option: Any) -> list[str]:
+    """The long names of an option."""
+    return [name for name in (*option.opts, *option.secondary_opts) if name.startswith("--")]
+
+
+def _unknown(name: str, names: Iterable[str]) -> str:
+    """What is told of an option that is none of these, closest first."""
+    like = get_close_matches(name.strip("-"), [each.strip("-") for each in names], cutoff=0.65)
+    meant = f"; did you mean {' or '.join(f'--{each}' for each in like)}?" if like else ""
+    return f"No such option: {name}{meant}"
 
 
 def _row(name: str, text: str, width: int) -> str:

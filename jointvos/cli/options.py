@@ -22,7 +22,7 @@ OnOOM = Annotated[
     typer.Option(
         "--on-oom",
         metavar="WHAT",
-        help="When out of memory: retry with less (with a warning) or fail.",
+        help="Out of memory: retry (fewer objects at once, fewer templates, then the CPU) or fail.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("-f", "--overwrite", help="Overwrite existing files.")]
@@ -43,7 +43,7 @@ class TrackingOptions(OptionGroup):
         typer.Option(
             "--model",
             metavar="NAME",
-            help="Name of an installed model. Default: the best one installed.",
+            help="Installed model. Default: the best one installed.",
         ),
     ] = None
     weights: Annotated[
@@ -72,13 +72,16 @@ class TrackingOptions(OptionGroup):
         typer.Option(
             "--memory-size",
             metavar="N",
-            help="Past frames (templates) to keep per object.",
+            help="Templates (past frames) per object; fewer use less memory. Default: 5 with "
+            "preset small, else 20.",
         ),
     ] = None
     template_interval: Annotated[
         int | None,
         typer.Option(
-            "--template-interval", metavar="N", help="Keep every Nth frame as a template."
+            "--template-interval",
+            metavar="N",
+            help="Keep a template every N frames (davis: 3, else 5).",
         ),
     ] = None
 

@@ -63,7 +63,8 @@ class LookOptions(OptionGroup):
             "--lost-threshold",
             metavar="P",
             show_default=False,
-            help="Treat objects as lost below this mean probability.",
+            help="Count an object as lost, and empty its mask, where its mean probability is "
+            "below P.",
         ),
     ] = 0.0
     encoder: Annotated[

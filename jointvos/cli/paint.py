@@ -30,7 +30,7 @@ class PageOptions(OptionGroup):
         typer.Option(
             "--mask",
             metavar="[FRAME=]FILE",
-            help="Begin with a mask, of the first frame or frame number FRAME. Repeatable.",
+            help="Start from a mask for the first frame, or for FRAME. Repeatable.",
         ),
     ] = None
     output: Annotated[
@@ -65,11 +65,11 @@ def paint(
     device: SessionDevice,
     messages: MessageOptions,
 ) -> None:
-    """Paint masks in the browser, follow and correct them, and export.
+    """Paint masks in the browser, follow and correct them.
 
-    Your work is saved in NAME.jointvos/ beside the video; the same command reopens it. Done prints
-    the `jointvos segment` command that continues with the masks; Ctrl-C ends without it. Only this
-    machine can open the page.
+    Click Export to write outputs, or Done to print the `jointvos segment` command for these masks;
+    Ctrl-C quits without it. Your work is saved in NAME.jointvos/ beside the video; the same command
+    reopens it. The page is only reachable from this machine.
     """
     reporter = messages.reporter()
     from jointvos.masks import MaskFile

@@ -21,7 +21,7 @@ class RobustnessOptions(OptionGroup):
         bool,
         typer.Option(
             "--resume",
-            help="Save progress; run the same command again after an interruption.",
+            help="Save progress; run the command again to continue.",
         ),
     ] = False
     checkpoint_every: Annotated[

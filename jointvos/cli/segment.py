@@ -43,7 +43,7 @@ def segment(
     robustness: RobustnessOptions,
     messages: SegmentMessages,
 ) -> None:
-    """Follow objects through a video, given a first mask.
+    """Segment objects through a video, given a first mask.
 
     Writes NAME_overlay.mp4 and NAME_masks/ to the current folder unless you name outputs, and with
     --box or --point also the first mask, NAME_first_mask.png. Memory use does not grow with the

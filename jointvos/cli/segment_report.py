@@ -126,8 +126,10 @@ def _describe(
         for each in check.objects:
             reporter.note(object_line(each, info.width * info.height))
         for doubt in check.doubts:
-            advice = mending_command(info.path, prompt.path, check.mending)
-            reporter.warn(f"{prompt.path}: {doubt}; {advice}")
+            advice = ""
+            if check.mended is not None:
+                advice = f"; {mending_command(info.path, prompt.path, check.mending)}"
+            reporter.warn(f"{prompt.path}: {doubt}{advice}")
     if len(masks.all) > _DESCRIBED:
         reporter.note(f"and {plural(len(masks.all) - _DESCRIBED, 'more mask')}")
     for cut in masks.cuts:

@@ -28,7 +28,7 @@ IMAGE_ERRORS = (
 """Whatever Pillow raises for a file that is damaged or strange."""
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
-_VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mts", ".mxf", ".webm")
+VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mts", ".mxf", ".webm")
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 
 # Pillow itself only warns of images between 89 and 179 million pixels.
@@ -80,7 +80,7 @@ def images_in(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
         inside = sorted(each for each in folder.iterdir() if each.is_dir())
         if found := next((each for each in inside if with_suffixes(each, suffixes)), None):
             raise MediaOpenError(f"{folder} holds no images, but {found} does; give that folder")
-        if with_suffixes(folder, _VIDEOS):
+        if with_suffixes(folder, VIDEOS):
             raise MediaOpenError(
                 f"{folder} holds videos, expected images; give a video, or all to jointvos batch"
             )

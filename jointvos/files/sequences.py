@@ -3,12 +3,14 @@
 import fnmatch
 import logging
 import re
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 from jointvos.errors import ConfigError, MediaOpenError
 from jointvos.files import images as usual
-from jointvos.files.images import images_in, in_natural_order, with_suffixes
+from jointvos.files.images import VIDEOS, images_in, in_natural_order, with_suffixes
+from jointvos.wording import plural
 
 _log = logging.getLogger("jointvos.files")
 
@@ -69,12 +71,13 @@ def images_of(path: Path, start_number: int | None = None) -> list[Path]:
 
     Raises:
         ConfigError: The pattern has two numbers.
-        MediaOpenError: There are none.
+        MediaOpenError: There are none, or a folder holds as many videos.
         UnsupportedMediaError: Two images differ only in their suffixes.
     """
     number = _LAST_NUMBER
     if not is_pattern(path):
         images = images_in(path, SUFFIXES)
+        _tell_videos(path, images)
     else:
         numbered = _NUMBER.search(path.name) is not None
         names = re.compile(_regex(path) if numbered else fnmatch.translate(path.name))
@@ -91,6 +94,21 @@ def images_of(path: Path, start_number: int | None = None) -> list[Path]:
             f"the last one is {images[-1].name}"
         )
     return wanted
+
+
+def _tell_videos(folder: Path, images: Sequence[Path]) -> None:
+    """Tell of videos among the images, which then may be masks."""
+    if not (videos := with_suffixes(folder, VIDEOS)):
+        return
+    count = f"{folder} holds {plural(len(videos), 'video')} and {plural(len(images), 'image')}"
+    if len(videos) < len(images):
+        _log.warning("%s; only the images are read", count)
+        return
+    raise MediaOpenError(
+        count,
+        hint="for the images give a pattern of their names, "
+        f"'{folder / f'*{images[0].suffix}'}', for the videos use jointvos batch",
+    )
 
 
 def _number(image: Path, form: re.Pattern[str]) -> int:

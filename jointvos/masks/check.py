@@ -179,6 +179,9 @@ def _doubted(check: MaskCheck, labels: LabelMap, is_image: bool) -> MaskCheck:
             mended=_inverted(labels, one.id),
             mending="inverted",
         )
+    if [each.area for each in check.objects] == [labels.size]:
+        (one,) = check.objects
+        return replace(check, doubts=(f"object {one.id} covers the whole frame",))
     tiny = [each for each in check.objects if each.area < _TINY]
     large = [each for each in check.objects if each.area >= _TINY]
     if not tiny or not large:

@@ -48,6 +48,8 @@ LOSSY = ("JPEG", "MPO", "WEBP")
 _NOISE = 16
 _SOFT = 8
 _WIDEST = 65535
+_PHOTO = 1 / 8
+"""Colors per pixel of a photo, which has at least 10,000; JPEG makes 0.07 of 30 objects."""
 _BINARY = ({0, 255}, {255})
 _DAVIS_KEYS = DAVIS_PALETTE.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
 _Keys = NDArray[np.uint32]
@@ -62,7 +64,7 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
             of a proxy (another size of the same shape) is scaled, with a warning.
 
     Raises:
-        MaskReadError: The file is missing, damaged or no image.
+        MaskReadError: The file is missing, damaged, no image or a photo.
         MaskSizeMismatch: Its shape is not the video's.
         TooManyObjects: It holds IDs above 65535, or soft edges that look like many objects.
         UnclearBackground: Its palette shows the background at another index than 0.
@@ -253,6 +255,11 @@ def _from_colors(colors: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap
     ):
         return _from_gray(colors[..., 0], lossy, path)
     found, indices = np.unique(keys, return_inverse=True)
+    if len(found) > max(10_000, _PHOTO * keys.size):
+        raise MaskReadError(
+            f"{path} looks like a photo, not a mask: it holds {len(found)} colors",
+            hint="paint over the objects and save only what you painted, as PNG",
+        )
     if len(found) > 254:
         raise _too_soft(path, len(found), lossy)
     order = [int(key) for key in found[::-1] if key]  # black is background

@@ -26,6 +26,8 @@ def check_size(
     if same_shape(size, wanted) or (or_swapped and same_shape(size[::-1], wanted)):
         return
     hint = "scale it without smoothing (nearest neighbor)"
+    if not _same_ratio(size, wanted):
+        hint = "scaling would distort it; export it from a frame of this video again"
     if size[::-1] == wanted:
         hint = "its sides are swapped; turn the mask by 90 degrees"
     raise MaskSizeMismatch(
@@ -35,10 +37,14 @@ def check_size(
 
 def same_shape(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
     """Whether a size is another one scaled, at most 8 times, with sides rounded to pixels."""
-    (width, height), (wide, high) = size, wanted
-    if min(size) < 1 or not wide <= _MOST * width <= _MOST**2 * wide:
+    if min(size) < 1 or not wanted[0] <= _MOST * size[0] <= _MOST**2 * wanted[0]:
         return False
-    return size == wanted or abs(width * high - height * wide) <= max(*size, *wanted)
+    return size == wanted or _same_ratio(size, wanted)
+
+
+def _same_ratio(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    (width, height), (wide, high) = size, wanted
+    return abs(width * high - height * wide) <= max(*size, *wanted)
 
 
 def scaled(labels: LabelMap, path: Path, info: VideoInfo) -> LabelMap:

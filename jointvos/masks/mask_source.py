@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jointvos.errors import MaskError, MaskReadError, os_errors_as
+from jointvos.errors import MaskError, MaskReadError, os_errors_as, os_reason
+from jointvos.files.close_names import did_you_mean
 from jointvos.files.images import SUFFIXES, images_in, natural
 from jointvos.frame_range import Bound
 from jointvos.masks.formats import (
@@ -66,6 +67,7 @@ class MaskSource:
         Raises:
             MaskError: It cannot be used, or nobody can tell which frames its masks are for.
         """
+        require_mask(path)
         with os_errors_as(MaskReadError):
             is_folder = path.is_dir()
             is_file_of_tool = is_annotation(path)
@@ -218,6 +220,26 @@ class MaskSource:
                 hint="rename it, or if it is one object of several, pass it as `masks=['ID:FILE']`",
             )
         return number
+
+
+def require_mask(path: Path) -> None:
+    """See that a file or folder is there.
+
+    Raises:
+        MaskReadError: It is missing.
+    """
+    with os_errors_as(MaskReadError):
+        try:
+            path.lstat()
+        except FileNotFoundError as error:
+            hint = did_you_mean(path, _may_be_mask)
+            raise MaskReadError(os_reason(error), hint=hint) from error
+        except ValueError:  # no name of a file, which opening it tells
+            pass
+
+
+def _may_be_mask(path: Path) -> bool:
+    return path.is_dir() or path.suffix.lower() in SUFFIXES or is_annotation_file(path)
 
 
 def _mask_files(inside: Sequence[Path]) -> list[Path]:

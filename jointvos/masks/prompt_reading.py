@@ -14,7 +14,7 @@ from jointvos.masks.formats import is_annotation
 from jointvos.masks.id_change import IdChange, parse_id
 from jointvos.masks.mask_file import check_mask, read_mask
 from jointvos.masks.mask_size import scaled
-from jointvos.masks.mask_source import Found, MaskSource
+from jointvos.masks.mask_source import Found, MaskSource, require_mask
 from jointvos.masks.numbering import Numbering
 from jointvos.masks.prompts import Cut, MaskPrompts, Prompt, refuse_shared
 from jointvos.types import LabelMap, VideoInfo, object_ids
@@ -22,6 +22,8 @@ from jointvos.types import LabelMap, VideoInfo, object_ids
 _log = logging.getLogger("jointvos.masks")
 
 _LIKE_A_PLACE = re.compile(r"[0-9][0-9.:s]*")
+_USUAL = 20
+"""A larger ID that is given to a mask may have been meant as a frame."""
 _WITH_ID = re.compile(r"([0-9]+):(.+)", re.DOTALL)
 
 
@@ -67,6 +69,11 @@ def read_prompts(
             )
             found = wanted
         read += [_prompt(each, info, numbering, object_id) for each in found]
+        if place is None and object_id is not None and object_id > _USUAL:
+            _log.warning(
+                "`mask` %s gives its object the ID %d; for frame %d write %d=%s",
+                *(text, object_id, object_id, object_id, path),
+            )
     for prompt in read:
         _check_place(prompt, info, frames)
     change = change.of_ids(numbering.names)
@@ -88,10 +95,11 @@ def read_prompts(
 def examine_file(path: Path, info: VideoInfo, stored: Orientation | None = None) -> MaskCheck:
     """What is in a file of masks of any kind, and what may be wrong with it; see `examine_mask`."""
     file, _ = split_image(str(path))
-    with os_errors_as(MaskReadError):
-        if not (is_annotation(file) or file.is_dir()):
-            return examine_mask(path, info, stored)
     try:
+        require_mask(file)
+        with os_errors_as(MaskReadError):
+            if not (is_annotation(file) or file.is_dir()):
+                return examine_mask(path, info, stored)
         prompts = read_prompts([str(path)], info)
         if prompts.first is None or len(prompts.in_first) < len(prompts.all):
             names = ", ".join(str(each.path) for each in prompts.all[:4])
@@ -173,7 +181,8 @@ def _renamed(labels: LabelMap, path: Path, object_id: int) -> LabelMap:
         raise ConfigError(
             f"`mask` {object_id}:{path}: it holds the IDs {', '.join(map(str, ids))}, expected one "
             "object",
-            hint=f"leave out {object_id}: and change IDs with `remap`",
+            hint=f"leave out {object_id}: and change IDs with `remap`; for frame {object_id} "
+            f"write {object_id}={path}",
         )
     return IdChange(rename={ids[0]: object_id})(labels)
 

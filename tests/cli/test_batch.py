@@ -427,7 +427,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
         *(["todo", "a"], ["refused", "b"], ["todo", "c"])
     ]
     assert "24 frames  1 object  -> a_masks, a_overlay.mp4" in run.stdout
-    assert "(no objects selected; pass --mask FILE" in run.stdout
+    assert "(no mask; put b.png, b_mask.png or b/00000.png beside the video)" in run.stdout
     assert "2 videos to do (48 frames), 1 cannot be done; 2 workers: 2 on cpu; about" in run.stderr
     assert not (inputs / "out").exists()
 

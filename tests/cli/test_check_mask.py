@@ -187,6 +187,15 @@ def test_refused_masks_end_with_4_and_one_line(jointvos, inputs):
     assert "300x200" in run.stderr
 
 
+def test_a_doubt_that_nothing_mends_is_told_without_advice(jointvos, inputs):
+    write_mask_png(inputs / "full.png", np.ones((96, 128), np.uint8))
+    checked = jointvos("check-mask", "clip.mp4", "full.png")
+    assert checked.returncode == 0
+    assert checked.stderr == "full.png: object 1 covers the whole frame\n"
+    begun = jointvos("segment", "clip.mp4", "--mask", "full.png", "--weights", "gone", "--json")
+    assert checked.stderr in begun.stderr
+
+
 def test_segment_tells_doubts_before_it_begins(jointvos, folder):
     run = jointvos("segment", "clip.mp4", "--mask", "luma.png", "--weights", "gone", "--json")
     assert run.returncode == 5

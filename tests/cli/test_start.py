@@ -111,6 +111,11 @@ def test_a_video_in_place_of_a_command_names_segment(jointvos):
             ["clip.mp4", "--mask", "first.png", "b.png"],
             "unexpected b.png; if it is a mask, write --mask b.png",
         ),
+        (["clip.mp4", "-start", "5"], "No such option: -start; did you mean --start?\n"),
+        (["clip.mp4", "-overlay=x.mp4"], "No such option: -overlay; did you mean --overlay?\n"),
+        (["clip.mp4", "--ovrlay", "x"], "No such option: --ovrlay; did you mean --overlay?\n"),
+        (["clip.mp4", "--mask-vdeo", "x"], "did you mean --mask-video?\n"),
+        (["clip.mp4", "--zzzz"], "No such option: --zzzz\n"),
         (["a.mp4", "b.png", "c.jpg"], "expected one INPUT, got 2 more (b.png ...)"),
         (
             ["frames/1.png", "frames/2.png", "frames/3.png", "--mask", "first.png"],
@@ -153,6 +158,21 @@ def test_a_pattern_that_the_shell_has_expanded_is_told_in_all_commands(jointvos,
     run = jointvos(*command)
     assert (run.returncode, run.stdout) == (2, "")
     assert re.search(says, run.stderr.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("code", "command", "meant"),
+    [
+        (3, ["segment", "clp.mp4", "--mask", "first.png"], "clip.mp4"),
+        (4, ["segment", "clip.mp4", "--mask", "5=frist.png"], "first.png"),
+        (4, ["check-mask", "clip.mp4", "first.jpg"], "first.png"),
+    ],
+)
+def test_a_misspelled_path_is_told_with_the_one_that_is_meant(jointvos, code, command, meant):
+    run = jointvos(*command)
+    assert (run.returncode, run.stdout) == (code, "")
+    assert run.stderr.endswith(f": No such file or directory; did you mean {meant}?\n")
+    assert len(run.stderr.splitlines()) == 1
 
 
 def test_a_start_behind_the_end_is_told_before_anything_else(jointvos, inputs):

@@ -58,6 +58,19 @@ def test_missing_numbers_are_told(folder, caplog):
     assert not caplog.text
 
 
+def test_videos_among_the_images_are_told(tmp_path, caplog):
+    for name in ("a.png", "b.png", "a.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    assert found(tmp_path, "") == ["a.png", "b.png"]
+    assert f"{tmp_path} holds 1 video and 2 images; only the images are read" in caplog.text
+    (tmp_path / "b.mp4").write_bytes(b"")
+    with pytest.raises(
+        MediaOpenError, match=r"2 videos and 2 images; .*\*\.png', .*jointvos batch"
+    ):
+        found(tmp_path, "")
+    assert found(tmp_path, "*.png") == ["a.png", "b.png"]
+
+
 def test_nothing_matches(folder):
     with pytest.raises(MediaOpenError, match="no image matches it as a pattern"):
         found(folder, "h_####.png")

@@ -302,7 +302,7 @@ CROSS = (np.abs(COLUMNS - 160) < 30) | (np.abs(ROWS - 120) < 30)
 @pytest.mark.parametrize(
     "labels",
     [
-        pytest.param(np.ones_like(IDS), id="no background"),
+        pytest.param(np.where(ROWS < 120, 1, 2), id="no background"),
         pytest.param((np.abs(COLUMNS - 160) < 150).astype(np.uint8), id="not at all sides"),
         pytest.param((IDS == 1) * 2 + (IDS != 1), id="two objects"),
         pytest.param(CROSS, id="a cross"),
@@ -310,6 +310,13 @@ CROSS = (np.abs(COLUMNS - 160) < 30) | (np.abs(ROWS - 120) < 30)
 )
 def test_large_objects_are_no_inverted_background(examined, labels):
     assert examined(labels.astype(np.uint8)).doubts == ()
+
+
+@pytest.mark.parametrize("value", [1, 255])
+def test_an_object_that_covers_the_whole_frame_is_told(examined, value):
+    check = examined(Image.new("L", (320, 240), value))
+    assert check.doubts == ("object 1 covers the whole frame",)
+    assert check.mended is None
 
 
 def test_void_alone_is_taken_for_the_object(examined):
@@ -324,8 +331,8 @@ def test_void_alone_is_taken_for_the_object(examined):
         pytest.param(Image.new("L", (320, 240)), EmptyMaskError, id="empty"),
         pytest.param(Image.new("L", (100, 100), 255), MaskSizeMismatch, id="another shape"),
         pytest.param(None, MaskReadError, id="missing"),
-        pytest.param(Image.fromarray(PHOTO), TooManyObjects, id="photo"),
-        pytest.param(jpeg(PHOTO), TooManyObjects, id="photo in JPEG"),
+        pytest.param(Image.fromarray(PHOTO), MaskReadError, id="photo"),
+        pytest.param(jpeg(PHOTO), MaskReadError, id="photo in JPEG"),
     ],
 )
 def test_what_nobody_can_mend(tmp_path, image, error, examined):

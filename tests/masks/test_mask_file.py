@@ -111,6 +111,16 @@ def test_too_many_objects(tmp_path, image, format, hint):
         read_mask(tmp_path / "mask")
 
 
+def test_a_photo_is_no_mask(tmp_path):
+    coarse = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    photo = Image.fromarray(coarse).resize((320, 240), Image.Resampling.BICUBIC)
+    photo.save(tmp_path / "photo.png")
+    with pytest.raises(
+        MaskReadError, match=r"photo.png looks like a photo, .* \d{5} colors; paint"
+    ):
+        read_mask(tmp_path / "photo.png")
+
+
 def test_many_solid_objects_are_welcome(tmp_path):
     ids = (np.arange(120)[:, None] // 8 * 16 + np.arange(128)[None] // 8 + 1).astype(np.uint8)
     write_mask_png(tmp_path / "mask.png", ids)
@@ -142,7 +152,8 @@ def test_a_folder_is_no_mask(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "hint"), [((40, 24), "nearest neighbor"), ((48, 64), "turn the mask")]
+    ("size", "hint"),
+    [((4, 3), "nearest neighbor"), ((40, 24), "would distort it"), ((48, 64), "turn the mask")],
 )
 def test_other_sizes_are_refused_before_and_after_decoding(tmp_path, size, hint):
     path = tmp_path / "mask.png"

@@ -222,8 +222,16 @@ def test_ids_out_of_range(tmp_path, text):
 
 def test_only_one_object_can_be_named(tmp_path):
     write_mask_png(tmp_path / "a.png", ids(1, 3))
-    with pytest.raises(ConfigError, match="holds the IDs 1, 3, expected one object"):
+    with pytest.raises(ConfigError, match="holds the IDs 1, 3, expected one object") as raised:
         read_prompts([f"2:{tmp_path / 'a.png'}"], INFO)
+    assert str(raised.value).endswith(f"; for frame 2 write 2={tmp_path / 'a.png'}")
+
+
+@pytest.mark.parametrize(("place", "told"), [("120:", True), ("20:", False), ("4=120:", False)])
+def test_an_id_that_may_be_meant_as_a_frame_is_told(masks, caplog, place, told):
+    (prompt,) = read_prompts([f"{place}{masks / 'c.png'}"], INFO).all
+    assert prompt.ids == (int(place.strip(":").split("=")[-1]),)
+    assert (f"for frame 120 write 120={masks / 'c.png'}" in caplog.text) == told
 
 
 def test_a_file_that_looks_like_a_place_is_a_file(tmp_path, monkeypatch):

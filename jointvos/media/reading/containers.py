@@ -14,6 +14,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError
+from jointvos.files.close_names import did_you_mean
 from jointvos.files.images import IMAGE_ERRORS, open_image, page_count
 from jointvos.files.sequences import SUFFIXES, pattern_of
 from jointvos.media.reading.streams import ByteStream
@@ -57,7 +58,7 @@ def open_input(path: Path) -> av.container.InputContainer:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise MediaOpenError(f"{path}: {reason(error)}") from None
+        raise MediaOpenError(f"{path}: {reason(error)}", hint=_meant(path, error)) from None
     if stat.S_ISDIR(mode):
         raise MediaOpenError(f"{path} is a folder, expected a video file")
     if _is_still(path):
@@ -69,6 +70,13 @@ def open_input(path: Path) -> av.container.InputContainer:
         if kind := _kind_of(path):
             raise UnsupportedMediaError(f"{path} {kind}") from error
         raise open_error(path, error) from error
+
+
+def _meant(path: Path, error: OSError) -> str:
+    """The video or folder that a name was probably meant to be."""
+    if not isinstance(error, FileNotFoundError):
+        return ""
+    return did_you_mean(path, lambda other: other.suffix.lower() not in SUFFIXES)
 
 
 def _kind_of(path: Path) -> str | None:
