@@ -167,7 +167,7 @@ MEMORY_PRECISIONS = ("fp32", "fp16")
 """What templates can be kept in."""
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-"""What the network can compute in; "auto" is fp32."""
+"""What the network can compute in; "auto" is bf16 on a GPU that has it, else fp32."""
 
 MODELS: Mapping[str, ModelConfig] = {
     "joint-r50": ModelConfig(

@@ -201,6 +201,8 @@ class FrameResult:
         objects: One state per object known so far, in the order in which they appeared.
         probabilities: float32 [1+O,Hv,Wv], background first, sums to 1; only when asked for.
         cut: Whether the frame begins a new shot and the session minds cuts.
+        overlay: RGB, uint8 [Hv,Wv,3]: the image with its objects tinted and outlined; only when
+            asked for.
     """
 
     index: int
@@ -208,6 +210,7 @@ class FrameResult:
     objects: tuple[ObjectState, ...]
     probabilities: NDArray[np.float32] | None = None
     cut: bool = False
+    overlay: Image | None = None
 
 
 class FrameSource(Protocol):

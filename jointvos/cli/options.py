@@ -96,7 +96,7 @@ class DeviceOptions(OptionGroup):
         typer.Option(
             "--precision",
             metavar="NAME",
-            help="fp32, bf16, fp16 or auto (fp32).",
+            help="fp32, bf16, fp16 or auto (bf16 on a GPU that has it, else fp32).",
         ),
     ] = "auto"
     memory_precision: Annotated[

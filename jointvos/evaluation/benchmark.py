@@ -38,6 +38,9 @@ UNCOUNTED = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attent
 MATRIX_SIDE = 2048
 MATRIX_REPEATS = 5
 
+FRAMES_IN_A_ROW = 20
+"""On a GPU, which works on a frame while the host is done with the last one."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -204,27 +207,29 @@ def _follow(session: VideoSegmenter, frames: Iterator[Image], cell: Cell) -> Non
     for _ in range(cell.frames):
         session.step(next(frames))
     session.fill_memory()
-    # On a GPU frames of equal shapes are recorded first, which takes longer.
-    for _ in range(1 if session.device.type == "cpu" else PATIENCE + 2):
-        session.step(next(frames), template=False)
 
 
 def _cost(
     session: VideoSegmenter, frames: Iterator[Image], repeats: int, rate: float, *, template: bool
 ) -> FrameCost:
-    """Of frames as they come, stored or not; `step` ends with a copy to the host."""
+    """Of frames as they come, stored or not, with a copy of each result to the host."""
+    on_cpu = session.device.type == "cpu"
 
     def step() -> None:
         session.step(next(frames), template=template)
 
-    if session.device.type == "cpu":
-        step()  # what the kind before left in caches and pools
+    # What the kind before left in caches and pools; a GPU also records frames of equal shapes.
+    for _ in range(1 if on_cpu else session.config.template_interval + PATIENCE):
+        step()
+    count = 1 if on_cpu else FRAMES_IN_A_ROW
     times, stages = [], []
     for _ in range(repeats):
-        frame = next(frames)
+        images = [next(frames) for _ in range(count)]
         wall, cpu = perf_counter(), process_time()
-        session.step(frame, template=template)
-        times.append((perf_counter() - wall, process_time() - cpu))
+        asked = (session.ask(image, template=template) for image in images)
+        for result in session.one_behind(asked):
+            result()
+        times.append(((perf_counter() - wall) / count, (process_time() - cpu) / count))
         with Stopwatch(clock(session.device)).running() as watch:
             step()
         stages.append(watch.spent)

@@ -1,4 +1,8 @@
-"""The network's convolutions through torch.compile: slow to begin with, faster frames after."""
+"""The network's convolutions through torch.compile: slow to begin with, faster frames after.
+
+On CUDA a frame is compiled as a whole, too, when it is recorded (see `recorded.compiled`); on the
+CPU that takes ten minutes and gains little.
+"""
 
 from time import perf_counter
 

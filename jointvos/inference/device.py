@@ -9,8 +9,8 @@ from torch import Tensor
 from jointvos.errors import ConfigError, DeviceUnavailable
 from jointvos.types import Image
 
-DTYPES = {"auto": None, "fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""Types of weights for `config.PRECISIONS`; None is fp32 throughout."""
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Types of weights for `config.PRECISIONS` but "auto"; None is fp32 throughout."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -41,20 +41,29 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """The type of most weights for a precision; None means fp32 throughout, as does "auto".
+    """The type of most weights for a precision; None means fp32 throughout.
 
+    "auto" is bf16 on a GPU that computes in it, where labels hardly change, and fp32 elsewhere.
     The few-shot learner, attention and soft aggregation stay in fp32 whatever is asked for.
 
     Raises:
         ConfigError: There is no such precision, or the device cannot compute in it.
     """
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_available() and has_bf16()
+        return torch.bfloat16 if fast else None
     if precision not in DTYPES:
-        raise ConfigError(f"unknown precision {precision!r}; expected {', '.join(DTYPES)}")
-    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ConfigError(f"unknown precision {precision!r}; expected auto, {', '.join(DTYPES)}")
+    if precision == "bf16" and device.type == "cuda" and not has_bf16():
         raise ConfigError("this GPU has no bf16", hint="use `precision='fp16'` or fp32")
     if precision == "fp16" and device.type == "cpu":
         raise ConfigError("fp16 needs a GPU", hint="use `precision='fp32'` or bf16 on the CPU")
     return DTYPES[precision]
+
+
+def has_bf16() -> bool:
+    """Whether the GPU computes in bf16 itself."""
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def upload(image: Image, device: torch.device) -> Tensor:

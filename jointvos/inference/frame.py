@@ -71,6 +71,7 @@ def track(
     config: InferenceConfig,
     image: Tensor,
     groups: Sequence[Sought],
+    colors: Tensor | None = None,
     *,
     together: int,
     keep: bool,
@@ -82,6 +83,7 @@ def track(
         config: How to run it.
         image: RGB, uint8 [Hv,Wv,3].
         groups: What is sought, one group at least.
+        colors: Of objects that are to be drawn over the image, see `drawing.colors_of`.
         together: Most objects in one pass of backbone and decoder; no group has more.
         keep: Whether the findings keep the probabilities.
     """
@@ -93,7 +95,8 @@ def track(
         for each, own in zip(groups, predictions, strict=True)
     ]
     limits = [config.scale_change] * len(groups)
-    return merge(config, predictions, [each.target for each in groups], limits, keep=keep)
+    targets = [each.target for each in groups]
+    return merge(config, predictions, targets, limits, image, colors, keep=keep)
 
 
 def search(
@@ -170,6 +173,8 @@ def merge(
     predictions: Sequence[Prediction],
     targets: Sequence[Target],
     limits: Sequence[tuple[float, float]],
+    image: Tensor,
+    colors: Tensor | None = None,
     *,
     keep: bool,
 ) -> Outcome:
@@ -180,6 +185,8 @@ def merge(
         predictions: By group, one at least.
         targets: Where each group was.
         limits: Of each group's change of scale.
+        image: RGB, uint8 [Hv,Wv,3].
+        colors: As of `track`.
         keep: Whether the findings keep the probabilities.
     """
     with stage(Stage.AGGREGATE):
@@ -187,7 +194,7 @@ def merge(
         together = torch.cat(logits) if len(logits) > 1 else logits[0]
         probabilities = soft_aggregate(together.float())
     with stage(Stage.RESULT):
-        findings, masks = Findings.of(probabilities, keep=keep)
+        findings, masks = Findings.of(probabilities, image, colors, keep=keep)
     with stage(Stage.STATE):
         sizes = [len(each) for each in logits]
         rows = moments(findings.targets, (probabilities.shape[1], probabilities.shape[2]))

@@ -6,7 +6,7 @@ divided by (1 - decay), all are normalized, and the first keeps a least share. C
 neither knows, are treated like the first template.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any
@@ -202,24 +202,32 @@ class MemoryBank:
         return weights
 
     @property
+    def order(self) -> list[int]:
+        """The slots in the order in which their templates came: a correction ends what was learned.
+
+        So a new template is the last, whichever makes room for it.
+        """
+        return [0, *self.corrections, *self.learned]
+
+    @property
+    def in_order(self) -> list[Template]:
+        """The templates in the order in which they came."""
+        return [self.templates[slot] for slot in self.order]
+
+    @property
     def transduction(self) -> list[Tensor]:
-        """Features of all templates for the transduction branch, [O,C,h,w] each."""
-        return [t.transduction for t in self.templates if t.transduction is not None]
+        """Their features for the transduction branch, [O,C,h,w] each."""
+        return [t.transduction for t in self.in_order if t.transduction is not None]
 
     @property
     def induction(self) -> Tensor:
-        """Features of all templates for the induction branch, [O,N,C,h,w]."""
-        return stack([t.induction for t in self.templates])
+        """Their features for the induction branch, [O,N,C,h,w]."""
+        return stack([t.induction for t in self.in_order])
 
     @property
     def encodings(self) -> MaskEncodings:
-        """Encodings of all templates, [O,N,D,h,w] each."""
-
-        def all_of(name: str) -> Tensor | None:
-            parts = [getattr(t.encodings, name) for t in self.templates]
-            return None if parts[0] is None else torch.cat(parts, dim=1)
-
-        return MaskEncodings(all_of("transduction"), all_of("induction"), all_of("importance"))
+        """Their encodings, [O,N,D,h,w] each."""
+        return joined([t.encodings for t in self.in_order])
 
 
 def _template(
@@ -244,3 +252,13 @@ def _template(
 def stack(parts: list[Tensor | None]) -> Tensor:
     """Join [O,C,h,w] along a new template axis."""
     return torch.stack([part for part in parts if part is not None], dim=1)
+
+
+def joined(encodings: Sequence[MaskEncodings]) -> MaskEncodings:
+    """Encodings [O,1,D,h,w] of templates as those of all, [O,N,D,h,w] each."""
+
+    def all_of(name: str) -> Tensor | None:
+        parts = [getattr(each, name) for each in encodings]
+        return None if parts[0] is None else torch.cat(parts, dim=1)
+
+    return MaskEncodings(all_of("transduction"), all_of("induction"), all_of("importance"))

@@ -10,10 +10,10 @@ done; tensors are replaced, never changed in place, so that the copy may share t
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,13 +21,27 @@ from torch import Tensor
 from jointvos.config import InferenceConfig
 from jointvos.errors import ConfigError
 from jointvos.inference.frame import Sought
+from jointvos.inference.learning import Learned, learn
 from jointvos.inference.memory_bank import MemoryBank, Template
 from jointvos.inference.stages import Stage, stage
 from jointvos.inference.state import loaded, loaded_tensor
 from jointvos.inference.target import Target, loaded_state
 from jointvos.inference.trees import rows_of
-from jointvos.model import EncodedTemplate, FrameFeatures, JointNet, TargetModel, TemplateKeys
+from jointvos.model import (
+    EncodedTemplate,
+    FrameFeatures,
+    JointNet,
+    MaskEncodings,
+    TargetModel,
+    TemplateKeys,
+    count_taken_back,
+)
 from jointvos.ops import TargetState
+
+LearnTemplate: TypeAlias = Callable[..., tuple[MaskEncodings, Learned]]
+"""`learn_template` with its network, plain or recorded."""
+
+NOT_ENCODED = MaskEncodings(None, None, None)
 
 
 class ObjectGroup:
@@ -48,7 +62,8 @@ class ObjectGroup:
         prompted: Place and extent of the last masks from the user.
         bank: Their templates.
         target_model: Kernels of the induction branch; None without that branch.
-        encoded: The templates in the template encoder, by slot; none without that branch.
+        encoded: The templates in the template encoder, in the order in which they came; none
+            without that branch.
         keys: The memory as the transduction branch reads it; None without that branch.
     """
 
@@ -231,39 +246,66 @@ class ObjectGroup:
         """What a frame needs to know of the group."""
         return Sought(self.target, self.keys, self.target_model)
 
-    def learn(self, features: FrameFeatures, masks: Tensor) -> None:
+    def learn(self, features: FrameFeatures, masks: Tensor, learn_template: LearnTemplate) -> None:
         """Keep the merged result of a frame as a template.
 
         Args:
             features: Of the frame's crops.
             masks: Crops of the objects' probabilities, [O,1,H,W].
+            learn_template: Encodes the masks and renews what is derived from the memory.
         """
-        if self.bank.add(self._template(features, masks)):
-            self._learn(self.config.update_steps)
+        heads = self._heads(features)
+        if not (slot := self.bank.add(Template(*heads, NOT_ENCODED))):
+            return
+        *others, _ = self.bank.in_order
+        counts = count_taken_back(self.encoded, self.bank.transduction)
+        encodings, learned = learn_template(
+            self._learned,
+            others,
+            heads,
+            masks,
+            self._weights(masks.device),
+            self.config.update_steps,
+            tuple(min(count, 1) for count in counts),
+        )
+        self.bank.templates[slot] = Template(*heads, encodings)
+        # What was recorded has worked on copies of the maps, and on counts of its own.
+        encoded = zip(learned.encoded, self.bank.transduction, counts, strict=True)
+        self._derive(
+            replace(
+                learned,
+                encoded=tuple(
+                    replace(one, features=features, taken_back=count)
+                    for one, features, count in encoded
+                ),
+            )
+        )
 
-    def _template(self, features: FrameFeatures, masks: Tensor) -> Template:
-        """Of features that are views into a batch, which are copied so that the batch can go."""
+    def _heads(self, features: FrameFeatures) -> tuple[Tensor | None, Tensor | None]:
+        """Copies of features that are views into a batch, so that the batch can go."""
         half = self.config.memory_precision == "fp16"
         own = features.alone(torch.float16 if half else None)
+        return own.transduction, own.induction
+
+    def _template(self, features: FrameFeatures, masks: Tensor) -> Template:
+        heads = self._heads(features)
         with stage(Stage.LABELS):
-            encodings = self.net.encode_masks(masks[:, None])
-        return Template(own.transduction, own.induction, encodings)
+            return Template(*heads, self.net.encode_masks(masks[:, None]))
 
     def _learn(self, steps: int) -> None:
         """Renew what is derived from the memory: the template keys and the target models."""
-        encodings = self.bank.encodings
-        if self.net.transduction is not None and encodings.transduction is not None:
-            with stage(Stage.TEMPLATES):
-                self.encoded = self.net.renew_templates(self.encoded, self.bank.transduction)
-                self.keys = self.net.template_keys(self.encoded, encodings.transduction)
-        if self.net.learner is not None and steps > 0:
-            with stage(Stage.LEARNER):
-                features = self.bank.induction
-                weights = self.bank.weights.to(features.device)
-                self.target_model = self.net.fit_target_model(
-                    features,
-                    encodings,
-                    template_weights=weights.expand(len(self), -1),
-                    start=self.target_model,
-                    steps=steps,
-                )
+        templates = self.bank.in_order
+        weights = self._weights(self.target.scale.device)
+        self._derive(learn(self.net, self._learned, templates, weights, steps))
+
+    def _weights(self, device: torch.device) -> Tensor:
+        """Of the templates in the order in which they came, [N]."""
+        return self.bank.weights[self.bank.order].to(device)
+
+    @property
+    def _learned(self) -> Learned:
+        return Learned(self.encoded, None, self.target_model)
+
+    def _derive(self, learned: Learned) -> None:
+        self.encoded, self.keys = learned.encoded, learned.keys
+        self.target_model = learned.target_model

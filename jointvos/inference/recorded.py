@@ -6,18 +6,20 @@ there already, and what it returns is overwritten by the next one.
 """
 
 import warnings
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
 from jointvos.inference.stages import watched
-from jointvos.inference.trees import mapped, tensors
+from jointvos.inference.trees import distinct, mapped, tensors
 
 Result = TypeVar("Result")
 
 PATIENCE = 2
-"""Calls of equal shapes that are run as usual before one is recorded."""
+"""Calls of equal shapes that are run as usual before one is recorded, at least."""
 
 
 class Capture(Protocol):
@@ -29,14 +31,17 @@ class Capture(Protocol):
 class Recorded(Generic[Result]):
     """A function of tensors that is recorded when it has been called in the same shapes before.
 
-    One recording is kept: other shapes (a larger memory, another object) let it go. What the
-    result holds must be used, or copied, before the next call.
+    The oldest recording goes when others (of a larger memory, of another object) are made.
 
     Args:
-        function: Depends on nothing but its arguments, which are whole numbers and trees of
-            tensors (see `trees`), and waits for no device.
+        function: Depends on nothing but its arguments, which are whole numbers, tuples of them, and
+            trees of tensors (see `trees`), and waits for no device.
         capture: How it is recorded.
         say: Told in a line when it cannot be; it is run as usual from then on.
+        patience: Calls of equal shapes that are run as usual before one is recorded.
+        most: How many recordings are kept.
+        copied: Whether the caller keeps what the result holds, which is copied; if not, it must be
+            used before the next call.
     """
 
     def __init__(
@@ -44,52 +49,82 @@ class Recorded(Generic[Result]):
         function: Callable[..., Result],
         capture: Capture,
         say: Callable[[str], None] = warnings.warn,
+        *,
+        patience: int = PATIENCE,
+        most: int = 1,
+        copied: bool = False,
     ) -> None:
         self._function = function
         self._capture: Capture | None = capture
         self._say = say
-        self._shapes: Any = None
-        self._calls = 0
-        self._recording: _Recording[Result] | None = None
+        self._patience, self._most, self._copied = patience, most, copied
+        self._known: OrderedDict[Hashable, _Known[Result]] = OrderedDict()
 
     def forget(self) -> None:
         """Give back the memory of a recording; what is called again is recorded again."""
-        self._shapes, self._calls, self._recording = None, 0, None
+        self._known.clear()
 
     def __call__(self, *arguments: Any) -> Result:
         if watched():  # a replay has no parts that could be watched
             return self._function(*arguments)
-        shapes: list[Any] = [(each.shape, each.dtype, each.device) for each in tensors(arguments)]
-        shapes += [each for each in arguments if isinstance(each, int)]
-        if shapes != self._shapes:
-            self.forget()
-            self._shapes = shapes
-        self._calls += 1
-        if self._recording is None and self._capture is not None and self._calls > PATIENCE:
+        known = self._known_of(_form(arguments))
+        known.calls += 1
+        if known.recording is None and self._capture is not None and known.calls > self._patience:
             try:
-                self._recording = _Recording(self._function, self._capture, arguments)
+                known.recording = _Recording(self._function, self._capture, arguments)
             except RuntimeError as error:
                 if isinstance(error, torch.OutOfMemoryError):
                     raise
                 self._capture = None
                 reason = str(error).strip().splitlines()[0]
                 self._say(f"frames cannot be recorded ({reason}); running them step by step")
-        if self._recording is None:
+        if known.recording is None:
             return self._function(*arguments)
-        return self._recording.replayed(arguments)
+        result = known.recording.replayed(arguments)
+        return mapped(torch.clone, result) if self._copied else result
+
+    def _known_of(self, form: Hashable) -> "_Known[Result]":
+        if form not in self._known:
+            while len(self._known) >= self._most:
+                self._known.popitem(last=False)
+            self._known[form] = _Known()
+        self._known.move_to_end(form)
+        return self._known[form]
+
+
+@dataclass
+class _Known(Generic[Result]):
+    calls: int = 0
+    recording: "_Recording[Result] | None" = None
+
+
+def _form(arguments: tuple[Any, ...]) -> Hashable:
+    """What has to be equal for a recording to fit: shapes, numbers, and which tensors are one."""
+    place: dict[int, int] = {}
+    shapes = tuple(
+        (each.shape, each.dtype, each.device, place.setdefault(id(each), len(place)))
+        for each in tensors(arguments)
+    )
+    return shapes, tuple(
+        each for each in arguments if isinstance(each, int | tuple) and _plain(each)
+    )
+
+
+def _plain(part: Any) -> bool:
+    return isinstance(part, int) or all(isinstance(each, int) for each in part)
 
 
 class _Recording(Generic[Result]):
     def __init__(
         self, function: Callable[..., Result], capture: Capture, arguments: tuple[Any, ...]
     ) -> None:
-        self._given = list(tensors(arguments))
+        self._given = distinct(arguments)
         held = mapped(torch.clone, arguments)
-        self._held = list(tensors(held))
+        self._held = distinct(held)
         self._replay, self._result = capture(lambda: function(*held))
 
     def replayed(self, arguments: tuple[Any, ...]) -> Result:
-        given = list(tensors(arguments))
+        given = distinct(arguments)
         for i, (new, old, held) in enumerate(zip(given, self._given, self._held, strict=True)):
             if new is not old:  # tensors of a session are replaced, never changed in place
                 held.copy_(new)
@@ -125,3 +160,24 @@ def cuda_graph(device: torch.device) -> Capture:
         return replay, result
 
     return capture
+
+
+def compiled(
+    capture: Capture, say: Callable[[str], None] = warnings.warn, backend: str = "inductor"
+) -> Capture:
+    """Compiles what it records, as a whole; where that fails a line says so.
+
+    It takes a minute or two, in the middle of a video: shapes are known when the memory is full.
+    """
+
+    def capture_compiled(function: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            return capture(torch.compile(function, fullgraph=True, dynamic=False, backend=backend))
+        except TorchDynamoException as error:
+            reason = str(error).strip().splitlines()[0]
+            say(f"frames cannot be compiled as a whole ({reason}); running them as they are")
+            return capture(function)
+
+    return capture_compiled

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from jointvos.inference.device import downloading
+from jointvos.inference.drawing import overlay
+from jointvos.inference.trees import distinct, mapped
 from jointvos.ops import marginals
 from jointvos.types import FrameResult, ObjectState, label_type
 
@@ -26,6 +28,7 @@ class Findings:
         owned: `marginals` of the pixels that each object has, [O,Hv+Wv].
         certainty: Sum of each object's probabilities over these pixels, [O].
         probabilities: All of them; None if they are not asked for.
+        overlay: The objects drawn over the image, uint8 [Hv,Wv,3]; None as above.
     """
 
     targets: Tensor
@@ -33,10 +36,24 @@ class Findings:
     owned: Tensor
     certainty: Tensor
     probabilities: Tensor | None
+    overlay: Tensor | None
 
     @classmethod
-    def of(cls, probabilities: Tensor, *, keep: bool) -> tuple["Findings", Tensor]:
+    def of(
+        cls,
+        probabilities: Tensor,
+        image: Tensor | None = None,
+        colors: Tensor | None = None,
+        *,
+        keep: bool,
+    ) -> tuple["Findings", Tensor]:
         """The findings, where the probabilities [1+O,Hv,Wv] are; nothing waits.
+
+        Args:
+            probabilities: Of background and objects.
+            image: RGB, uint8 [Hv,Wv,3].
+            colors: Of objects that are to be drawn over it, see `drawing.colors_of`.
+            keep: Whether the probabilities are among the findings.
 
         Returns:
             Also the pixels that each object has, bool [O,Hv,Wv].
@@ -47,16 +64,18 @@ class Findings:
         narrow = winner.to(torch.uint8 if len(objects) < 256 else torch.int32)
         certainty = (objects * own).sum((1, 2))
         kept = probabilities if keep else None
-        return cls(marginals(objects), narrow, marginals(own), certainty, kept), own
+        drawn = None
+        if image is not None and colors is not None:
+            drawn = overlay(image, narrow, colors)
+        return cls(marginals(objects), narrow, marginals(own), certainty, kept, drawn), own
 
     def fetching(self) -> Callable[[], "Findings"]:
         """Ask for them on the host; what is returned waits for them, not for what came after."""
-        kept = [] if self.probabilities is None else [self.probabilities]
-        wait = downloading([self.targets, self.winner, self.owned, self.certainty, *kept])
+        wait = downloading(distinct(self))
 
         def fetched() -> Findings:
-            targets, winner, owned, certainty, *kept = wait()
-            return Findings(targets, winner, owned, certainty, kept[0] if kept else None)
+            here = iter(wait())
+            return mapped(lambda _: next(here), self)
 
         return fetched
 
@@ -98,4 +117,5 @@ def frame_result(
         objects=tuple(states[object_id] for object_id in order),
         probabilities=probabilities,
         cut=cut,
+        overlay=None if found.overlay is None else found.overlay.numpy(),
     )

@@ -7,6 +7,7 @@ is as if it had not been there, and may be tried again.
 """
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,18 +19,21 @@ from torch import Tensor
 
 from jointvos.config import INFERENCE, InferenceConfig, OnOOM, to_dict
 from jointvos.errors import ConfigError, MaskError, MaskSizeMismatch, UnsupportedMediaError
+from jointvos.inference import recorded
 from jointvos.inference.device import choose_device, choose_dtype, upload
+from jointvos.inference.drawing import colors_of
 from jointvos.inference.frame import Outcome, Prediction, Sought, merge, search, track
-from jointvos.inference.object_group import ObjectGroup
+from jointvos.inference.learning import Learned, learn_template
+from jointvos.inference.object_group import LearnTemplate, ObjectGroup
 from jointvos.inference.oom_retry import retried
 from jointvos.inference.prompt import FramePrompt
-from jointvos.inference.recorded import Recorded, cuda_graph
+from jointvos.inference.recorded import PATIENCE, Recorded, cuda_graph
 from jointvos.inference.result import Findings, frame_result
 from jointvos.inference.stages import Stage, stage
 from jointvos.inference.state import loaded
 from jointvos.inference.target import ANY_CHANGE, whole_frame
 from jointvos.inference.trees import mapped, on_cpu, rows_of
-from jointvos.model import FrameFeatures, JointNet
+from jointvos.model import FrameFeatures, JointNet, MaskEncodings
 from jointvos.ops import (
     SearchRegion,
     TargetState,
@@ -42,8 +46,12 @@ from jointvos.ops import (
 from jointvos.types import Frame, FrameResult, Image, LabelMap, object_ids
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
-STATE_VERSION = 2
+GROUPS_RECORDED = 4
+"""Groups of different sizes whose next templates are kept recorded."""
+
+STATE_VERSION = 3
 """Of what `VideoSegmenter.state_dict` returns; raised when its layout changes."""
 
 
@@ -61,6 +69,9 @@ class VideoSegmenter:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16".
         probabilities: Whether results carry the probability maps.
+        overlays: Whether results carry the images with the masks drawn over them. On a GPU that
+            takes next to no time, on the CPU `jointvos.masks.draw_overlay` is faster.
+        compiled: Whether what is recorded on CUDA is compiled before.
         on_oom: What to do when the device's memory does not suffice: "fail" at once, or "retry"
             the frame in smaller steps (fewer objects at a time, a smaller memory, the CPU), which
             stay in force. Smaller memories change what is found.
@@ -70,6 +81,8 @@ class VideoSegmenter:
         object_ids: IDs in the order in which the objects appeared.
         track: What follows all objects through a frame in which none is given; `frame.track`, on
             CUDA recorded.
+        learn_template: What a group learns from a frame; `learning.learn_template`, on CUDA
+            recorded.
         object_count: How many there are, those that are new in the frame at hand included.
 
     Raises:
@@ -86,6 +99,8 @@ class VideoSegmenter:
         device: str = "auto",
         precision: str = "auto",
         probabilities: bool = False,
+        overlays: bool = False,
+        compiled: bool = False,
         on_oom: OnOOM = "fail",
         say: Callable[[str], None] = warnings.warn,
     ) -> None:
@@ -95,17 +110,28 @@ class VideoSegmenter:
         self.dtype = choose_dtype(precision, self.device)
         self.net = net if self.dtype is None else net.in_precision(self.dtype)
         self.config = config or INFERENCE[net.config.inference]
-        self.keep_probabilities = probabilities
+        self.keep_probabilities, self.draw_overlays = probabilities, overlays
         self.on_oom: OnOOM = on_oom
         self.say = say
         self.groups: list[ObjectGroup] = []
         self.object_ids: tuple[int, ...] = ()
         self.object_count = 0
         self.objects_at_once = self.config.objects_at_once
-        self.track: Callable[[Tensor, list[Sought], int], Outcome] = self._track
+        self.track: Callable[[Tensor, list[Sought], Tensor | None, int], Outcome] = self._track
+        self.learn_template: LearnTemplate = self._learn_template
         if self.device.type == "cuda":
-            self.track = Recorded(self._track, cuda_graph(self.device), say)
+            capture = cuda_graph(self.device)
+            if compiled:
+                capture = recorded.compiled(capture, say)
+            # While the memory grows, frames of the same shapes are too few to be worth it.
+            patience = max(self.config.template_interval, PATIENCE)
+            self.track = Recorded(self._track, capture, say, patience=patience)
+            self.learn_template = Recorded(
+                self._learn_template, capture, say, most=GROUPS_RECORDED, copied=True
+            )
         self._memory_size = self.config.memory_size
+        self._drawn_ids: tuple[int, ...] | None = None
+        self._drawn_colors: Tensor | None = None
         self._frame: tuple[int, int] | None = None
         self._count = 0
         # Convolutions on the CPU run about a third faster with channels last.
@@ -115,11 +141,33 @@ class VideoSegmenter:
     def segment(
         self, frames: Iterable[Frame], first_mask: LabelMap
     ) -> Iterator[tuple[Frame, FrameResult]]:
-        """Every frame with its result; the mask [Hv,Wv] belongs to the first of them."""
+        """Every frame with its result; the mask [Hv,Wv] belongs to the first of them.
+
+        On a GPU a result comes when the next frame has been asked for, so that neither the GPU nor
+        the host waits for the other.
+        """
         masks: LabelMap | None = first_mask
-        for frame in frames:
-            yield frame, self.step(frame.image, masks, index=frame.index)
-            masks = None
+
+        def asked() -> Iterator[tuple[Frame, Callable[[], FrameResult]]]:
+            nonlocal masks
+            for frame in frames:
+                yield frame, self.ask(frame.image, masks, index=frame.index)
+                masks = None
+
+        for frame, result in self.one_behind(asked()):
+            yield frame, result()
+
+    def one_behind(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, on a GPU each when the next has been asked for."""
+        if self.device.type != "cuda":
+            yield from items
+            return
+        waiting: deque[Item] = deque()
+        for item in items:
+            waiting.append(item)
+            if len(waiting) > 1:
+                yield waiting.popleft()
+        yield from waiting
 
     def step(
         self,
@@ -130,7 +178,22 @@ class VideoSegmenter:
         cut: bool = False,
         template: bool | None = None,
     ) -> FrameResult:
-        """Segment the next frame.
+        """Segment the next frame, and wait for the result; see `ask`."""
+        return self._next(image, masks, index, cut, template, wait=True)()
+
+    def ask(
+        self,
+        image: Image,
+        masks: LabelMap | None = None,
+        *,
+        index: int | None = None,
+        cut: bool = False,
+        template: bool | None = None,
+    ) -> Callable[[], FrameResult]:
+        """Ask the device for the next frame; what is returned waits for its result.
+
+        The session has moved on to the frame after it by then, which may be asked for before this
+        one's result. Only a GPU works meanwhile; elsewhere all is done when this returns.
 
         A mask of an object that is followed already corrects it: its result in this frame is the
         mask, which is learned like a first frame, becomes a permanent template in place of those
@@ -153,15 +216,34 @@ class VideoSegmenter:
             UnsupportedMediaError: The image's size differs from the first one's.
             OutOfDeviceMemory: The device's memory does not suffice.
         """
+        wait = self.device.type != "cuda"
+        return self._next(image, masks, index, cut, template, wait=wait)
+
+    def _next(
+        self,
+        image: Image,
+        masks: LabelMap | None,
+        index: int | None,
+        cut: bool,
+        template: bool | None,
+        *,
+        wait: bool,
+    ) -> Callable[[], FrameResult]:
+        """Move on by a frame; what can fail by then has not moved the session."""
         self._check(image, masks)
         number = self._count if index is None else index
         given = () if masks is None else object_ids(masks)
         self.object_count = len({*self.object_ids, *given})
         minded = cut and self.config.cuts != "off"
-        self.groups, result = self._retried(
-            lambda: self._advance(image, masks, number, minded, template)
-        )
-        self.object_ids = tuple(state.id for state in result.objects)
+
+        def attempt() -> tuple[list[ObjectGroup], tuple[int, ...], Callable[[], FrameResult]]:
+            groups, ids, result_of = self._advance(image, masks, number, minded, template)
+            if not wait:
+                return groups, ids, result_of
+            result = result_of()
+            return groups, ids, lambda: result
+
+        self.groups, self.object_ids, result = self._retried(attempt)
         self._frame = self._frame or (image.shape[0], image.shape[1])
         self._count += 1
         return result
@@ -238,15 +320,17 @@ class VideoSegmenter:
 
     def release(self) -> None:
         """Give back memory that nothing is lost with."""
-        if isinstance(self.track, Recorded):
-            self.track.forget()
+        for function in (self.track, self.learn_template):
+            if isinstance(function, Recorded):
+                function.forget()
 
     def move_to_cpu(self) -> None:
         """Go on without the device, as large as configured; the network moves too."""
         states = [group.state_dict() for group in self.groups]
+        self._drawn_ids = None
         self.net.to("cpu")
         self.device = torch.device("cpu")
-        self.track = self._track
+        self.track, self.learn_template = self._track, self._learn_template
         if self.dtype == torch.float16:
             self.dtype = None
             self.net.float()
@@ -293,8 +377,11 @@ class VideoSegmenter:
 
     def _advance(
         self, image: Image, masks: LabelMap | None, index: int, cut: bool, template: bool | None
-    ) -> tuple[list[ObjectGroup], FrameResult]:
-        """The groups after this frame, and what is seen in it; the session stays as it is."""
+    ) -> tuple[list[ObjectGroup], tuple[int, ...], Callable[[], FrameResult]]:
+        """Groups and IDs after this frame, and what waits for its result.
+
+        The session stays as it is.
+        """
         most = self.objects_at_once
         groups = [part for group in self.groups for part in group.copy().split(most)]
         with self._computing():
@@ -316,44 +403,60 @@ class VideoSegmenter:
             ):
                 if group.takes_template(template) and own.features is not None:
                     assert own.region is not None
-                    group.learn(
-                        own.features, crop_mask(of_group, own.region, self.config.crop_size)
-                    )
-            with stage(Stage.RESULT):
-                # The only wait for the device, when all of a frame's work has been asked of it.
-                found = fetched()
+                    crops = crop_mask(of_group, own.region, self.config.crop_size)
+                    group.learn(own.features, crops, self.learn_template)
             ids = [object_id for group in groups for object_id in group.object_ids]
             groups = self._moved(groups, outcome)
-            paused = {i for group in groups if group.paused for i in group.object_ids}
-            new = [object_id for object_id in ids if object_id not in self.object_ids]
+        paused = {i for group in groups if group.paused for i in group.object_ids}
+        new = [object_id for object_id in ids if object_id not in self.object_ids]
+        order = (*self.object_ids, *new)
+
+        def result() -> FrameResult:
             with stage(Stage.RESULT):
-                result = frame_result(
-                    found, ids, paused, [*self.object_ids, *new], index=index, cut=cut
-                )
-        return groups, result
+                # The only wait for the device, when all of a frame's work has been asked of it.
+                return frame_result(fetched(), ids, paused, order, index=index, cut=cut)
+
+        return groups, order, result
 
     def _tracked(self, frame: Tensor, groups: list[ObjectGroup]) -> Outcome:
         """A frame as most are: all objects are followed, none is given."""
-        outcome = self.track(frame, [group.sought for group in groups], self.objects_at_once)
+        sought = [group.sought for group in groups]
+        outcome = self.track(frame, sought, self._colors(groups), self.objects_at_once)
         # What the session keeps; the rest is used before the next frame.
         return replace(outcome, targets=mapped(torch.clone, outcome.targets))
 
-    def _track(self, frame: Tensor, groups: list[Sought], together: int) -> Outcome:
+    def _track(
+        self, frame: Tensor, groups: list[Sought], colors: Tensor | None, together: int
+    ) -> Outcome:
         keep = self.keep_probabilities
-        return track(self.net, self.config, frame, groups, together=together, keep=keep)
+        return track(self.net, self.config, frame, groups, colors, together=together, keep=keep)
+
+    def _colors(self, groups: Iterable[ObjectGroup]) -> Tensor | None:
+        """In which the objects are drawn, if they are to be."""
+        if not self.draw_overlays:
+            return None
+        ids = tuple(object_id for group in groups for object_id in group.object_ids)
+        if ids != self._drawn_ids:
+            self._drawn_ids, self._drawn_colors = ids, colors_of(ids, self.device)
+        return self._drawn_colors
+
+    def _learn_template(self, *arguments: Any) -> tuple[MaskEncodings, Learned]:
+        return learn_template(self.net, *arguments)
 
     def _merged(
         self, groups: list[ObjectGroup], predictions: list[Prediction], frame: Tensor
     ) -> Outcome:
+        colors = self._colors(groups)
         if not groups:
             probabilities = torch.ones(1, *frame.shape[:2], device=self.device)
-            findings, _ = Findings.of(probabilities, keep=self.keep_probabilities)
+            findings, _ = Findings.of(probabilities, frame, colors, keep=self.keep_probabilities)
             return Outcome((), probabilities, findings, ())
         return merge(
             self.config,
             predictions,
             [group.target for group in groups],
             [ANY_CHANGE if group.paused else self.config.scale_change for group in groups],
+            *(frame, colors),
             keep=self.keep_probabilities,
         )
 

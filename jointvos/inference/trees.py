@@ -11,11 +11,14 @@ Tree = TypeVar("Tree")
 
 
 def mapped(change: Callable[[Tensor], Tensor], tree: Tree) -> Tree:
-    """A tree of the same form with every tensor changed; everything else is kept."""
+    """A tree of the same form with every tensor changed, once; everything else is kept."""
+    changed: dict[int, Tensor] = {}
 
     def walk(part: Any) -> Any:
         if isinstance(part, Tensor):
-            return change(part)
+            if id(part) not in changed:
+                changed[id(part)] = change(part)
+            return changed[id(part)]
         if is_dataclass(part) and not isinstance(part, type):
             return type(part)(**{f.name: walk(getattr(part, f.name)) for f in fields(part)})
         if isinstance(part, Mapping):
@@ -38,6 +41,11 @@ def tensors(tree: Any) -> Iterator[Tensor]:
     elif isinstance(tree, list | tuple):
         for each in tree:
             yield from tensors(each)
+
+
+def distinct(tree: Any) -> list[Tensor]:
+    """The tensors of a tree, each once."""
+    return list({id(each): each for each in tensors(tree)}.values())
 
 
 def rows_of(tree: Tree, rows: list[int]) -> Tree:

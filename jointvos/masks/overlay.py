@@ -1,5 +1,6 @@
 """Masks drawn over images."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -13,9 +14,20 @@ from jointvos.types import Hdr, LabelMap, object_pixels
 
 Code = TypeVar("Code", np.uint8, np.uint16)
 
+TINT = 0.45
+"""Share of an object's color in its pixels."""
+
+HALF_UP = 1e-3
+"""What is added to a tint before it is rounded, so that halves are rounded alike everywhere."""
+
+
+def line_width(shape: Sequence[int]) -> int:
+    """Pixels of the line around an object in an image of that height and width."""
+    return min(3, max(1, round(min(shape) / 240)))
+
 
 def draw_overlay(
-    image: NDArray[Code], labels: LabelMap, alpha: float = 0.45, hdr: Hdr | None = None
+    image: NDArray[Code], labels: LabelMap, alpha: float = TINT, hdr: Hdr | None = None
 ) -> NDArray[Code]:
     """Tint every object and draw a crisp, lighter line along the inside of its border.
 
@@ -34,18 +46,18 @@ def draw_overlay(
     if not len(rows):
         return drawn
     # Only the part with objects, and a pixel around it, is worked on.
-    width = min(3, max(1, round(min(labels.shape) / 240)))
+    width = line_width(labels.shape)
     part = (
         slice(max(0, rows[0] - width), rows[-1] + width + 1),
         slice(max(0, columns[0] - width), columns[-1] + width + 1),
     )
     ids, mask = labels[part], objects[part].astype(np.uint8) * 255
     count = table_size(labels)
-    tones: tuple[NDArray[Any], NDArray[Any]] = (display_colors(count), _lighter(count))
+    tones: tuple[NDArray[Any], NDArray[Any]] = overlay_colors(count)
     if image.dtype == np.uint16:
         tones = _in_16_bit(count, hdr)
     colors = color_labels(ids, tones[0])
-    tint = cv2.addWeighted(image[part], 1 - alpha, colors, alpha, 0)
+    tint = cv2.addWeighted(image[part], 1 - alpha, colors, alpha, HALF_UP)
     kernel = np.ones((2 * width + 1, 2 * width + 1), dtype=np.uint8)
     border = cv2.compare(cv2.erode(ids, kernel), cv2.dilate(ids, kernel), cv2.CMP_NE)
     cv2.copyTo(tint, mask, drawn[part])
@@ -60,6 +72,11 @@ def color_labels(labels: LabelMap, colors: NDArray[Code]) -> NDArray[Code]:
         return np.take(colors, labels, axis=0)
     table = colors.reshape(256, 1, 3)
     return cv2.LUT(cv2.merge([labels, labels, labels]), table).astype(colors.dtype, copy=False)
+
+
+def overlay_colors(count: int) -> tuple[Palette, Palette]:
+    """RGB per ID of tints and lines; `count` is 256, or 65536 for label maps of uint16."""
+    return display_colors(count), _lighter(count)
 
 
 @cache

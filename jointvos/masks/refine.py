@@ -68,6 +68,7 @@ class Refinement:
                 for state, values in zip(result.objects, unrefined, strict=True)
             ),
             probabilities=np.concatenate([np.clip(1 - total, 0, 1), soft]),
+            overlay=None,
         )
 
     def _remove_islands(self, labels: LabelMap, soft: Soft, object_id: int) -> None:

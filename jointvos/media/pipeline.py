@@ -1,4 +1,4 @@
-"""Decoding and encoding beside the network, in one thread each, with bounded queues.
+"""Decoding and encoding beside the network, in threads of their own, with bounded queues.
 
 What goes wrong in a thread comes out of `Answer.result`.
 """
@@ -42,7 +42,7 @@ def read_ahead(
 
 
 class FanOut:
-    """Writes to several sinks in a background thread; all of them appear, or none.
+    """Writes to several sinks in the background, a frame to all at once; all appear, or none.
 
     As a context manager it finishes at the end of the block and aborts on an exception.
 
@@ -78,6 +78,8 @@ class FanOut:
         self.committed = False
         self._pending: deque[Answer[None]] = deque()
         self._writer = Worker("jointvos-write")
+        # The writer itself sees to the first; it alone uses these, so nothing interrupts that.
+        self._helpers = [Worker("jointvos-write") for _ in self._sinks[1:]]
         self._done = False
 
     def __enter__(self) -> "FanOut":
@@ -126,21 +128,36 @@ class FanOut:
 
     def _write(self, frame: Frame, result: FrameResult) -> None:
         self._begun += 1
-        for sink in self._sinks:
-            sink.write(frame, result)
+        self._each(lambda sink: sink.write(frame, result))
         self.written += 1
 
     def _complete(self) -> None:
         if self.written != self._begun:
             raise EncodeError(f"{self.path}: {self.written} of {self._begun} frames are written")
-        for sink in self._sinks:
-            sink.close()
+        self._each(lambda sink: sink.close())
         if self._done:
             return
         self._before_commit()
         self.committed = True
         for sink in self._sinks:
             sink.commit()
+
+    def _each(self, job: Callable[[TwoPhaseSink], None]) -> None:
+        """Do it with all sinks at once, and wait for all, whatever goes wrong with one."""
+        first, *others = self._sinks
+        answers = [
+            helper.submit(job, sink) for helper, sink in zip(self._helpers, others, strict=True)
+        ]
+        here: Answer[None] = Answer()
+        here.give(lambda: job(first))
+        errors = list[BaseException]()
+        for answer in (here, *answers):
+            try:
+                answer.result()
+            except BaseException as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _settle(self, waiting: int) -> None:
         """Collect results until no more than `waiting` writes are left."""
@@ -153,4 +170,5 @@ class FanOut:
 
     def _end(self) -> None:
         self._done = True
-        self._writer.end()
+        for worker in (self._writer, *self._helpers):
+            worker.end()

@@ -9,6 +9,7 @@ from jointvos.model.carriers import (
     TemplateKeys,
 )
 from jointvos.model.joint import JointNet
+from jointvos.model.template_encoder import count_taken_back
 
 __all__ = [
     "EncodedTemplate",
@@ -17,5 +18,6 @@ __all__ = [
     "MaskEncodings",
     "TargetModel",
     "TemplateKeys",
+    "count_taken_back",
     "without_branch",
 ]

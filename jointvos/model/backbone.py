@@ -11,12 +11,6 @@ from torchvision.models import resnet
 
 from jointvos.config import ModelConfig
 from jointvos.model.blocks import PixelNorm, norm_layer
-from jointvos.model.efficientnet_lite import SIZES, EfficientNetLite
-
-
-def build_backbone(config: ModelConfig) -> "ResNet | EfficientNetLite":
-    """The backbone that a configuration names, with random numbers."""
-    return EfficientNetLite(config) if config.backbone in SIZES else ResNet(config)
 
 
 class ResNet(nn.Module):

@@ -9,12 +9,12 @@ function of the parameters and its arguments.
 
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from jointvos.config import ModelConfig
-from jointvos.model.backbone import build_backbone
 from jointvos.model.carriers import (
     EncodedTemplate,
     FrameFeatures,
@@ -23,9 +23,13 @@ from jointvos.model.carriers import (
     TemplateKeys,
 )
 from jointvos.model.decoder import Decoder
+from jointvos.model.efficientnet_lite import SIZES, EfficientNetLite
 from jointvos.model.induction import FewShotLearner, normalize_features
 from jointvos.model.label_encoder import LabelEncoder
 from jointvos.model.transduction import Transduction
+
+if TYPE_CHECKING:
+    from jointvos.model.backbone import ResNet
 
 
 class JointNet(nn.Module):
@@ -44,7 +48,7 @@ class JointNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = build_backbone(config)
+        self.backbone = _backbone(config)
         branches = config.transduction + config.induction
         self.heads = nn.Conv2d(
             self.backbone.channels[2], branches * config.feature_dim, 3, padding=1, bias=False
@@ -90,15 +94,19 @@ class JointNet(nn.Module):
         return self.transduction.encode_templates(features, encodings)
 
     def renew_templates(
-        self, before: Sequence[EncodedTemplate], features: Sequence[Tensor]
+        self,
+        before: Sequence[EncodedTemplate],
+        features: Sequence[Tensor],
+        taken_back: Sequence[int] | None = None,
     ) -> tuple[EncodedTemplate, ...]:
         """The template encoder's sums for these maps, [B,C,h,w] each, at the cost of what changed.
 
         `before` is what it returned last, or nothing; `template_keys` of the result are those of
-        `encode_templates`. Templates are told apart by the identity of their maps.
+        `encode_templates`. Templates are told apart by the identity of their maps; `taken_back` is
+        what `count_taken_back` says of the same change, for a computation that was recorded.
         """
         assert self.transduction is not None
-        return self.transduction.renew_templates(before, features)
+        return self.transduction.renew_templates(before, features, taken_back)
 
     def template_keys(
         self, templates: Sequence[EncodedTemplate], encodings: Tensor
@@ -143,3 +151,11 @@ class JointNet(nn.Module):
         Shapes: encoding [B,D,h,w], stages [B,C,h,w] each, finest first; logits [B,1,H,W].
         """
         return self.decoder(encoding, stages)  # type: ignore[no-any-return]
+
+
+def _backbone(config: ModelConfig) -> "ResNet | EfficientNetLite":
+    if config.backbone in SIZES:
+        return EfficientNetLite(config)
+    from jointvos.model.backbone import ResNet  # torchvision takes a second to import
+
+    return ResNet(config)

@@ -73,19 +73,21 @@ def renew(
     features: Sequence[Tensor],
     project: Callable[[Tensor], Tensor],
     scale: float,
+    taken_back: Sequence[int] | None = None,
 ) -> tuple[EncodedTemplate, ...]:
     """Templates of these maps, made from those of before, which are not changed.
 
     They are told apart by the identity of their maps: those that went are taken back, those that
-    came are added. Where no fewer went than stayed all is summed anew.
+    came are added. `taken_back` is what `count_taken_back` says, or said of the same change.
 
     Shapes: features [O,C,h,w] each; `project` makes unit keys [O,h*w,K] of tokens [O,h*w,C].
     """
-    wanted = {id(one) for one in features}
-    known = {id(one.features): one for one in before if id(one.features) in wanted}
-    gone = [one for one in before if id(one.features) not in known]
-    most = MOST_TAKEN_BACK - len(gone) if len(gone) < len(known) else -1
-    rows = [_begin(one, known.get(id(one)), project, most) for one in features]
+    counts = count_taken_back(before, features) if taken_back is None else taken_back
+    known, gone = _stayed_and_gone(before, features)
+    rows = [
+        _begin(one, known.get(id(one)), project, anew=bool(gone) and count == 0)
+        for one, count in zip(features, counts, strict=True)
+    ]
     for one in gone:
         tokens = tokens_of(one.features)
         keys = project(tokens)
@@ -105,22 +107,46 @@ def renew(
             one,
             (row.attended / row.total[..., None]).to(_kept_in(one)),
             row.total,
-            0 if row.starts else known[id(one)].taken_back + len(gone),
+            count,
         )
-        for one, row in zip(features, rows, strict=True)
+        for one, row, count in zip(features, rows, counts, strict=True)
     )
+
+
+def count_taken_back(before: Sequence[EncodedTemplate], features: Sequence[Tensor]) -> list[int]:
+    """`EncodedTemplate.taken_back` of the templates of these maps, made from those of before.
+
+    It is 0 of those that come, and where sums are made anew: after `MOST_TAKEN_BACK`, and of all
+    where no fewer went than stayed.
+
+    Shapes: features [O,C,h,w] each.
+    """
+    known, gone = _stayed_and_gone(before, features)
+    counts = [known[id(one)].taken_back + len(gone) if id(one) in known else 0 for one in features]
+    most = MOST_TAKEN_BACK if len(gone) < len(known) or not gone else 0
+    return [count if count <= most else 0 for count in counts]
+
+
+def _stayed_and_gone(
+    before: Sequence[EncodedTemplate], features: Sequence[Tensor]
+) -> tuple[dict[int, EncodedTemplate], list[EncodedTemplate]]:
+    """Those whose maps are still there, by the map's identity, and the others."""
+    wanted = {id(one) for one in features}
+    known = {id(one.features): one for one in before if id(one.features) in wanted}
+    return known, [one for one in before if id(one.features) not in known]
 
 
 def _begin(
     features: Tensor,
     known: EncodedTemplate | None,
     project: Callable[[Tensor], Tensor],
-    most_taken_back: int,
+    *,
+    anew: bool,
 ) -> _Row:
     """A row with the sums it had, or with none."""
     tokens = tokens_of(features)
     keys = project(tokens)
-    if known is None or known.taken_back > most_taken_back:
+    if known is None or anew:
         empty = tokens.new_zeros(tokens.shape)
         return _Row(tokens, keys, empty, empty.new_zeros(empty.shape[:2]), known is None, True)
     attended = known.attended * known.total[..., None]

@@ -81,14 +81,17 @@ class Transduction(nn.Module):
 
     @in_fp32
     def renew_templates(
-        self, before: Sequence[EncodedTemplate], features: Sequence[Tensor]
+        self,
+        before: Sequence[EncodedTemplate],
+        features: Sequence[Tensor],
+        taken_back: Sequence[int] | None = None,
     ) -> tuple[EncodedTemplate, ...]:
         """Eqs. 2-3 where few templates changed; maps [B,C,h,w], see `template_encoder`."""
 
         def project(tokens: Tensor) -> Tensor:
             return F.normalize(self.phi(tokens), dim=-1)
 
-        return renew(before, features, project, self.scale)
+        return renew(before, features, project, self.scale, taken_back)
 
     @in_fp32
     def template_keys(

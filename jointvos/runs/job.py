@@ -125,6 +125,12 @@ class SegmentJob:
         """Whether results have to carry probabilities."""
         return self.outputs.need_probabilities or self.refine.does_something
 
+    @property
+    def need_overlays(self) -> bool:
+        """Whether what a session draws reaches an output as it is."""
+        changed = self.refine.does_something or self.direction != "forward" or self.resume
+        return self.outputs.need_overlays and not changed
+
     def cuts(self) -> list[Box | Clicks]:
         """The boxes, and the points by object.
 

@@ -16,7 +16,6 @@ from jointvos.masks import (
     Legend,
     as_gray,
     cut_out,
-    draw_overlay,
     foreground,
     matte,
     read_background,
@@ -46,6 +45,7 @@ from jointvos.media.writing import (
     coco_sink_type,
     draw_composite,
     keeps_depth,
+    overlay_of,
 )
 from jointvos.types import VOID, Frame, FrameResult, VideoInfo
 
@@ -149,6 +149,11 @@ class Outputs:
             or (deep is not None and deep.deep)
             or self.alpha_format in ("png16", "exr")
         )
+
+    @property
+    def need_overlays(self) -> bool:
+        """Whether masks drawn over images of 8 bits go to any of them."""
+        return self.overlay is not None and self.background is None and not self.need_depth
 
     def check(self, source: Path, masks: Sequence[Path]) -> None:
         """Refuse what cannot be written, before the input is opened.
@@ -398,7 +403,7 @@ class Outputs:
                 return cut_out(frame.image, foreground(result))
             if behind is not None:
                 return draw_composite(frame, result, behind)
-            drawn = draw_overlay(frame.image, result.labels)
+            drawn = overlay_of(frame, result)
             if legend is not None:
                 legend.draw(drawn, result.labels)
             return drawn

@@ -1,7 +1,6 @@
 """Frames through sessions, forwards and backwards; results come in order of time."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -13,7 +12,7 @@ from jointvos.runs.events import Progress
 from jointvos.runs.frame_cache import FrameCache
 from jointvos.runs.job import Direction
 from jointvos.runs.pass_record import PassRecord
-from jointvos.types import Frame, FrameResult
+from jointvos.types import Frame, FrameResult, LabelMap
 
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter
@@ -67,23 +66,30 @@ class Passes:
     def _forward(self, frames: Iterator[CutFrame]) -> Iterator[tuple[Frame, FrameResult]]:
         """The frames in order of time; what an interrupted run has done is not done again."""
         session = self.make_session()
-        with ExitStack() as stack:
-            record = None
-            done: Iterator[FrameResult] = iter(())
-            if self.every is not None:
-                record = stack.enter_context(self._record("forward"))
-                record.restore(session)
-                done = iter(record)
-            for frame, cut in frames:
-                masks = self.prompts.at(frame)
-                if self.direction == "backward":
-                    masks = None
+        given = ((frame, cut, self._given(frame)) for frame, cut in frames)
+        if self.every is None:
+            asked = (
+                (frame, session.ask(frame.image, masks, index=frame.index, cut=cut))
+                for frame, cut, masks in given
+            )
+            for frame, result_of in session.one_behind(asked):
+                yield frame, _fitting(frame, self.refine(result_of()))
+            return
+        with self._record("forward") as record:
+            record.restore(session)
+            done = iter(record)
+            for frame, cut, masks in given:
                 if (result := next(done, None)) is None:
+                    # What is saved of the session must not be ahead of its results.
                     result = session.step(frame.image, masks, index=frame.index, cut=cut)
                     result = self.refine(result)
-                    if record is not None:
-                        record.append(result, session)
+                    record.append(result, session)
                 yield frame, _fitting(frame, result)
+
+    def _given(self, frame: Frame) -> LabelMap | None:
+        """The masks for a frame on the way forwards."""
+        masks = self.prompts.at(frame)
+        return None if self.direction == "backward" else masks
 
     def _cached(self, frames: Iterator[CutFrame]) -> tuple[FrameCache, list[bool]]:
         """Take the frames up to the mask to begin with, and whether they begin new shots."""

@@ -212,6 +212,7 @@ class SegmentRun(Iterator[Event]):
         def make_session() -> "VideoSegmenter":
             session = model.session()
             session.keep_probabilities = job.need_probabilities
+            session.draw_overlays = job.need_overlays and session.device.type == "cuda"
             return session
 
         passes = Passes(

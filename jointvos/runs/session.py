@@ -31,7 +31,7 @@ class SessionSpec:
         weights: A model file, in place of a name.
         preset: Name of an inference preset; the model's own by default.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "fp32", "bf16" or "fp16"; "auto" is fp32.
+        precision: "auto", "fp32", "bf16" or "fp16"; "auto" is bf16 on a GPU that has it.
         crop_size: Height and width of the search region as the network sees it, pixels.
         memory_size: Past frames kept per object.
         memory_precision: What they are kept in, "fp32" or "fp16".
@@ -192,6 +192,7 @@ class LoadedModel:
             self.config,
             device=self.spec.device,
             precision=self.spec.precision,
+            compiled=self.spec.compiled,
             on_oom=self.spec.on_oom,
             say=self._say,
         )

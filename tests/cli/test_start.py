@@ -47,6 +47,23 @@ def test_help_and_version_load_nothing_heavy(arguments):
     assert run.stdout
 
 
+def test_a_run_does_not_load_the_compiler(tmp_path, request):
+    """torchvision, which only the paper's backbone is made of, brings it along."""
+    examples = request.config.rootpath / "examples"
+    arguments = ["segment", f"{examples}/crossing.mp4", "--mask", f"{examples}/crossing_first.png"]
+    arguments += ["--end", "1", "--png", f"{tmp_path}/masks"]
+    heavy = ("torch._dynamo", "torchvision", "sympy")
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE.format(arguments=arguments, heavy=heavy)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(list((tmp_path / "masks").iterdir())) == 1
+
+
 def test_version_is_the_package_s():
     command = [sys.executable, "-m", "jointvos", "--version"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

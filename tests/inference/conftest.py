@@ -44,7 +44,7 @@ def session(tiny_net: JointNet) -> Callable[..., VideoSegmenter]:
     def start(**changes) -> VideoSegmenter:
         options = {
             key: changes.pop(key)
-            for key in ("precision", "probabilities", "on_oom", "say")
+            for key in ("precision", "probabilities", "overlays", "on_oom", "say")
             if key in changes
         }
         device = changes.pop("device", "cpu")

@@ -18,6 +18,44 @@ segment() {
         --end "$frames" --quiet "$@"
 }
 
+printf '== start-up: seconds of each part, in one process\n'
+"$python" - "$device" <<'END'
+import sys
+from time import perf_counter
+
+last = perf_counter()
+
+
+def took(what):
+    global last
+    now = perf_counter()
+    print(f"{what}: {now - last:.2f}")
+    last = now
+
+
+import torch
+
+took("import torch")
+import numpy as np
+
+from jointvos.checkpoints import find_weights, load_model
+from jointvos.inference import VideoSegmenter
+
+took("import jointvos")
+torch.ones(1, device=sys.argv[1]).sum().item()
+took("first kernel on the device")
+net = load_model(find_weights(None))
+took("load the model")
+session = VideoSegmenter(net, device=sys.argv[1])
+took("model on the device")
+image = np.zeros((480, 854, 3), np.uint8)
+mask = np.zeros((480, 854), np.uint8)
+mask[200:300, 300:400] = 1
+for number in range(1, 7):
+    session.step(image, mask if number == 1 else None)
+    took(f"frame {number}")
+END
+
 printf '== the example clip, %s frames: seconds of the whole command, file to file\n' "$frames"
 for kind in "$device fp32" "$device bf16"; do
     set -- $kind

@@ -58,6 +58,7 @@ class PlayedGPU(TorchDispatchMode):
 
     def record_event(self) -> "PlayedGPU":
         """An event of which one can wait."""
+        self.asked.append("event")
         return self
 
     def synchronize(self) -> None:

@@ -8,11 +8,12 @@ from jointvos.inference.device import choose_device, choose_dtype
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Pretend that a machine has so many CUDA devices and, or not, MPS."""
+    """Pretend that a machine has so many CUDA devices, with bf16 or not, and, or not, MPS."""
 
-    def pretend(cuda: int = 0, mps: bool = False) -> None:
+    def pretend(cuda: int = 0, mps: bool = False, bf16: bool = False) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
     return pretend
@@ -65,12 +66,14 @@ def test_the_session_refuses_at_once(machine, tiny_net, name):
     ("precision", "device", "expected"),
     [
         pytest.param("auto", "cpu", None, id="auto"),
+        pytest.param("auto", "cuda", torch.bfloat16, id="auto on a GPU"),
         pytest.param("fp32", "cuda", None, id="fp32"),
         pytest.param("bf16", "cpu", torch.bfloat16, id="bf16"),
         pytest.param("fp16", "cuda", torch.float16, id="fp16"),
     ],
 )
-def test_precision(precision, device, expected):
+def test_precision(machine, precision, device, expected):
+    machine(cuda=1, bf16=True)
     assert choose_dtype(precision, torch.device(device)) == expected
 
 
@@ -82,7 +85,8 @@ def test_precision(precision, device, expected):
         pytest.param("bf16", "cuda", "no bf16", id="old GPU"),
     ],
 )
-def test_precision_that_does_not_fit(monkeypatch, precision, device, message):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+def test_precision_that_does_not_fit(machine, precision, device, message):
+    machine(cuda=1)
     with pytest.raises(ConfigError, match=message):
         choose_dtype(precision, torch.device(device))
+    assert choose_dtype("auto", torch.device(device)) is None

@@ -8,6 +8,7 @@ import torch
 from played_gpu import PlayedTensor, played_gpu
 
 from jointvos.inference import VideoSegmenter, segmenter
+from jointvos.types import Frame
 
 
 @pytest.fixture
@@ -57,6 +58,27 @@ def test_all_work_is_asked_for_before_the_only_wait(on_gpu, clip):
                 assert not any("conv" in name or "matmul" in name for name in after)
                 waits[objects, t] = after.count("wait")
     assert set(waits.values()) == {1}, waits
+
+
+def test_a_frame_is_asked_for_before_the_result_of_the_last_one(on_gpu, session, clip):
+    """Neither the host nor the device waits for the other, and results are the same."""
+    frames, labels = clip
+    usual = session(reach=0.3)
+    expected = [usual.step(f, labels[0] if t == 0 else None) for t, f in enumerate(frames)]
+    frames = [Frame(t, t, t / 24, image, str(t)) for t, image in enumerate(frames)]
+    with played_gpu() as gpu:
+        played = on_gpu(reach=0.3, say=lambda _: None)  # what is played cannot be recorded
+        results = played.segment(frames, labels[0])
+        first = next(results)
+        frames_asked = [name for name in gpu.asked if name in ("event", "wait")]
+        assert frames_asked[-3:] == ["event", "event", "wait"]
+        gpu.asked.clear()
+        for (frame, result), one in zip([first, *results], expected, strict=True):
+            assert frame.index == result.index == one.index
+            np.testing.assert_array_equal(result.labels, one.labels)
+            assert result.objects == one.objects
+    waits = [name for name in gpu.asked if name in ("event", "wait")]
+    assert waits == ["event", "wait"] * (len(frames) - 2) + ["wait"]
 
 
 def test_a_saved_session_goes_on_there(on_gpu, session, clip):

@@ -3,6 +3,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from PIL import Image
 
 from jointvos.errors import ConfigError, EncodeError, OutputError, OutputExists
 from jointvos.files.staged_folder import StagedFolder
-from jointvos.masks import DAVIS_PALETTE, draw_overlay, write_mask_png
+from jointvos.masks import DAVIS_PALETTE, Refinement, draw_overlay, write_mask_png
+from jointvos.masks.legend import Legend
 from jointvos.media import FanOut
 from jointvos.media.reading import VideoReader, open_source
 from jointvos.media.writing import (
@@ -29,6 +31,7 @@ from jointvos.media.writing import (
     ProbabilityVideoSink,
     StatsSink,
 )
+from jointvos.runs import Outputs, SegmentJob
 from jointvos.types import Frame, FrameResult, ObjectState, VideoInfo
 
 
@@ -556,3 +559,38 @@ def test_an_overlay_tints_objects_and_draws_lines_inside_them():
     assert line.sum() > inside.sum() + 100  # its outline is lighter
     assert drawn[90, 119].sum() > inside.sum() + 100  # also towards the neighbor
     assert np.array_equal(draw_overlay(image, labels * 0), image)
+
+
+def test_an_overlay_that_is_drawn_already_is_taken(tmp_path, make_clip):
+    """And stays as it is, though names are drawn into the video."""
+    with VideoReader(make_clip(size=(320, 240), frames=1)) as source:
+        frame = next(iter(source))
+        drawn = np.full_like(frame.image, 255)
+        sink = OverlaySink(tmp_path / "o.mkv", source.info, legend=Legend({1: "cup"}))
+        sink.write(frame, replace(result(frame), overlay=drawn))
+        sink.finish()
+    _, (written,) = read(tmp_path / "o.mkv")
+    assert (drawn == 255).all()
+    assert np.median(written.image) > 250
+    assert written.image.min() < 200  # the plate with the name
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({"outputs": Outputs(overlay="o.mp4", png="masks")}, True, id="overlay"),
+        pytest.param({"outputs": Outputs(overlay="-")}, True, id="stdout"),
+        pytest.param({"outputs": Outputs(png="masks")}, False, id="none"),
+        pytest.param(
+            {"outputs": Outputs(overlay="o.mp4", background="white")}, False, id="background"
+        ),
+        pytest.param({"outputs": Outputs(overlay="o.mp4", encoder="prores")}, False, id="deep"),
+        pytest.param({"direction": "both"}, False, id="both ways"),
+        pytest.param({"resume": True}, False, id="saved on the way"),
+        pytest.param({"refine": Refinement(feather=1)}, False, id="refined"),
+    ],
+)
+def test_when_a_session_draws_the_overlay(changes, expected):
+    """Where what it draws is what is written."""
+    job = SegmentJob("video.mp4", ["first.png"], **{"outputs": Outputs(overlay="o.mp4"), **changes})
+    assert job.need_overlays == expected

@@ -24,7 +24,7 @@ def test_sixty_updates(recorded, size):
         slot = bank.add(numbered(update))
         held = len(bank)
         assert slot == int(slots[update])
-        held_maps = torch.cat(bank.transduction)
+        held_maps = torch.cat([each.transduction for each in bank.templates])
         assert held_maps.flatten().tolist() == owners[update, :held].tolist()
         assert (owners[update, held:] == -1).all()
         # Single precision on both sides, in another order: a few ulp of a weight below 1.

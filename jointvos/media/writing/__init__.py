@@ -31,6 +31,7 @@ from jointvos.media.writing.video_writer import (
     MaskVideoSink,
     OverlaySink,
     draw_composite,
+    overlay_of,
 )
 
 __all__ = [
@@ -64,4 +65,5 @@ __all__ = [
     "draw_composite",
     "keeps_depth",
     "object_record",
+    "overlay_of",
 ]

@@ -21,7 +21,7 @@ from jointvos.media.writing.animation import AnimationEncoder
 from jointvos.media.writing.depth import codes_16
 from jointvos.media.writing.encoder import Pixels, VideoEncoder
 from jointvos.media.writing.formats import ANIMATIONS, LOSSLESS_GRAY, VideoFormat, choose_format
-from jointvos.types import Frame, FrameResult, VideoInfo
+from jointvos.types import Frame, FrameResult, Image, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
 
@@ -114,7 +114,6 @@ class OverlaySink(VideoSink):
         info: VideoInfo,
         *,
         overwrite: bool = False,
-        alpha: float = 0.45,
         sound: bool = True,
         encoder: str | None = None,
         crf: int | None = None,
@@ -127,7 +126,6 @@ class OverlaySink(VideoSink):
             path: Where the video will stand; the suffix decides on the format.
             info: The source.
             overwrite: Whether it may replace what is there.
-            alpha: Strength of the tint, 0 to 1.
             sound: Whether the source's sound is copied.
             encoder: One of `ENCODERS` instead of those above.
             crf: Quality, lower is better; the encoder's usual value by default.
@@ -155,7 +153,7 @@ class OverlaySink(VideoSink):
             hdr=True,
             legend=legend,
         )
-        self._alpha, self._deep, self._hdr = alpha, format.deep, info.hdr
+        self._deep, self._hdr = format.deep, info.hdr
 
     @classmethod
     def check(
@@ -178,8 +176,8 @@ class OverlaySink(VideoSink):
 
     def _image(self, frame: Frame, result: FrameResult) -> Pixels:
         if not self._deep or frame.deep is None:
-            return draw_overlay(frame.image, result.labels, self._alpha)
-        return draw_overlay(codes_16(frame), result.labels, self._alpha, self._hdr)
+            return overlay_of(frame, result)
+        return draw_overlay(codes_16(frame), result.labels, hdr=self._hdr)
 
 
 class CompositeSink(VideoSink):
@@ -279,6 +277,13 @@ def scaled(info: VideoInfo, path: Path, max_width: int | None) -> VideoInfo:
     height = max(step, round(info.height * shown / width / step) * step)
     ratio = Fraction(1) if animated else info.sample_aspect_ratio
     return replace(info, width=shown, height=height, sample_aspect_ratio=ratio)
+
+
+def overlay_of(frame: Frame, result: FrameResult) -> Image:
+    """The image with its objects tinted and outlined, uint8 [Hv,Wv,3], the caller's own."""
+    if result.overlay is not None:
+        return result.overlay.copy()
+    return draw_overlay(frame.image, result.labels)
 
 
 def draw_composite(frame: Frame, result: FrameResult, background: Background) -> Pixels:
