@@ -54,6 +54,44 @@ class Phase(Checked):
 
 
 @dataclass(frozen=True)
+class Chances(Checked):
+    """How often "synthesis" makes a scene harder, each from 0 to 1.
+
+    Attributes:
+        company: Share of clips into whose background other objects are put.
+        twins: Share of moving cut-outs that meet their look-alike.
+        camouflaged: Share of moving cut-outs whose backdrop wears the target's colors.
+        disguised: Share of other objects that wear the target's colors.
+        late: Share of other objects that the first frame does not show.
+        occluded: Share of moving cut-outs before which another object passes.
+        video_twins: Share of clips whose target meets its look-alike, in a pose that it has in
+            another frame.
+        video_occluded: Share of clips before whose target another object passes.
+        fast: Share of clips and moving cut-outs whose target is blurred along its way; the
+            cut-outs also go farther.
+        lit: Share of scenes whose light changes gradually.
+    """
+
+    company: float = 0.5
+    twins: float = 0.3
+    camouflaged: float = 0.3
+    disguised: float = 0.4
+    late: float = 0.5
+    occluded: float = 0.25
+    video_twins: float = 0.0
+    video_occluded: float = 0.0
+    fast: float = 0.0
+    lit: float = 0.0
+
+    def problems(self) -> list[str]:
+        return [
+            f"{name} is {share}, expected 0 to 1"
+            for name, share in vars(self).items()
+            if not 0 <= share <= 1
+        ]
+
+
+@dataclass(frozen=True)
 class Moment:
     """How far a run is.
 
@@ -157,6 +195,7 @@ class TrainConfig(Checked):
         branch_drop: Share of the mini-sequences in which the decoder hears only one branch, each of
             the two equally often; not in the paper.
         ema_decay: Of the averaged weights, which are the ones that are kept; 0 keeps the last.
+        chances: How often "synthesis" makes a scene harder.
         window: Frames that a mini-sequence of "segments" spans at most.
         causal: Whether its given frame is always the earliest; the paper does not say so.
         precision: What the network computes in; the learner always in fp32.
@@ -186,6 +225,7 @@ class TrainConfig(Checked):
     auxiliary_weight: float = 0.0
     branch_drop: float = 0.0
     ema_decay: float = 0.0
+    chances: Chances = Chances()
     window: int = 100
     causal: bool = True
     precision: Literal["fp32", "bf16"] = "fp32"

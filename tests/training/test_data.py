@@ -12,10 +12,13 @@ from PIL import Image as PILImage
 
 from jointvos.errors import ConfigError, DatasetError, DatasetNotFound, SequenceIncomplete
 from jointvos.training.data.augment import develop, shoot, training_region
-from jointvos.training.data.layers import Mask, SceneFrame, render
+from jointvos.training.data.layers import Layer, Mask, SceneFrame, center_of, render
 from jointvos.training.data.packs import Still, VideoClip, load_pack, load_packs
-from jointvos.training.data.scenes import Chances, disguise, moving_still, static_scene, video_scene
+from jointvos.training.data.scenes import disguise, moving_still, static_scene, video_scene
+from jointvos.training.data.sources import open_data
 from jointvos.training.data.synthesis import KINDS, MiniSequenceSynthesizer
+from jointvos.training.recipes import RECIPES
+from jointvos.training.train_config import Chances
 from jointvos.types import Image
 
 CROP = (96, 160)
@@ -31,6 +34,11 @@ def _still(index: int, source: str, height: int = 150, width: int = 200) -> Stil
     image = np.full((height, width, 3), GREEN, np.uint8)
     image[labels > 0] = RED
     return Still(f"{source}/{index}", source, image, labels)
+
+
+WHITE = [
+    replace(_still(i, "bsds500"), image=np.full((150, 200, 3), 250, np.uint8)) for i in range(3)
+]
 
 
 def _clip(frames: int = 20) -> VideoClip:
@@ -132,13 +140,10 @@ def test_odd_label_maps(source: str, labels: np.ndarray, usable: bool | None) ->
 def test_company_in_a_clip_stays_behind_its_target() -> None:
     chances = Chances(company=1.0, disguised=0.0)
     clip = _clip()
-    others = [
-        replace(_still(i, "bsds500"), image=np.full((150, 200, 3), 250, np.uint8)) for i in range(3)
-    ]
     seen = 0
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        scene = video_scene([clip], others, 4, rng, chances)
+        scene = video_scene([clip], WHITE, 4, rng, chances)
         assert scene is not None
         for frame in scene:
             image, mask = render(frame.layers, np.eye(3), frame.size)
@@ -158,6 +163,111 @@ def test_what_comes_late_is_missing_in_the_first_frame() -> None:
         counts = [len(frame.layers) for frame in scene]
         assert counts[0] <= 2  # the image, and its target once more where somebody will come
         assert counts == sorted(counts)
+
+
+def test_a_twin_in_a_clip_has_a_pose_from_another_frame_and_is_not_the_target() -> None:
+    clip = _clip()
+    labels = [np.zeros((120, 200), np.uint8) for _ in clip.labels]
+    for t, each in enumerate(labels):
+        cv2.circle(each, (40 + 6 * t, 60), 8 + t, 1, -1)
+    images = [np.where(each[..., None] > 0, RED, GREEN).astype(np.uint8) for each in labels]
+    clip = replace(clip, images=tuple(images), labels=tuple(labels))
+    areas = np.array([np.count_nonzero(each) for each in labels])
+    seen = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        scene = video_scene([clip], (), 4, rng, Chances(video_twins=1.0, late=0.0))
+        assert scene is not None
+        shown = []
+        for frame in scene:
+            image, mask = render(frame.layers, np.eye(3), frame.size)
+            target = next(layer for layer in frame.layers if layer.is_target)
+            np.testing.assert_array_equal(mask, target.mask)
+            shown.append(np.count_nonzero(mask))
+        for twin in (layer for layer in scene[0].layers if layer.cut and not layer.is_target):
+            own = np.argmin(np.abs(areas - np.count_nonzero(twin.mask > 127)))
+            assert areas[own] not in shown
+            seen += bool((image[mask == 0] @ (1, -1, 0) > 60).any())  # red beside the target
+    assert seen > 6
+
+
+def test_an_object_passes_before_the_target_of_a_clip() -> None:
+    hidden = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        scene = video_scene([_clip()], WHITE, 5, rng, Chances(company=0.0, video_occluded=1.0))
+        assert scene is not None
+        for t, frame in enumerate(scene):
+            image, mask = render(frame.layers, np.eye(3), frame.size)
+            whole = next(layer.mask for layer in frame.layers if layer.is_target)
+            covered = (whole > 0) & (mask == 0)
+            assert not (mask > 0)[whole == 0].any()
+            assert t > 0 or not covered.any()
+            assert (image[covered].min(axis=-1, initial=255) > 100).all()
+            hidden += bool(covered.any())
+    assert hidden > 6
+
+
+def test_a_fast_target_is_blurred_along_its_way() -> None:
+    blurred = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        scene = video_scene([_clip()], (), 4, rng, Chances(fast=1.0))  # it moves to the right
+        for shot in (scene and shoot(scene, CROP, rng)) or ():
+            if shot.fault is None or shot.fault.kind != "drag":
+                continue
+            along = np.array([np.cos(shot.fault.heading), np.sin(shot.fault.heading)])
+            way = shot.to_scene[:2, :2] @ along
+            assert 3 <= shot.fault.strength <= 0.12 * CROP[0] + 1
+            blurred += abs(way[1]) < 0.02 * abs(way[0])
+    assert blurred > 24
+
+
+def test_fast_cut_outs_go_farther() -> None:
+    ways = {}
+    for share in (0.0, 1.0):
+        scenes = [
+            moving_still(WHITE, WHITE, 5, 0, np.random.default_rng(seed), Chances(fast=share))
+            for seed in range(40)
+        ]
+        centers = [[center_of(frame.box) for frame in scene] for scene in scenes if scene]
+        ways[share] = np.abs(np.diff(centers, axis=1)).mean()
+    assert ways[1.0] > 1.5 * ways[0.0]
+
+
+def test_light_changes_gradually() -> None:
+    rng = np.random.default_rng(3)
+    scene = static_scene([_clip()], (), 5, rng)
+    assert scene is not None
+    steady, lit = (shoot(scene, CROP, rng, share) or () for share in (0.0, 1.0))
+    assert [shot.gamma for shot in steady] == [1.0] * 5
+    exponents = np.log([shot.gamma for shot in lit])
+    np.testing.assert_allclose(exponents, exponents[-1] * np.linspace(0, 1, 5), atol=1e-12)
+    assert exponents[-1] != 0
+    gray = Layer(np.full((*CROP, 3), 128, np.uint8), None, np.eye(3))
+    shot = replace(lit[0], layers=(gray,), to_scene=np.eye(3), colors=PLAIN, fault=None)
+    assert develop(shot, CROP)[0].max() == 128
+    assert develop(replace(shot, gamma=2.0), CROP)[0].max() == 64
+
+
+def test_changing_light_is_more_than_flicker() -> None:
+    scene = static_scene([_clip()], (), 5, np.random.default_rng(3))
+    assert scene is not None
+    changes = {}
+    for share in (0.0, 1.0):
+        drawn = [shoot(scene, CROP, np.random.default_rng(seed), share) for seed in range(40)]
+        gains = [[shot.colors[:, :3].sum() for shot in shots] for shots in drawn if shots]
+        changes[share] = np.abs(np.log([each[-1] / each[0] for each in gains])).mean()
+    assert changes[1.0] > 1.5 * changes[0.0]
+
+
+def test_a_recipe_says_how_hard_scenes_are_made(tmp_path: Path) -> None:
+    chances = Chances(twins=0.0, lit=1.0)
+    source = open_data(
+        replace(RECIPES["joint-lite"], chances=chances), [_write_folder(tmp_path, _members())]
+    )
+    assert isinstance(source.data, MiniSequenceSynthesizer)
+    assert source.data.chances == chances
 
 
 def test_disguise_has_the_colors_of_the_other() -> None:

@@ -41,6 +41,8 @@ def test_a_recipe_comes_back_from_its_file(name, tmp_path):
         pytest.param("accumulate = 0", "accumulate is 0", id="range"),
         pytest.param('model = "joint-huge"', "model is 'joint-huge'", id="model"),
         pytest.param('without = ["decoder"]', "without[0] is 'decoder'", id="list"),
+        pytest.param("chances = {twins = 2}", "twins is 2.0, expected 0 to 1", id="chance"),
+        pytest.param("chances = {twin = 0.5}", "chances: unknown twin", id="unknown chance"),
         pytest.param("seed = ", "is not TOML", id="syntax"),
     ],
 )

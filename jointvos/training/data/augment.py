@@ -16,8 +16,12 @@ from jointvos.training.data.layers import (
     Mask,
     SceneFrame,
     Size,
+    center_of,
+    inverse,
     render,
+    takes_place,
     to_mask,
+    transform,
     visible_target,
 )
 from jointvos.types import Image
@@ -55,24 +59,29 @@ class Shot:
         to_scene: Crop to scene pixels, [3,3].
         colors: The change of colors, [3,4].
         fault: What is wrong with the image.
+        gamma: Exponent of all values between 0 and 1, before the change of colors.
     """
 
     layers: tuple[Layer, ...]
     to_scene: Floats
     colors: Floats
     fault: Fault | None = None
+    gamma: float = 1.0
 
 
 # Decided
 
 
-def shoot(scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator) -> list[Shot] | None:
+def shoot(
+    scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator, lit: float = 0.0
+) -> list[Shot] | None:
     """How the T frames of a scene are shown.
 
     Args:
         scene: T frames.
         crop_size: H, W of the search regions.
         rng: Decides everything else.
+        lit: Share of scenes whose light changes gradually.
 
     Returns:
         T shots; None if the first frame does not show the target well.
@@ -82,6 +91,7 @@ def shoot(scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator) ->
     flip[0, 2] = width - 1
     mirror = flip if rng.random() < 0.5 else np.eye(3)
     colors = color_change(rng)
+    gains, gamma = last_light(rng) if takes_place(lit, rng) else (np.ones(3), 1.0)
     shots: list[Shot] = []
     for t, frame in enumerate(scene):
         to_scene = training_region(frame.box, frame.size, crop_size, rng, first=t == 0)
@@ -96,9 +106,13 @@ def shoot(scene: list[SceneFrame], crop_size: Size, rng: np.random.Generator) ->
             mask = visible_target(frame.layers, to_scene, crop_size)
             if not 0.003 < np.count_nonzero(mask) / mask.size < 0.75:
                 return None
-        light = rng.uniform(0.8, 1.2) * colors
+        faded = t / max(1, len(scene) - 1)
+        light = rng.uniform(0.8, 1.2) * gains[:, None] ** faded * colors
         fault = None if t == 0 else draw_fault(crop_size, rng)
-        shots.append(Shot(frame.layers, to_scene, light, fault))
+        if t > 0 and frame.shutter:
+            way = [transform(inverse(to_scene), center_of(scene[k].box)) for k in (t - 1, t)]
+            fault = motion_blur(frame.shutter * (way[1] - way[0]), crop_size) or fault
+        shots.append(Shot(frame.layers, to_scene, light, fault, gamma**faded))
     return shots
 
 
@@ -153,6 +167,19 @@ def color_change(rng: np.random.Generator) -> Floats:
     return colors
 
 
+def last_light(rng: np.random.Generator) -> tuple[Floats, float]:
+    """Gains [3] and gamma to which the light of a mini-sequence changes by its last frame."""
+    gains = np.exp(rng.uniform(-0.8, 0.4) + rng.normal(0, 0.1, 3))
+    return gains, float(np.exp(rng.uniform(-0.5, 0.5)))
+
+
+def motion_blur(way: Floats, crop_size: Size) -> Fault | None:
+    """A target smeared along its way [2] in pixels, at most 12 % of the height; None if short."""
+    length = round(min(float(np.hypot(*way)), 0.12 * crop_size[0]))
+    heading = float(np.arctan2(way[1], way[0]))
+    return Fault("drag", length, heading=heading) if length >= 3 else None
+
+
 def draw_fault(crop_size: Size, rng: np.random.Generator) -> Fault | None:
     """Two of five images of H, W pixels: moved, out of focus, compressed, noisy, target moved."""
     fault = rng.random()
@@ -178,6 +205,9 @@ def draw_fault(crop_size: Size, rng: np.random.Generator) -> Fault | None:
 def develop(shot: Shot, crop_size: Size) -> tuple[Image, Mask]:
     """The image [H,W,3] of a shot and the visible part of the target [H,W], 0 or 255."""
     image, mask = render(shot.layers, shot.to_scene, crop_size)
+    if shot.gamma != 1:
+        curve = 255 * (np.arange(256) / 255) ** shot.gamma
+        image = np.asarray(cv2.LUT(image, np.rint(curve).astype(np.uint8)), np.uint8)
     image = np.asarray(cv2.transform(image, shot.colors), np.uint8)
     if shot.fault is None:
         return image, mask

@@ -72,11 +72,19 @@ class Layer:
 
 @dataclass(frozen=True)
 class SceneFrame:
-    """One frame before it is cropped: its size, the box of the whole target, layers bottom up."""
+    """One frame before it is cropped.
+
+    Attributes:
+        size: Of the scene.
+        box: The whole target's, [4].
+        layers: Bottom up.
+        shutter: Part of the target's way since the frame before along which it is blurred.
+    """
 
     size: Size
     box: Floats
     layers: tuple[Layer, ...]
+    shutter: float = 0.0
 
 
 # Drawing
@@ -244,3 +252,11 @@ def transform(matrix: Floats, points: Floats) -> Floats:
     depth = points @ matrix[2, :2] + matrix[2, 2]
     moved: Floats = (points @ matrix[:2, :2].T + matrix[:2, 2]) / depth[..., None]
     return moved
+
+
+# Chance
+
+
+def takes_place(share: float, rng: np.random.Generator) -> bool:
+    """Whether something happens that does in a share of the draws; at 0 nothing is drawn."""
+    return share > 0 and rng.random() < share

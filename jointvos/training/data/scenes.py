@@ -3,8 +3,8 @@
 Each function draws one scene, or returns None where the draw has no usable target.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import cv2
@@ -25,6 +25,7 @@ from jointvos.training.data.layers import (
     scene_box,
     size_of,
     soften,
+    takes_place,
     to_mask,
     transform,
 )
@@ -37,6 +38,7 @@ from jointvos.training.data.motion import (
     wandering_cut,
 )
 from jointvos.training.data.packs import Labels, Still, VideoClip
+from jointvos.training.train_config import Chances
 from jointvos.types import Image
 
 Item = TypeVar("Item")
@@ -45,27 +47,7 @@ CLOTHES = "ccp"  # its labels are clothes and body parts: all of them together a
 CATS = "feral_cat"  # whole animals
 PEOPLE = frozenset({CLOTHES, CATS})
 WINDOW = 50  # frames of a clip that a mini-sequence spans at most
-
-
-@dataclass(frozen=True)
-class Chances:
-    """How often a scene is made harder, each from 0 to 1.
-
-    Attributes:
-        company: Share of clips into whose background other objects are put.
-        twins: Share of moving cut-outs that meet their look-alike.
-        camouflaged: Share of moving cut-outs whose backdrop wears the target's colors.
-        disguised: Share of other objects that wear the target's colors.
-        late: Share of other objects that the first frame does not show.
-        occluded: Share of moving cut-outs before which another object passes.
-    """
-
-    company: float = 0.5
-    twins: float = 0.3
-    camouflaged: float = 0.3
-    disguised: float = 0.4
-    late: float = 0.5
-    occluded: float = 0.25
+TWIN_ATTEMPTS = 8  # to find a usable frame and a place beside the target for its look-alike
 
 
 CHANCES = Chances()
@@ -80,7 +62,8 @@ def video_scene(
 ) -> list[SceneFrame] | None:
     """`count` frames of one clip within `WINDOW`, half of the time backwards.
 
-    Sometimes objects of `others` move between its target and what is behind.
+    Sometimes objects of `others`, or the target's look-alike, move between the target and what is
+    behind, or an object passes before it.
     """
     if not videos:
         return None
@@ -99,22 +82,63 @@ def video_scene(
         return None
     target = int(rng.choice(ids))
     masks = [to_mask(clip.labels[index] == target) for index in chosen]
+    boxes: list[Floats] = []
+    for mask in masks:
+        boxes.append(box_of(mask) if mask.any() else boxes[-1])
     company: list[list[Layer | None]] = []
     if others and rng.random() < chances.company:
         like = (clip.images[chosen[0]], masks[0])
         vigor = rng.uniform(0.2, 1.0)
         company = _distractors(others, like, size_of(masks[0]), count, vigor, rng, chances)
+    if takes_place(chances.video_twins, rng):
+        company += _twin_of_a_clip(clip, target, set(chosen), boxes[0], count, rng, chances.late)
+    above = _occluder(others, boxes, rng, chances.video_occluded)
+    shutter = _shutter(rng) if takes_place(chances.fast, rng) else 0.0
     frames: list[SceneFrame] = []
     for t, (index, mask) in enumerate(zip(chosen, masks, strict=True)):
-        box = box_of(mask) if mask.any() else frames[-1].box
         target_layer = Layer(clip.images[index], mask, np.eye(3), is_target=True)
-        layers: tuple[Layer, ...] = (target_layer,)
+        layers = [target_layer]
         if company:
             between = _present(company, t)
             target_layer = replace(target_layer, cut=True)
-            layers = (Layer(clip.images[index], None, np.eye(3)), *between, target_layer)
-        frames.append(SceneFrame(size_of(mask), box, layers))
+            layers = [Layer(clip.images[index], None, np.eye(3)), *between, target_layer]
+        if (occluder := above[t]) is not None:
+            layers.append(occluder)
+        frames.append(SceneFrame(size_of(mask), boxes[t], tuple(layers), shutter))
     return frames
+
+
+def _twin_of_a_clip(
+    clip: VideoClip,
+    target: int,
+    shown: Collection[int],
+    box: Floats,
+    count: int,
+    rng: np.random.Generator,
+    late: float,
+) -> list[list[Layer | None]]:
+    """The T layers of a clip's target as it is in a frame that is not shown, if that is usable.
+
+    `box` [4] is where the target begins; the twin begins elsewhere.
+    """
+    hidden = [index for index in range(len(clip.images)) if index not in shown]
+    extent = extent_of(box)
+    for _ in range(TWIN_ATTEMPTS if hidden else 0):
+        index = _any(hidden, rng)
+        mask = to_mask(clip.labels[index] == target)
+        if np.count_nonzero(mask) < 100 or _cut_off(mask):
+            continue
+        scale = extent / extent_of(box_of(mask)) * rng.uniform(0.8, 1.25)
+        spot = place(extent, size_of(mask), rng, scale=scale)
+        if np.abs(spot.center - center_of(box)).max() < 0.8 * extent:
+            continue
+        image = recolor(clip.images[index], rng)
+        if rng.random() < 0.5:  # looks the other way
+            image, mask = (np.asarray(cv2.flip(each, 1), np.uint8) for each in (image, mask))
+        vigor = rng.uniform(0.2, 1.0)
+        cuts = wandering_cut(image, mask, spot, size_of(mask), count, vigor, rng)
+        return [_entering(cuts, rng, late)]
+    return []
 
 
 def static_scene(
@@ -157,7 +181,9 @@ def moving_still(
     if (mask := _pick_target(still, rng)) is None:
         return None
     box, style, vigor = box_of(mask), rng.random(), rng.uniform(0.2, 1.0)
-    extent = extent_of(box)
+    extent, shutter = extent_of(box), 0.0
+    if takes_place(chances.fast, rng):
+        vigor, shutter = rng.uniform(1.0, 2.0), _shutter(rng)
     if _upright(mask):  # a wide crop would be mostly stretched borders
         style = style**0.4
     if style < 0.25:
@@ -192,7 +218,7 @@ def moving_still(
         stack = [Layer(backdrop, None, camera[t]), *_present(below, t), target[t]]
         if (occluder := above[t]) is not None:
             stack.append(occluder)
-        frames.append(SceneFrame(size, boxes[t], tuple(stack)))
+        frames.append(SceneFrame(size, boxes[t], tuple(stack), shutter))
     return frames
 
 
@@ -248,11 +274,16 @@ def _occluder(
     others: Sequence[Still], boxes: Sequence[Floats], rng: np.random.Generator, occluded: float
 ) -> list[Layer | None]:
     """Now and then an object that passes before the target's T boxes."""
-    if len(boxes) > 1 and rng.random() < occluded:
+    if others and len(boxes) > 1 and takes_place(occluded, rng):
         other = _any(others, rng)
         if (mask := _pick_target(other, rng)) is not None:
             return passing_cut(other.image, mask, boxes, rng)
     return [None] * len(boxes)
+
+
+def _shutter(rng: np.random.Generator) -> float:
+    """Part of the way between two frames during which the picture of a fast target is taken."""
+    return rng.uniform(0.1, 0.5)
 
 
 def _areas(labels: Labels) -> NDArray[np.float32]:
@@ -290,9 +321,14 @@ def _pick_target(still: Still, rng: np.random.Generator) -> Mask | None:
             _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
             mask = to_mask(parts == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     share = np.count_nonzero(mask) / mask.size
+    whole = still.source in PEOPLE or not _cut_off(mask)
+    return mask if 0.004 < share < 0.6 and whole else None
+
+
+def _cut_off(mask: Mask) -> bool:
+    """Whether much of an object's outline is the border of its image."""
     rim = sum(np.count_nonzero(edge) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
-    cut_off = rim > 1.2 * np.sqrt(share * mask.size)
-    return mask if 0.004 < share < 0.6 and not (cut_off and still.source not in PEOPLE) else None
+    return bool(rim > 1.2 * np.sqrt(np.count_nonzero(mask)))
 
 
 def _with_neighbors(mask: Mask, labels: Labels, rng: np.random.Generator) -> Mask:

@@ -49,7 +49,9 @@ def open_data(
                 hint="leave them out",
             )
         pack = load_packs(paths)
-        made = MiniSequenceSynthesizer(pack.videos, pack.stills, seed=config.seed)
+        made = MiniSequenceSynthesizer(
+            pack.videos, pack.stills, seed=config.seed, chances=config.chances
+        )
         there = f"{len(pack.videos)} videos, {len(pack.stills)} stills"
         asked = {kind for stage in config.stages for phase in stage.phases for kind in phase.mix}
         if missing := sorted(asked - set(made.kinds)):

@@ -14,11 +14,11 @@ from jointvos.training.data.procedural import draw_stills
 from jointvos.training.data.scenes import (
     CHANCES,
     PEOPLE,
-    Chances,
     moving_still,
     static_scene,
     video_scene,
 )
+from jointvos.training.train_config import Chances
 from jointvos.types import Image
 
 KINDS = ("video", "stills", "people", "static", "procedural")
@@ -132,7 +132,7 @@ class MiniSequenceSynthesizer:
         for _ in range(ATTEMPTS):
             if (scene := scenes[kind]()) is None:
                 continue
-            if shots := shoot(scene, crop_size, rng):
+            if shots := shoot(scene, crop_size, rng, chances.lit):
                 return shots
         raise DatasetError(
             f"mix: no usable target for '{kind}' in {len(self.videos)} videos and"
