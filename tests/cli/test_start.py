@@ -20,6 +20,19 @@ assert not loaded, loaded
 """
 
 
+def ended(arguments, heavy):
+    """A command that ended well without these modules."""
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE.format(arguments=arguments, heavy=heavy)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -36,15 +49,7 @@ assert not loaded, loaded
     ],
 )
 def test_help_and_version_load_nothing_heavy(arguments):
-    run = subprocess.run(
-        [sys.executable, "-c", PROBE.format(arguments=arguments, heavy=HEAVY)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout
+    assert ended(arguments, HEAVY).stdout
 
 
 def test_a_run_does_not_load_the_compiler(tmp_path, request):
@@ -53,14 +58,7 @@ def test_a_run_does_not_load_the_compiler(tmp_path, request):
     arguments = ["segment", f"{examples}/crossing.mp4", "--mask", f"{examples}/crossing_first.png"]
     arguments += ["--end", "1", "--png", f"{tmp_path}/masks"]
     heavy = ("torch._dynamo", "torchvision", "sympy")
-    run = subprocess.run(
-        [sys.executable, "-c", PROBE.format(arguments=arguments, heavy=heavy)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
+    ended(arguments, heavy)
     assert len(list((tmp_path / "masks").iterdir())) == 1
 
 
