@@ -69,10 +69,16 @@ def check_url(url: str, allow_network: bool) -> None:
     """Refuse what cannot be used, before anything is fetched.
 
     Raises:
-        ConfigError: It leads into the network, which is not allowed, or its protocol is unknown or
-            needs a package that is not installed.
+        ConfigError: It leads into the network, which is not allowed, holds a password, or its
+            protocol is unknown or needs a package that is not installed.
     """
-    protocol = url.partition("://")[0]
+    protocol, _, rest = url.partition("://")
+    user, _, host = rest.partition("/")[0].rpartition("@")
+    if ":" in user:
+        raise ConfigError(
+            f"the URL for {host} holds a password, which the record would show",
+            hint="leave it out; fsspec takes passwords from its configuration files",
+        )
     require_network(url, allow_network or protocol in _HERE)
     _file_system_type(protocol)
 

@@ -139,6 +139,7 @@ def test_the_network_has_to_be_allowed(url, says):
         ),
         pytest.param("sftp://b/a", 'sftp:// cannot be used: .*"paramiko"', id="part of fsspec"),
         pytest.param("nowhere://b/a", "no protocol that fsspec knows", id="unknown"),
+        pytest.param("sftp://me:pw@b/a", "^the URL for b holds a password,", id="password"),
     ],
 )
 def test_what_is_missing_for_a_protocol_is_named(monkeypatch, url, says):
