@@ -3,15 +3,15 @@
 `joint-r50` is the paper's (Sec. 3.6 and 4.1) with the values of its code where the two disagree;
 `joint-r50-as-printed` takes the paper's words instead; `joint-r50-davis` is the set-up of the lower
 half of Table 4. `joint-lite` trains the bundled network, from a backbone that knows ImageNet, in
-hours of a CPU, and `joint-lite-finish` continues it, from branches that each find targets alone to
-ones that share the work; `joint-lite-cuda` does it in minutes of a large GPU; `joint-lite-short` is
-a few minutes of a CPU, to compare one thing with another.
+hours of a CPU, and `joint-lite-finish` continues it, with larger crops and harder scenes;
+`joint-lite-cuda` does it in minutes of a large GPU; `joint-lite-short` is a few minutes of a CPU,
+to compare one thing with another.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from jointvos.training.train_config import Phase, Stage, TrainConfig
+from jointvos.training.train_config import Chances, Phase, Stage, TrainConfig
 
 # The paper's
 
@@ -85,7 +85,8 @@ JOINT_LITE = TrainConfig(
 JOINT_LITE_FINISH = replace(
     JOINT_LITE,
     minutes=80.0,
-    branch_drop=0.0,
+    branch_drop=0.15,
+    chances=Chances(fast=0.3, video_twins=0.4),
     stages=(
         replace(
             LITE_STAGE,
@@ -100,7 +101,10 @@ JOINT_LITE_FINISH = replace(
         ),
     ),
 )
-"""Continues a model of `JOINT_LITE`: longer, larger, and always with both branches."""
+"""Continues a model of `JOINT_LITE`: longer, larger, with harder scenes.
+
+Without `branch_drop` the induction branch forgets how to find targets alone.
+"""
 
 JOINT_LITE_CUDA = replace(
     JOINT_LITE,
