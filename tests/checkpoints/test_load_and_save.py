@@ -249,6 +249,7 @@ def memory(name):
     return int(text.split(name + ":")[1].split()[0]) * 1024
 
 load_model("joint-lite")  # what torch does once
+import jointvos.model.backbone  # brings torchvision along
 before = memory("VmRSS")
 net = load_model(Path(sys.argv[1]))
 print(memory("VmHWM") - before)
