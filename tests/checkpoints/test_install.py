@@ -101,7 +101,9 @@ def test_a_local_model_is_installed_and_stays_where_it_was(tiny_file, cache, hav
     ("behavior", "said"),
     [
         pytest.param("cut_always", "the connection was cut, 2 times in a row", id="cut"),
-        pytest.param("stalled_always", "the server has stalled", id="stalled"),
+        pytest.param(
+            "stalled_always", "the server has stalled", id="stalled", marks=pytest.mark.slow
+        ),
         pytest.param("busy_always", "429 Too Many Requests", id="busy"),
         pytest.param("missing", "404 Not Found", id="missing"),
         pytest.param("empty", "an empty file", id="empty"),

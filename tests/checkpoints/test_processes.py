@@ -29,6 +29,7 @@ def wait_for_part(cache: Path, size: int) -> Path:
     raise AssertionError("nothing is being downloaded")
 
 
+@pytest.mark.slow
 def test_of_two_at_once_one_fetches_and_the_other_waits(server, cache):
     first = start(cache, "--from", f"{server.address}/slow")
     wait_for_part(cache, 1)

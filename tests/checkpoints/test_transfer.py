@@ -98,7 +98,11 @@ def test_what_can_be_overcome_is(behavior, ranges, said, server, listener, get):
     ("behavior", "size", "said", "requests"),
     [
         pytest.param("cut_always", None, "connection was cut, 3 times in a row", 3, id="cut"),
-        pytest.param("stalled_always", None, "has stalled, 3 times in a row", 3, id="stalled"),
+        pytest.param(
+            *("stalled_always", None, "has stalled, 3 times in a row", 3),
+            id="stalled",
+            marks=pytest.mark.slow,
+        ),
         pytest.param("no_http", None, "connection was cut, 3 times in a row", 3, id="no-http"),
         pytest.param("busy_always", None, "answers 429 Too Many Requests, 3 times", 3, id="429"),
         pytest.param("missing", None, "answers 404 Not Found", 1, id="404"),

@@ -179,6 +179,7 @@ def test_what_is_bad_stops_nothing_and_is_tried_again(inputs, expected):
     assert len(record(inputs)) == 5
 
 
+@pytest.mark.slow
 def test_what_has_changed_is_done_again(inputs, expected):
     for name in "bc":
         (inputs / f"clips/{name}.mp4").unlink()
@@ -222,6 +223,7 @@ def test_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected):
     assert {line["attempts"] for line in record(inputs)} == {1, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_a_video_that_kills_its_workers_fails_and_may_go_on_later(inputs, expected):
     run = start(inputs, "--retry", "0", "--checkpoint-every", "6")
@@ -271,6 +273,7 @@ def test_behind_urls_videos_come_out_as_in_folders(inputs, expected):
     assert "3 done before" in again.stderr
 
 
+@pytest.mark.slow
 def test_behind_urls_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
     arguments = ["batch", *behind_urls(inputs), "--checkpoint-every", "6"]
     run = Run(inputs, *arguments)

@@ -52,6 +52,7 @@ def test_help_and_version_load_nothing_heavy(arguments):
     assert ended(arguments, HEAVY).stdout
 
 
+@pytest.mark.slow
 def test_a_run_does_not_load_the_compiler(tmp_path, request):
     """torchvision, which only the paper's backbone is made of, brings it along."""
     examples = request.config.rootpath / "examples"

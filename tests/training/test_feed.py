@@ -36,7 +36,7 @@ def fail(step: int) -> int:
     return step
 
 
-@pytest.mark.parametrize("processes", [0, 2])
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_batches_come_in_order_and_are_the_same_everywhere(processes: int) -> None:
     data = MiniSequenceSynthesizer([clip()], [], seed=3)
     answers = list(feed(partial(draw, data), range(3, 8), processes))

@@ -31,6 +31,7 @@ def _first_of_two(shared: dict[str, str], out: Path) -> None:
     out.write_text(" ".join(names))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed on Linux only")
 def test_nothing_of_the_group_is_left_when_the_run_has_ended(tmp_path):
     """Threads of it that live on may abort a process that is done."""

@@ -191,6 +191,7 @@ def test_a_run_by_minutes_ends_in_its_time_at_its_lowest_rate(timed):
     assert [report.phase for report in reports] == [1] * 7 + [2] * 5
 
 
+@pytest.mark.slow
 def test_a_run_by_minutes_goes_on_with_the_time_it_had_left(tmp_path):
     clock, stop = StepClock(), Event()
     run = clock.counting(new_run(BY_MINUTES, clock=clock))
@@ -232,6 +233,7 @@ def _part_of_a_run(rank: int, port: int, folder: Path) -> None:
         torch.save([report.loss for report in reports], folder.parent / f"losses{rank}.pt")
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(whole, tmp_path):
     port = 20_000 + int(np.random.default_rng().integers(20_000))
     both = [
