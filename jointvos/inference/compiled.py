@@ -1,7 +1,7 @@
 """The network's convolutions through torch.compile: slow to begin with, faster frames after.
 
-On CUDA a frame is compiled as a whole, too, when it is recorded (see `recorded.compiled`); on the
-CPU that takes ten minutes and gains little.
+On CUDA a frame is compiled as a whole, too, when it is recorded (see `recorded.compiled`); on two
+CPU cores that takes minutes.
 """
 
 from time import perf_counter

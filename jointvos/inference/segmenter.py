@@ -154,15 +154,19 @@ class VideoSegmenter:
             yield frame, result()
 
     def one_behind(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The items, on a GPU each when the next has been asked for."""
+        """The items, on a GPU each when the next has been asked for; an error comes behind all."""
         if self.device.type != "cuda":
             yield from items
             return
         waiting: deque[Item] = deque()
-        for item in items:
-            waiting.append(item)
-            if len(waiting) > 1:
-                yield waiting.popleft()
+        try:
+            for item in items:
+                waiting.append(item)
+                if len(waiting) > 1:
+                    yield waiting.popleft()
+        except Exception:
+            yield from waiting
+            raise
         yield from waiting
 
     def step(
@@ -225,7 +229,7 @@ class VideoSegmenter:
         *,
         wait: bool,
     ) -> Callable[[], FrameResult]:
-        """Move on by a frame; what can fail by then has not moved the session."""
+        """Move on by a frame, and wait for its result or not; a failure changes nothing."""
         self._check(image, masks)
         number = self._count if index is None else index
         given = () if masks is None else object_ids(masks)

@@ -79,6 +79,25 @@ def test_a_frame_is_asked_for_before_the_result_of_the_last_one(on_gpu, session,
     assert waits == ["event", "wait"] * (len(frames) - 2) + ["wait"]
 
 
+def test_no_result_is_lost_where_the_frames_end_with_an_error(on_gpu, clip):
+    images, labels = clip
+
+    def frames():
+        for t, image in enumerate(images[:4]):
+            yield Frame(t, t, t / 24, image, str(t))
+        raise OSError("the file is cut off")
+
+    found = []
+
+    def follow():
+        for frame, result in on_gpu().segment(frames(), labels[0]):
+            found.append((frame.index, result.index))
+
+    with played_gpu(), pytest.raises(OSError, match="cut off"):
+        follow()
+    assert found == [(t, t) for t in range(4)]
+
+
 def test_a_saved_session_goes_on_there(on_gpu, session, clip):
     frames, labels = clip
     with torch.inference_mode():
