@@ -60,12 +60,15 @@ class ResumeFolder:
         """
         with self._alone():
             with self._as_error():
+                named: list[str] = []
                 if self.exists:
-                    require_same(self._read()["fingerprint"], fingerprint, self.folder)
+                    found = self._read()
+                    require_same(found["fingerprint"], fingerprint, self.folder)
+                    named = found["named"]  # or a run killed before it names them again loses it
                     self._sweep()
                 else:
                     self._empty()
-                self._write({"fingerprint": fingerprint, "staged": [], "named": []})
+                self._write({"fingerprint": fingerprint, "staged": [], "named": named})
             yield
 
     def discard(self) -> None:

@@ -578,16 +578,29 @@ def below(raylet: int) -> list[Path]:
     return [process for process in every if parents(int(process.name)) == [raylet]]
 
 
-def is_at_work(raylet: int) -> bool:
-    """Whether a node of Ray is in the middle of a video, and the driver is on another one."""
-    works = False
+def at_work(raylet: int) -> list[int]:
+    """What is in the middle of a video on a node of Ray; nothing if the driver is there, too."""
+    found = []
     for process in below(raylet):
         with suppress(OSError):
             if (process / "cmdline").read_bytes().startswith(b"ray::_Told"):
-                return False
+                return []
             opened = [str(each.readlink()) for each in (process / "fd").iterdir()]
-            works = works or any(".jointvos-resume/" in name for name in opened)
-    return works
+            if any(".jointvos-resume/" in name for name in opened):
+                found.append(int(process.name))
+    return found
+
+
+def held_at_work(raylet: int) -> list[int]:
+    """The same, stopped there, so that no video ends before its machine is lost."""
+    pids = at_work(raylet)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    if at_work(raylet) == pids:
+        return pids
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    return []
 
 
 def ray_workers_of(process: subprocess.Popen[str]) -> list[int]:
@@ -679,13 +692,21 @@ def test_on_ray_what_is_behind_urls_comes_out_as_in_folders(inputs, expected, ra
 def test_on_ray_a_lost_machine_costs_nothing(inputs, expected, ray_batch, machines):
     address, *raylets = machines.stdout.readline().split()
     run = ray_batch("--address", address, "--checkpoint-every", "2")
-    lost: list[int] = []
+    held: list[int] = []
+    lost = 0
     deadline = time.monotonic() + 400
-    while run.poll() is None and not lost:
+    while not held:
+        assert run.poll() is None
         assert time.monotonic() < deadline
-        lost = [number for number, pid in enumerate(raylets) if is_at_work(int(pid))]
-    machines.stdin.write(f"{lost[0]}\n")
+        lost = (lost + 1) % len(raylets)
+        held = held_at_work(int(raylets[lost]))
+    machines.stdin.write(f"{lost}\n")
     machines.stdin.flush()
+    while Path(f"/proc/{raylets[lost]}").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for pid in held:  # with its machine, and with the lock that it holds
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     _, noted = run.communicate(timeout=400)
     assert run.returncode == 0, noted
     assert contents(inputs) == expected

@@ -204,6 +204,20 @@ def test_differences_are_named(tmp_path):
         require_same({"a": "1"}, {"a": "2", "b": "3"}, tmp_path)
 
 
+def test_outputs_that_have_their_names_stay_its_own(tmp_path):
+    """Also when the run that goes on is killed before it names them again."""
+    folder, outputs = ResumeFolder([tmp_path / "ids"], Path("clip.mp4")), [tmp_path / "ids"]
+    with folder.hold({"input": "a clip"}):
+        assert folder.named() == []
+        folder.note_naming(outputs)
+    with folder.hold({"input": "a clip"}):
+        assert folder.named() == outputs
+    assert folder.named() == outputs
+    folder.discard()
+    with folder.hold({"input": "another"}):
+        assert folder.named() == []
+
+
 def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
     resumed = ResumeFolder([tmp_path / "ids"], Path("clip.mp4"))
     with resumed.hold({"a": "1"}):
