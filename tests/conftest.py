@@ -1,7 +1,8 @@
+import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Modules that tests of several folders share.
 for shared in ("reference", "corpus", "cli", "paint"):
     sys.path.insert(0, str(Path(__file__).parent / shared))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Modules and thousands of tests stay to the end: never search them for garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
