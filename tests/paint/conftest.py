@@ -4,18 +4,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import encode
-from studio import FRAMES, SIZE, Studio
+from studio import CUT, FRAMES, SIZE, Studio
 
 from jointvos.runs import SessionSpec
 
 
 @pytest.fixture(scope="session")
 def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two squares move to the right in front of noise; a new shot begins with frame 20."""
+    """Two squares move to the right in front of noise; a new shot begins at the cut."""
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
     rng = np.random.default_rng(0)
     grounds = [rng.integers(low, low + 100, (*SIZE, 3), dtype=np.uint8) for low in (0, 100)]
-    images = [grounds[t >= 20].copy() for t in range(FRAMES)]
+    images = [grounds[t >= CUT].copy() for t in range(FRAMES)]
     for t, image in enumerate(images):
         image[30:60, 10 + 2 * t : 40 + 2 * t] = (250, 220, 60)
         image[65:85, 5 + t : 25 + t] = (30, 60, 250)

@@ -20,7 +20,9 @@ from jointvos.runs import SessionSpec
 
 SIZE = (96, 128)
 """Height and width of the clip."""
-FRAMES = 30
+FRAMES = 20
+CUT = 14
+"""Where a new shot begins."""
 TOKEN = "secret"
 HOST = "127.0.0.1:8000"
 

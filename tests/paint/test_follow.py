@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from studio import FRAMES, SIZE, square
+from studio import CUT, FRAMES, SIZE, square
 
 from jointvos.paint.export import job_of
 from jointvos.runs import Outputs, SegmentedFrame, segment_video
@@ -34,12 +34,12 @@ def test_following_is_what_segment_does(studio):
     assert (ended["why"], ended.get("error")) == ("end", None)
     assert studio.project.done["forward"] == FRAMES - 1
     check_like_segment(studio)
-    assert any(studio.project.followed.frames[i].cut for i in range(18, 24))
+    assert any(studio.project.followed.frames[i].cut for i in range(CUT - 2, CUT + 4))
     frames = [event["frame"] for event in studio.told if event["kind"] == "frame"]
     assert frames == list(range(FRAMES))
 
 
-@pytest.mark.parametrize("first", [3, 19, 20, 21, 26])
+@pytest.mark.parametrize("first", [3, CUT - 1, CUT, CUT + 1, 18])
 def test_a_first_mask_before_or_behind_a_cut(studio, first):
     studio.paint(first, square(first), "1")
     studio.follow()
@@ -57,14 +57,14 @@ def test_corrections_and_late_objects_go_in_as_with_segment(studio):
     studio.paint(17, np.where(late > 0, late, shown), "2")
     studio.follow()
     check_like_segment(studio)
-    assert {each.id for each in studio.project.followed.result(25).objects} == {1, 2}
+    assert {each.id for each in studio.project.followed.result(18).objects} == {1, 2}
 
 
 def test_it_goes_on_behind_a_pause_and_in_another_process(studio, reopened):
     studio.paint(0, square(), "1")
-    pause_at(studio, 13)
+    pause_at(studio, 5)
     done = studio.project.done["forward"]
-    assert 13 <= done < FRAMES - 1
+    assert 5 <= done < FRAMES - 1
     studio.__exit__()
     with reopened() as again:
         assert again.project.done["forward"] == done
@@ -87,7 +87,7 @@ def pause_at(studio, frame):
 def test_painting_behind_the_frame_that_is_followed_stops_it(studio):
     studio.paint(0, square(), "1")
     studio.client.post("follow", json={"way": "forward"})
-    while studio.until("frame")["frame"] < 8:
+    while studio.until("frame")["frame"] < 4:
         pass
     studio.paint(2, square(2), "1")
     assert studio.until("paused")["why"] in ("changed", "end")
@@ -117,7 +117,7 @@ def test_a_correction_goes_on_from_the_last_state_before_it(studio):
     studio.paint(0, square(), "1")
     studio.follow()
     studio.told.clear()
-    studio.paint(25, square(25), "1")
+    studio.paint(18, square(18), "1")
     studio.follow()
     notes = [event["text"] for event in studio.told if event["kind"] == "note"]
     assert len([note for note in notes if "Going back" in note]) < 10

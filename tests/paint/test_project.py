@@ -67,7 +67,7 @@ def test_a_removed_object_is_gone_everywhere(studio):
     assert [each.id for each in studio.project.objects] == [2]
     assert studio.project.painted() == [0]
     assert set(np.unique(studio.mask(0))) == {0, 2}
-    assert not (studio.mask(20) == 1).any()
+    assert not (studio.mask(18) == 1).any()
     assert studio.project.done["forward"] is None
 
 
