@@ -35,10 +35,12 @@ Image.init()
 CONTEXT.set_forkserver_preload(
     [
         *("jointvos.cli.app", "jointvos.checkpoints.load", "jointvos.inference", "jointvos.runs"),
-        *("jointvos.evaluation", "jointvos.training", "torchvision"),
+        *("jointvos.evaluation.outputs", "jointvos.evaluation.charts", "jointvos.training.trainer"),
+        *("jointvos.batch.run", "jointvos.batch.urls", "jointvos.paint.server", "torchvision"),
         # What is loaded when it is needed, and what every child loads that pytest has started.
         *(name for name in sys.modules if name.startswith("PIL.")),
-        *("typer._adapters", "rich.progress", "numpy.ma", "av.subtitles.stream", "pytest"),
+        *("typer._adapters", "rich.progress", "rich._emoji_codes", "numpy.ma", "tomli_w"),
+        *("av.subtitles.stream", "pytest"),
     ]
 )
 
