@@ -187,11 +187,24 @@ def shrink() -> None:
 
 
 def step_or_break(session: Any, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """A frame, or a bug: once, in the fourth frame, where there is a file of that name."""
+    """A frame, with what files of these names ask for.
+
+    With `bug` the fourth frame is an error, once. With `slow` frames from the fifth on take so long
+    that no video ends before it is interrupted.
+    """
     if kwargs["index"] == 3 and Path("bug").exists():
         Path("bug").unlink()
         raise KeyError("lost")
+    if kwargs["index"] >= 4 and Path("slow").exists():
+        time.sleep(0.5)
     return step(session, *args, **kwargs)
+
+
+def hook_steps() -> None:
+    """Make the frames of this process what files ask for."""
+    from jointvos.inference import VideoSegmenter
+
+    VideoSegmenter.step = partialmethod(step_or_break, VideoSegmenter.step)  # type: ignore[assignment]
 
 
 def take_room(full: Path) -> None:
@@ -281,7 +294,7 @@ if __name__ == "__mp_main__":  # in the workers of a batch
     from jointvos.inference import VideoSegmenter
 
     shrink()
-    VideoSegmenter.step = partialmethod(step_or_break, VideoSegmenter.step)  # type: ignore[assignment]
+    hook_steps()
     if Path("gpus").exists():
         import torch
 

@@ -17,18 +17,19 @@ import av
 import numpy as np
 import pytest
 from command import SMALL, Ended, Run
+from filelock import FileLock
 
 from jointvos.masks import write_mask_png
 
 CLIPS = ("a", "b", "c")
-FRAMES = 24
+FRAMES = 12
 MADE = {f"{name}{ending}" for name in CLIPS for ending in ("_masks", "_overlay.mp4")}
 OF_THE_BATCH = {"batch.jsonl", ".batch.lock", ".thumbnails", "report.html", "report.json"}
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video that is long enough to interrupt."""
+    """A bright square moves to the right."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25))
@@ -118,6 +119,14 @@ def checkpointed(folder: Path) -> Iterator[Path]:
     return (folder / "out").glob(".*.jointvos-resume/*.state")
 
 
+def in_the_middle(inputs: Path, *arguments: str) -> Run:
+    """A batch that has saved a checkpoint of a video, which does not end before `slow` is gone."""
+    (inputs / "slow").touch()
+    run = start(inputs, "--checkpoint-every", "3", *arguments)
+    wait_until(run, lambda: any(checkpointed(inputs)))
+    return run
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     """What a batch writes that nothing happens to, filled by `expected`."""
@@ -163,6 +172,12 @@ def test_what_is_bad_stops_nothing_and_is_tried_again(inputs, expected):
     assert lines["c"]["objects"][0]["id"] == 1
     assert len(lines["c"]["objects"][0]["areas"]) == FRAMES
     assert entries(inputs) == {name for name in MADE if name[0] == "c"}
+    assert "the report is out/report.html" in run.stderr
+    page = (inputs / "out/report.html").read_text()
+    assert page.count('src="data:image/jpeg;base64,') == 1
+    assert "b.png is 10x10" in page
+    data = json.loads((inputs / "out/report.json").read_text())
+    assert {video["name"]: video["status"] for video in data["videos"]} == statuses(inputs)
 
     left = batch(inputs, "--no-retry")
     assert left.returncode == 9
@@ -202,21 +217,21 @@ def test_what_others_have_written_is_not_replaced(inputs):
     for name in "bc":
         (inputs / f"clips/{name}.mp4").unlink()
     for _ in range(2):
-        run = batch(inputs)
+        run = batch(inputs, "--end", "4")
         assert run.returncode == 9
         assert "a_overlay.mp4 already exists" in run.stderr
         assert entries(inputs) == {"a_overlay.mp4"}
-    assert batch(inputs, "-f").returncode == 0
+    assert batch(inputs, "--end", "4", "-f").returncode == 0
     assert entries(inputs) == {"a_masks", "a_overlay.mp4"}
     assert (inputs / "out/a_overlay.mp4").read_bytes() != b"mine"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected):
-    run = start(inputs, "--jobs", "2", "--checkpoint-every", "6")
-    wait_until(run, lambda: any(checkpointed(inputs)))
+    run = in_the_middle(inputs, "--jobs", "2")
     for pid in workers_of(run):
         os.kill(pid, signal.SIGKILL)
+    (inputs / "slow").unlink()
     ended = run.end()
     assert ended.returncode == 0, ended.stderr
     assert contents(inputs) == expected
@@ -226,10 +241,10 @@ def test_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_a_video_that_kills_its_workers_fails_and_may_go_on_later(inputs, expected):
-    run = start(inputs, "--retry", "0", "--checkpoint-every", "6")
-    wait_until(run, lambda: any(checkpointed(inputs)))
+    run = in_the_middle(inputs, "--retry", "0")
     (pid,) = workers_of(run)
     os.kill(pid, signal.SIGKILL)
+    (inputs / "slow").unlink()
     ended = run.end()
     assert ended.returncode == 9
     (bad,) = (line for line in record(inputs) if line["status"] == "failed")
@@ -240,11 +255,11 @@ def test_a_video_that_kills_its_workers_fails_and_may_go_on_later(inputs, expect
 
 
 def test_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
-    run = start(inputs, "--checkpoint-every", "6")
-    wait_until(run, lambda: any(checkpointed(inputs)))
+    run = in_the_middle(inputs)
     run.kill()
+    (inputs / "slow").unlink()
     assert run.end().returncode == -9
-    again = batch(inputs, "--checkpoint-every", "6")
+    again = batch(inputs, "--checkpoint-every", "3")
     assert again.returncode == 0, again.stderr
     assert contents(inputs) == expected
     assert entries(inputs) == MADE
@@ -275,11 +290,13 @@ def test_behind_urls_videos_come_out_as_in_folders(inputs, expected):
 
 @pytest.mark.slow
 def test_behind_urls_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
-    arguments = ["batch", *behind_urls(inputs), "--checkpoint-every", "6"]
+    arguments = ["batch", *behind_urls(inputs), "--checkpoint-every", "3"]
+    (inputs / "slow").touch()
     run = Run(inputs, *arguments)
     states = (inputs / "record/.scratch").rglob
     wait_until(run, lambda: any(states("*.state")))
     run.kill()
+    (inputs / "slow").unlink()
     assert run.end().returncode == -9
     assert not (inputs / "out").exists()
     again = Run(inputs, *arguments).end()
@@ -339,25 +356,24 @@ def test_a_bug_fails_one_video_and_is_recorded_with_its_traceback(inputs, expect
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
 def test_a_stopped_batch_keeps_everything(inputs, expected, number, code):
-    run = start(inputs, "--checkpoint-every", "6")
-    wait_until(run, lambda: any(checkpointed(inputs)))
+    run = in_the_middle(inputs)
     run.kill(number)
     ended = run.end()
+    (inputs / "slow").unlink()
     assert ended.returncode == code, ended.stderr
     assert "the same command continues" in ended.stderr
     assert any(checkpointed(inputs))
     assert not {name for name in entries(inputs) if name not in MADE and "resume" not in name}
-    assert batch(inputs, "--checkpoint-every", "6").returncode == 0
+    assert batch(inputs, "--checkpoint-every", "3").returncode == 0
     assert contents(inputs) == expected
 
 
 def test_only_one_batch_at_a_time_writes_to_a_folder(inputs):
-    run = start(inputs)
-    wait_until(run, lambda: (inputs / "out/.batch.lock").exists())
-    other = batch(inputs)
-    assert other.returncode == 2
-    assert other.stderr == ("jointvos: another batch is at work in out; wait until it has ended\n")
-    assert run.end().returncode == 0
+    (inputs / "out").mkdir()
+    with FileLock(inputs / "out/.batch.lock"):
+        run = batch(inputs)
+    assert run.returncode == 2
+    assert run.stderr == "jointvos: another batch is at work in out; wait until it has ended\n"
 
 
 def test_a_list_from_stdin_says_for_each_video_what_differs(inputs, jointvos):
@@ -408,20 +424,6 @@ def test_a_first_mask_that_others_have_saved_is_not_replaced(inputs):
     assert again.returncode == 0, again.stderr
 
 
-def test_the_report_shows_what_became_of_every_video(inputs):
-    write_mask_png(inputs / "clips/b.png", np.ones((10, 10), np.uint8))
-    run = batch(inputs, "--end", "5")
-    assert run.returncode == 9
-    assert "the report is out/report.html" in run.stderr
-    page = (inputs / "out/report.html").read_text()
-    data = json.loads((inputs / "out/report.json").read_text())
-    assert [(video["name"], video["status"]) for video in data["videos"]] == [
-        *(("a", "done"), ("b", "failed"), ("c", "done"))
-    ]
-    assert page.count('src="data:image/jpeg;base64,') == 2
-    assert "b.png is 10x10" in page
-
-
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
     (inputs / "clips/b.png").unlink()
     run = batch(inputs, "--dry-run", "--jobs", "2")
@@ -429,9 +431,9 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
     assert [line.split()[:2] for line in run.stdout.splitlines()] == [
         *(["todo", "a"], ["refused", "b"], ["todo", "c"])
     ]
-    assert "24 frames  1 object  -> a_masks, a_overlay.mp4" in run.stdout
+    assert "12 frames  1 object  -> a_masks, a_overlay.mp4" in run.stdout
     assert "(no mask; put b.png, b_mask.png or b/00000.png beside the video)" in run.stdout
-    assert "2 videos to do (48 frames), 1 cannot be done; 2 workers: 2 on cpu; about" in run.stderr
+    assert "2 videos to do (24 frames), 1 cannot be done; 2 workers: 2 on cpu; about" in run.stderr
     assert not (inputs / "out").exists()
 
 
@@ -499,13 +501,17 @@ def test_killed_twenty_times_at_any_moment(inputs, expected, whom):
 
 @pytest.fixture
 def ray_environment(
-    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    environment: dict[str, str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """Makes processes of Ray as small as the others."""
+    """Makes processes of Ray as small as the others, and as slow where they are to be."""
     site = tmp_path_factory.mktemp("site")
-    small = f"from jointvos import config\nconfig.INFERENCE['small'] = config.{SMALL!r}\n"
-    (site / "sitecustomize.py").write_text(small)
-    paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    (site / "sitecustomize.py").write_text(
+        "from pathlib import Path\n"
+        f"from jointvos import config\nconfig.INFERENCE['small'] = config.{SMALL!r}\n"
+        f"if Path({str(tmp_path / 'slow')!r}).exists():\n"
+        "    from command import hook_steps\n    hook_steps()\n"
+    )
+    paths = [str(site), str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **environment,
         "PYTHONPATH": os.pathsep.join(paths),
@@ -660,6 +666,7 @@ def test_on_ray_videos_come_out_as_on_one_machine(inputs, expected, ray_batch):
 @needs_ray
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_on_ray_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected, ray_batch):
+    (inputs / "slow").touch()
     run = ray_batch("--checkpoint-every", "2")
     deadline = time.monotonic() + 400
     while run.poll() is None and not any(checkpointed(inputs)):
@@ -667,6 +674,7 @@ def test_on_ray_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expect
         time.sleep(0.005)
     for pid in ray_workers_of(run):
         os.kill(pid, signal.SIGKILL)
+    (inputs / "slow").unlink()
     _, noted = run.communicate(timeout=400)
     assert run.returncode == 0, noted
     assert contents(inputs) == expected
@@ -718,6 +726,7 @@ def test_on_ray_a_lost_machine_costs_nothing(inputs, expected, ray_batch, machin
 @pytest.mark.timeout(900)
 @needs_ray
 def test_on_ray_a_stopped_batch_keeps_everything(inputs, expected, ray_batch):
+    (inputs / "slow").touch()
     run = ray_batch("--checkpoint-every", "2")
     deadline = time.monotonic() + 400
     while run.poll() is None and not any(checkpointed(inputs)):
@@ -725,6 +734,7 @@ def test_on_ray_a_stopped_batch_keeps_everything(inputs, expected, ray_batch):
         time.sleep(0.005)
     run.send_signal(signal.SIGINT)
     _, noted = run.communicate(timeout=400)
+    (inputs / "slow").unlink()
     assert run.returncode == 130, noted
     assert "the same command continues" in noted
     assert any(checkpointed(inputs))
