@@ -76,13 +76,14 @@ def under_way(run: Run, folder: Path, hidden: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminate"]
-)
-@pytest.mark.parametrize(
-    "arguments",
+    ("number", "code", "arguments"),
     [
-        pytest.param((*ALL, "-f"), id="forward"),
-        pytest.param((*ALL, "-f", "--mask", "9=first.png", "--direction", "backward"), id="back"),
+        pytest.param(signal.SIGINT, 130, (*ALL, "-f"), id="Ctrl-C, forward"),
+        pytest.param(
+            *(signal.SIGTERM, 143),
+            (*ALL, "-f", "--mask", "9=first.png", "--direction", "backward"),
+            id="SIGTERM, backward",
+        ),
     ],
 )
 def test_stopping_leaves_what_was_there(inputs, number, code, arguments):
@@ -244,15 +245,12 @@ def test_of_a_damaged_film_nothing_is_kept_unless_wanted(damaged):
     assert entries(damaged) == before
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminate"]
-)
-def test_what_is_done_before_an_interruption_is_kept_if_wanted(inputs, number, code):
+def test_what_is_done_before_an_interruption_is_kept_if_wanted(inputs):
     run = Run(inputs, *COMMAND, *ALL, "--keep-partial", pause_s=0.1)
     under_way(run, inputs, ".masks.*")
-    run.kill(number)
+    run.kill(signal.SIGTERM)
     ended = run.end()
-    assert ended.returncode == code, ended.stderr
+    assert ended.returncode == 143, ended.stderr
     count = len(labels(inputs / "ids"))
     assert 1 <= count < FRAMES
     assert f"kept {count} frame" in ended.stderr

@@ -86,25 +86,42 @@ def killed_after_a_checkpoint(folder: Path, name: str, *arguments: str) -> None:
     assert outputs(folder) == {}
 
 
+@pytest.fixture(scope="module")
+def left_behind(
+    input_files: Path, tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The inputs, and what a run forward that was killed has left beside them."""
+    folder = tmp_path_factory.mktemp("killed") / "inputs"
+    shutil.copytree(input_files, folder)
+    shutil.copy(tiny_weights, folder / "tiny.safetensors")
+    killed_after_a_checkpoint(folder, "forward", *FORWARD)
+    return folder
+
+
+@pytest.fixture
+def killed(inputs: Path, left_behind: Path) -> Path:
+    """A folder for itself with all that."""
+    return Path(shutil.copytree(left_behind, inputs, dirs_exist_ok=True))
+
+
 def frames_of(run: Ended) -> list[int]:
     return [json.loads(line)["frame"] for line in run.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"),
+    ("arguments", "kills"),
     [
-        pytest.param(FORWARD, "forward", id="forward"),
-        pytest.param((*FORWARD, "--soft", "soft", "--min-area", "9"), "forward", id="soft"),
-        pytest.param(BOTH_WAYS, "backward", id="on the way back"),
-        pytest.param(BOTH_WAYS, "forward", id="behind the way back"),
+        pytest.param((*FORWARD, "--soft", "soft", "--min-area", "9"), ["forward"], id="forward"),
+        pytest.param(BOTH_WAYS, ["backward", "forward"], id="on the way back and behind it"),
     ],
 )
-def test_the_rest_comes_out_as_if_nothing_had_happened(inputs, arguments, name):
+def test_the_rest_comes_out_as_if_nothing_had_happened(inputs, arguments, kills):
     whole, cut = copy(inputs, "whole"), copy(inputs, "cut")
     before = entries(whole)
     assert Run(whole, *command(*arguments)).end().returncode == 0
-    killed_after_a_checkpoint(cut, name, *arguments)
-    assert RESUME_FOLDER in entries(cut)
+    for name in kills:
+        killed_after_a_checkpoint(cut, name, *arguments)
+        assert RESUME_FOLDER in entries(cut)
     run = Run(cut, *command(*arguments, "--json")).end()
     assert run.returncode == 0, run.stderr
     assert "continuing" in run.stderr
@@ -118,36 +135,34 @@ def test_the_rest_comes_out_as_if_nothing_had_happened(inputs, arguments, name):
         assert soft[0] == soft[1]
 
 
-def test_another_run_is_not_gone_on_with(inputs):
-    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
+def test_another_run_is_not_gone_on_with(killed):
     mask = np.zeros((96, 128), np.uint8)
     mask[:5] = 1
-    write_mask_png(inputs / "other.png", mask)
+    write_mask_png(killed / "other.png", mask)
     for arguments, says in [
         (("--mask", "other.png"), "--mask was"),
         ((*FORWARD, "--memory-size", "2"), "--memory-size was 3, is 2"),
         ((*FORWARD, "--start", "1"), "--start was None, is 1"),
         ((*FORWARD, "--min-area", "5"), "--min-area was 0, is 5"),
     ]:
-        run = Run(inputs, *command(*arguments), "-q").end()
+        run = Run(killed, *command(*arguments), "-q").end()
         assert run.returncode == 2, run.stderr
         assert says in run.stderr
         assert len(run.stderr.splitlines()) == 1
-        assert RESUME_FOLDER in entries(inputs)
-    os.utime(inputs / "clip.mp4", (1, 1))
-    run = Run(inputs, *command(*FORWARD)).end()
+        assert RESUME_FOLDER in entries(killed)
+    os.utime(killed / "clip.mp4", (1, 1))
+    run = Run(killed, *command(*FORWARD)).end()
     assert run.returncode == 2
     assert "input was" in run.stderr
 
 
-def test_without_resume_it_is_begun_anew(inputs):
-    before = entries(inputs)
-    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
+def test_without_resume_it_is_begun_anew(killed):
+    before = entries(killed) - {RESUME_FOLDER}
     plain = [word for word in command(*FORWARD) if word != "--resume"]
-    run = Run(inputs, *plain).end()
+    run = Run(killed, *plain).end()
     assert run.returncode == 0, run.stderr
     assert "starting over" in run.stderr
-    assert entries(inputs) == before | set(OUTPUTS.values())
+    assert entries(killed) == before | set(OUTPUTS.values())
 
 
 def test_an_interrupted_run_keeps_what_is_done_and_says_so(inputs):
@@ -185,17 +200,16 @@ def test_what_cannot_be_read_again_is_refused(inputs):
         pytest.param("run.json", 8, id="run"),
     ],
 )
-def test_a_damaged_folder_is_noticed(inputs, damage, code):
-    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
-    path = inputs / RESUME_FOLDER / damage
+def test_a_damaged_folder_is_noticed(killed, damage, code):
+    path = killed / RESUME_FOLDER / damage
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 3])
-    run = Run(inputs, *command(*FORWARD)).end()
+    run = Run(killed, *command(*FORWARD)).end()
     assert run.returncode == code, run.stderr
     if code:
         assert "delete" in run.stderr
     else:
-        assert len(outputs(inputs)) == len(OUTPUTS)
+        assert len(outputs(killed)) == len(OUTPUTS)
 
 
 def test_differences_are_named(tmp_path):
@@ -234,16 +248,15 @@ def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
         pass
 
 
-def test_the_state_of_another_version_is_refused(inputs):
-    killed_after_a_checkpoint(inputs, "forward", *FORWARD)
-    path = inputs / RESUME_FOLDER / "forward.state"
+def test_the_state_of_another_version_is_refused(killed):
+    path = killed / RESUME_FOLDER / "forward.state"
     state = torch.load(path, weights_only=True)
     del state["session"]["version"]
     torch.save(state, path)
-    run = Run(inputs, *command(*FORWARD)).end()
+    run = Run(killed, *command(*FORWARD)).end()
     assert run.returncode == 8, run.stderr
     assert "the saved state has no version; delete" in run.stderr
-    assert outputs(inputs) == {}
+    assert outputs(killed) == {}
 
 
 @pytest.mark.slow
