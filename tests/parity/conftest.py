@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from jointvos.checkpoints.convert import convert_official
+from jointvos.checkpoints.load import fill, skeleton
 from jointvos.config import MODELS
 from jointvos.model import JointNet
 
@@ -30,8 +31,7 @@ def official_state() -> dict[str, Tensor]:
 @pytest.fixture(scope="session")
 def official_net(official_state: dict[str, Tensor]) -> JointNet:
     """joint-r50 with those weights."""
-    net = JointNet(MODELS["joint-r50"]).eval()
-    net.load_state_dict(convert_official(official_state))
+    net = fill(skeleton(MODELS["joint-r50"]), convert_official(official_state), REFERENCE)
     return net.requires_grad_(False)
 
 

@@ -4,6 +4,8 @@ Tolerances are ten times what a second implementation, written from the same des
 from the recordings; what they are "of" is the recorded array's largest value.
 """
 
+from copy import copy
+
 import numpy as np
 import pytest
 import synth
@@ -156,11 +158,12 @@ def test_agrees_with_the_official_code(computed, reference, name):
 
 
 def test_the_order_of_the_colors_matters(official_net, reference, query):
+    first = copy(official_net.backbone)
+    first.stage_names = first.stage_names[:1]
     with torch.inference_mode():
-        stages = official_net.backbone(query.flip(1))
-    for i, stage in enumerate(stages, start=1):
-        name = f"bb_query_layer{i}"
-        assert difference(stage, reference, name) > 1000 * TOLERANCES[name]
+        (stage,) = first(query.flip(1))
+    name = "bb_query_layer1"
+    assert difference(stage, reference, name) > 1000 * TOLERANCES[name]
 
 
 def test_the_normalization_of_the_induction_head_matters(official_net, computed, reference):

@@ -3,6 +3,7 @@
 Recorded tensors have the frames first and the sequences second.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import cv2
@@ -13,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from jointvos.checkpoints.convert import convert_official, our_name
+from jointvos.checkpoints.convert import our_name
 from jointvos.config import MODELS
-from jointvos.model import JointNet
 from jointvos.model.transduction import Transduction
 from jointvos.training.data.training_crop import cut, grayed, training_region, turned
 from jointvos.training.losses import cosine_loss, lovasz_loss
@@ -126,6 +126,7 @@ def reference(recorded) -> dict[str, Tensor]:
     return recorded("training_forward")
 
 
+@pytest.fixture(scope="module")
 def sequences() -> tuple[Tensor, Tensor]:
     """Images [2,4,3,240,416] and masks [2,4,1,240,416] of object 1 of two clips."""
     images, masks = [], []
@@ -143,11 +144,10 @@ def sequences() -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def step(official_state) -> Step:
-    net = JointNet(MODELS["joint-r50"])
-    net.load_state_dict(convert_official(official_state))
+def step(official_net, sequences) -> Step:
+    net = deepcopy(official_net).train().requires_grad_(True)
     net.backbone.requires_grad_(False)
-    images, masks = sequences()
+    images, masks = sequences
     out = unroll(net, images, masks[:, :1], initial_steps=5, update_steps=2)
     segmentation = lovasz_loss(out.logits.sigmoid(), masks[:, 1:])
     cosine = cosine_loss(out.encodings.transduction, out.encodings.induction)
@@ -163,8 +163,8 @@ def norms(reference) -> dict[str, float]:
     return dict(zip(names, reference["gradient_norms"].tolist(), strict=True))
 
 
-def test_the_pictures_are_the_recorded_ones(reference):
-    images, masks = sequences()
+def test_the_pictures_are_the_recorded_ones(reference, sequences):
+    images, masks = sequences
     sampled = images.permute(1, 0, 3, 4, 2)[:, :, ::8, ::8]
     np.testing.assert_array_equal(sampled.numpy(), reference["images_s8"].numpy())
     expected = unpacked(reference["masks"], 4, 2, 240, 416)
