@@ -33,7 +33,7 @@ def check_any_order(path, keep_bytes):
     expected = read(path)
     order = list(range(len(expected))) * 2
     random.Random(0).shuffle(order)
-    order = order[:80]
+    order = order[:60]
     finder = open_finder(path, keep_bytes)
     try:
         for index in order:
@@ -52,10 +52,11 @@ def test_any_frame_is_the_one_that_reading_from_the_start_gives(tmp_path, name):
     check_any_order(VIDEOS[name].make(tmp_path), 1)
 
 
-@pytest.mark.parametrize("keep_bytes", [1, 2**20])
 @pytest.mark.parametrize("changes", GOPS.values(), ids=GOPS)
-def test_frames_between_keyframes_are_exact(make_clip, changes, keep_bytes):
-    check_any_order(make_clip(frames=40, **changes), keep_bytes)
+def test_frames_between_keyframes_are_exact(make_clip, changes):
+    clip = make_clip(frames=26, **changes)
+    for keep_bytes in (1, 2**20):
+        check_any_order(clip, keep_bytes)
 
 
 def test_nothing_before_the_keyframe_is_decoded(make_clip):
