@@ -16,7 +16,7 @@ def test_a_frame_is_traced_without_a_break(session, clip):
     for t in range(3):
         running.step(frames[t], labels[0] if t == 0 else None)
     groups = [group.sought for group in running.groups]
-    arguments = torch.from_numpy(frames[3]), groups, colors_of((1, 2), running.device), 1
+    arguments = torch.from_numpy(frames[3]), groups, colors_of((1, 2), running.device), 8
     traced = torch.compile(running.track, backend="eager", fullgraph=True)
     with torch.inference_mode():
         expected, outcome = running.track(*arguments), traced(*arguments)
