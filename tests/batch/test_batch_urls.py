@@ -3,13 +3,12 @@
 import json
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import fsspec
 import numpy as np
 import pytest
+from clips import encode
 from command import SMALL
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -71,15 +70,10 @@ def _small_and_empty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """clip.mp4, with its mask beside it."""
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(25))
-        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
-        for t in range(FRAMES):
-            image = np.full((64, 96, 3), 60, np.uint8)
-            image[20:40, 10 + t : 30 + t] = (250, 220, 60)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
+    images = np.full((FRAMES, 64, 96, 3), 60, np.uint8)
+    for t, image in enumerate(images):
+        image[20:40, 10 + t : 30 + t] = (250, 220, 60)
+    path = encode(tmp_path / "clip.mp4", images)
     mask = np.zeros((64, 96), np.uint8)
     mask[20:40, 10:30] = 1
     write_mask_png(path.with_suffix(".png"), mask)

@@ -9,13 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from clips import encode
 from command import SMALL, Ended, Run
 from filelock import FileLock
 
@@ -30,16 +29,10 @@ OF_THE_BATCH = {"batch.jsonl", ".batch.lock", ".thumbnails", "report.html", "rep
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bright square moves to the right."""
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(25))
-        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
-        for t in range(FRAMES):
-            image = np.full((96, 128, 3), 60, np.uint8)
-            image[30:60, 20 + t : 50 + t] = (250, 220, 60)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
+    images = np.full((FRAMES, 96, 128, 3), 60, np.uint8)
+    for t, image in enumerate(images):
+        image[30:60, 20 + t : 50 + t] = (250, 220, 60)
+    return encode(tmp_path_factory.mktemp("clip") / "clip.mp4", images)
 
 
 @pytest.fixture
@@ -624,6 +617,17 @@ def ray_workers_of(process: subprocess.Popen[str]) -> list[int]:
     return found
 
 
+def ray_in_the_middle(inputs: Path, ray_batch) -> subprocess.Popen[str]:
+    """A batch that has saved a checkpoint of a video, which does not end before `slow` is gone."""
+    (inputs / "slow").touch()
+    run = ray_batch("--checkpoint-every", "3")
+    deadline = time.monotonic() + 400
+    while run.poll() is None and not any(checkpointed(inputs)):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return run
+
+
 def without_times(lines: list[dict[str, object]]) -> dict[object, dict[str, object]]:
     dropped = ("seconds", "ended")
     return {
@@ -666,12 +670,7 @@ def test_on_ray_videos_come_out_as_on_one_machine(inputs, expected, ray_batch):
 @needs_ray
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_on_ray_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected, ray_batch):
-    (inputs / "slow").touch()
-    run = ray_batch("--checkpoint-every", "2")
-    deadline = time.monotonic() + 400
-    while run.poll() is None and not any(checkpointed(inputs)):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    run = ray_in_the_middle(inputs, ray_batch)
     for pid in ray_workers_of(run):
         os.kill(pid, signal.SIGKILL)
     (inputs / "slow").unlink()
@@ -726,19 +725,14 @@ def test_on_ray_a_lost_machine_costs_nothing(inputs, expected, ray_batch, machin
 @pytest.mark.timeout(900)
 @needs_ray
 def test_on_ray_a_stopped_batch_keeps_everything(inputs, expected, ray_batch):
-    (inputs / "slow").touch()
-    run = ray_batch("--checkpoint-every", "2")
-    deadline = time.monotonic() + 400
-    while run.poll() is None and not any(checkpointed(inputs)):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    run = ray_in_the_middle(inputs, ray_batch)
     run.send_signal(signal.SIGINT)
     _, noted = run.communicate(timeout=400)
     (inputs / "slow").unlink()
     assert run.returncode == 130, noted
     assert "the same command continues" in noted
     assert any(checkpointed(inputs))
-    again = ray_batch("--checkpoint-every", "2")
+    again = ray_batch("--checkpoint-every", "3")
     _, noted = again.communicate(timeout=400)
     assert again.returncode == 0, noted
     assert contents(inputs) == expected
