@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
+from jointvos.datasets import SequenceFailure
 from jointvos.evaluation.published import Benchmark, Published
-from jointvos.evaluation.result import EvaluationResult, SequenceFailure, SequenceResult
+from jointvos.evaluation.result import EvaluationResult, SequenceResult
 from jointvos.metrics import DavisScore, YouTubeVOSScore
 
 GLOBAL_CSV = "global_results-{split}.csv"

@@ -113,7 +113,7 @@ def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:
     Raises:
         UnsupportedMediaError: Two differ only in their suffixes.
     """
-    ordered = sorted(paths, key=natural)
+    ordered = sorted(paths, key=by_name)
     by_stem: dict[str, Path] = {}
     for path in ordered:
         if path.stem in by_stem:
@@ -125,7 +125,12 @@ def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:
     return ordered
 
 
-def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def by_name(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Sort key for files, 2.png before 10.png."""
+    return natural(path.stem), path.name
+
+
+def natural(text: str) -> list[tuple[int, str]]:
     """Sort key that compares runs of digits as numbers."""
-    parts = re.split(r"([0-9]+)", path.stem)
-    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
+    parts = re.split(r"([0-9]+)", text)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]
