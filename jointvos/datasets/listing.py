@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from jointvos.errors import DatasetError, DatasetNotFound
+from jointvos.errors import DatasetError, DatasetNotFound, os_errors_as
 from jointvos.files.images import by_name
 
 IMAGES = (".jpg", ".jpeg", ".png")
@@ -16,14 +16,12 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     Raises:
         DatasetError: Two of them share a stem, or the folder cannot be read.
     """
-    try:
+    with os_errors_as(DatasetError, f"{folder} cannot be read"):
         paths = [
             path
             for path in (folder.iterdir() if folder.is_dir() else ())
             if path.suffix.lower() in suffixes and not path.name.startswith(".")
         ]
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be read: {error.strerror}") from error
     files: dict[str, Path] = {}
     for path in sorted(paths, key=by_name):
         if path.stem in files:

@@ -11,7 +11,7 @@ from typing import IO
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
-from jointvos.errors import MediaOpenError, UnsupportedMediaError
+from jointvos.errors import MediaOpenError, UnsupportedMediaError, os_errors_as
 
 IMAGE_ERRORS = (
     OSError,  # missing, unreadable, truncated, of an unknown kind
@@ -96,15 +96,12 @@ def with_suffixes(folder: Path, suffixes: Collection[str]) -> list[Path]:
     Raises:
         MediaOpenError: The folder is missing.
     """
-    try:
-        entries = list(folder.iterdir())
-    except OSError as error:
-        raise MediaOpenError(f"{folder}: {error.strerror}") from None
-    return [
-        path
-        for path in entries
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    ]
+    with os_errors_as(MediaOpenError, str(folder)):
+        return [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in suffixes and not path.name.startswith(".")
+        ]
 
 
 def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:

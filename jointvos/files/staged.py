@@ -105,10 +105,8 @@ class StagedSink(ABC):
             OutputError: It cannot be renamed.
         """
         self._refuse_existing(self.path, self._overwrite)
-        try:
+        with os_errors_as(OutputError, f"{self.path} cannot be put in place"):
             self._put_in_place()
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be put in place: {error.strerror}") from error
 
     def finish(self) -> None:
         """Complete the output and give it its name.

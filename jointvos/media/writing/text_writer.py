@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from jointvos.errors import ConfigError, EncodeError
+from jointvos.errors import ConfigError, EncodeError, os_errors_as
 from jointvos.files.staged import StagedFile
 from jointvos.types import Frame, FrameResult, ObjectState, VideoInfo
 
@@ -29,14 +29,12 @@ class TextSink(StagedFile):
         Raises:
             EncodeError: The disk refuses.
         """
-        try:
+        with os_errors_as(EncodeError, f"{self.path} cannot be written"):
             if self._file is None:
                 self._file = self._staging.open("x", encoding="utf-8", newline="")
                 self._wrote = True
                 self._file.write(self._head())
             self._file.write(self._lines(frame, result))
-        except OSError as error:
-            raise self._failure(error) from error
 
     def abort(self) -> None:
         """Leave nothing behind; does nothing after `commit`."""
@@ -45,11 +43,9 @@ class TextSink(StagedFile):
 
     def _complete(self) -> None:
         assert self._file is not None
-        try:
+        with os_errors_as(EncodeError, f"{self.path} cannot be written"):
             self._finish(self._file)
             self._file.close()
-        except OSError as error:
-            raise self._failure(error) from error
 
     def _drop(self) -> None:
         """Let go of the file; closing writes what is buffered, which a full disk refuses."""
@@ -58,9 +54,6 @@ class TextSink(StagedFile):
                 self._file.close()
             except OSError:
                 self._file = None
-
-    def _failure(self, error: OSError) -> EncodeError:
-        return EncodeError(f"{self.path} cannot be written: {error.strerror or error}")
 
     def _finish(self, file: IO[str]) -> None:
         """Write what comes behind the last frame."""
