@@ -224,8 +224,14 @@ def os_errors_as(kind: type[JointVOSError], what: str = "") -> Iterator[None]:
     except JointVOSError:
         raise
     except OSError as error:
-        reason = f"{what}: {error.strerror or error}" if what else os_reason(error)
-        raise kind(reason) from error
+        why = f"{what}: {error.strerror or error}" if what else os_reason(error)
+        raise kind(why) from error
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in a few words."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def os_reason(error: OSError) -> str:

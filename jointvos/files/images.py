@@ -11,7 +11,7 @@ from typing import IO
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
-from jointvos.errors import MediaOpenError, UnsupportedMediaError, os_errors_as
+from jointvos.errors import MediaOpenError, UnsupportedMediaError, os_errors_as, reason
 
 IMAGE_ERRORS = (
     OSError,  # missing, unreadable, truncated, of an unknown kind
@@ -64,8 +64,7 @@ def image_reason(error: BaseException) -> str:
         return "not an image of a known kind"
     if isinstance(error, PillowImage.DecompressionBombError | PillowImage.DecompressionBombWarning):
         return "it claims more than 89 million pixels"
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__
+    return reason(error)
 
 
 def images_in(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:

@@ -12,8 +12,8 @@ from av import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jointvos.errors import OutputError
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.errors import OutputError, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.types import DeepImage, Frame, Image
 
 _FAST = {"qp": "0", "preset": "ultrafast"}

@@ -24,10 +24,10 @@ from av.video.codeccontext import VideoCodecContext
 from PIL import Image as PillowImage
 
 from jointvos.color import REC_709, Values, between, convert, to_display
-from jointvos.errors import MediaDecodeError, UnsupportedMediaError
+from jointvos.errors import MediaDecodeError, UnsupportedMediaError, reason
 from jointvos.files.exr import ExrHeader, at_origin, read_exr_header
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
-from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS, reason
+from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS
 from jointvos.media.reading.frame_pixels import bits_of, codes_of
 from jointvos.types import DeepImage, Image
 

@@ -13,8 +13,8 @@ from threading import Lock
 from av import VideoFrame
 from av.codec.context import ThreadType
 
-from jointvos.errors import MediaDecodeError
-from jointvos.media.reading.containers import AV_ERRORS, choose_stream, open_input, reason
+from jointvos.errors import MediaDecodeError, reason
+from jointvos.media.reading.containers import AV_ERRORS, choose_stream, open_input
 from jointvos.media.reading.frame_map import FrameMap, NoSuchFrame
 from jointvos.media.reading.frame_pixels import FramePixels
 from jointvos.media.reading.video_reader import VideoReader

@@ -9,12 +9,12 @@ from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
 from jointvos.color import Values
-from jointvos.errors import ConfigError, EncodeError
+from jointvos.errors import ConfigError, EncodeError, reason
 from jointvos.files.exr import marked_exr
 from jointvos.files.png import write_png
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import Alpha, cut_out, cut_out_16_bit, foreground
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.media.writing.depth import codes_16, linear_light
 from jointvos.media.writing.encoder import Pixels
 from jointvos.media.writing.formats import ALPHA_FORMATS, VideoFormat

@@ -18,8 +18,8 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jointvos.errors import EncodeError
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.errors import EncodeError, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.media.writing.encoder import Pixels
 from jointvos.media.writing.formats import STREAM_FORMATS, VideoFormat
 from jointvos.types import Frame, VideoInfo

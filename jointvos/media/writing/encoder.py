@@ -16,8 +16,8 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jointvos.errors import EncodeError
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.errors import EncodeError, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.media.writing.formats import VideoFormat
 from jointvos.media.writing.mastering import with_mastering
 from jointvos.media.writing.passthrough import Passthrough

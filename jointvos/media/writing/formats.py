@@ -9,8 +9,8 @@ import av
 import av.codec
 import av.error
 
-from jointvos.errors import ConfigError
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.errors import ConfigError, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.media.writing.scheduling import scheduling_kept
 
 # SVT-AV1 greets on stderr unless told that only errors (1) matter.

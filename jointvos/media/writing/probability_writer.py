@@ -10,12 +10,12 @@ import numpy as np
 from av import VideoFrame
 from av.video.stream import VideoStream
 
-from jointvos.errors import ConfigError, EncodeError
+from jointvos.errors import ConfigError, EncodeError, reason
 from jointvos.files.png import write_png
 from jointvos.files.staged import StagedFile
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import cut_out, object_probabilities, to_8_bit, to_16_bit
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.media.writing.formats import LOSSLESS_GRAY, MATTE_FORMATS
 from jointvos.types import Frame, FrameResult, VideoInfo
 
