@@ -62,6 +62,7 @@ class StagedSink(ABC):
             OutputError: The folder is missing or not writable, the name is too long, or the output
                 is the input.
         """
+        cls._refuse_kind(path)
         with os_errors_as(OutputError):
             folder = path.parent
             if not folder.is_dir():
@@ -127,6 +128,10 @@ class StagedSink(ABC):
     @abstractmethod
     def _put_in_place(self) -> None: ...
 
+    @classmethod  # noqa: B027 (folders are of any name)
+    def _refuse_kind(cls, path: Path) -> None:
+        """Refuse a path whose suffix is not that of what is written."""
+
     @staticmethod
     @abstractmethod
     def _refuse_existing(path: Path, overwrite: bool) -> None: ...
@@ -141,6 +146,15 @@ def _is_same(path: Path, source: Path) -> bool:
 
 class StagedFile(StagedSink):
     """A sink that makes one file."""
+
+    def abort(self) -> None:
+        """Leave nothing behind; does nothing after `commit`."""
+        self._let_go()
+        self._staging.unlink(missing_ok=True)
+
+    @abstractmethod
+    def _let_go(self) -> None:
+        """Close what is open, whatever state it is in; a full disk refuses even that."""
 
     def _put_in_place(self) -> None:
         self._staging.replace(self.path)
