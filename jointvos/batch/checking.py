@@ -22,8 +22,7 @@ from jointvos.batch.processes import CONTEXT, apart, end_with_parent
 from jointvos.batch.tasks import Task
 from jointvos.batch.urls import url_of
 from jointvos.errors import ConfigError, DeviceError, JointVOSError, OutputError, OutputExists
-from jointvos.masks import MaskPrompts, read_prompts
-from jointvos.media.reading import open_source
+from jointvos.masks import MaskPrompts
 from jointvos.runs import Outputs
 from jointvos.runs.outputs import ID
 from jointvos.types import VideoInfo
@@ -173,27 +172,11 @@ def _look(task: Task, empty: Path) -> Seen:
     if task.fetches:  # what is in them shows when they are fetched
         _check_places(task, ())
         return Seen(None, 0)
-    with open_source(
-        job.source,
-        start=job.start,
-        end=job.end,
-        raw=job.raw,
-        start_number=job.start_number,
-        deep=job.outputs.need_depth,
-        threads=False,
-    ) as frames:
-        info = frames.info
-        prompts = read_prompts(
-            [str(each) for each in job.masks],
-            info,
-            start=job.start,
-            end=job.end,
-            cuts=job.cuts(),
-            change=job.change,
-        )
-        _check_sinks(elsewhere, info, prompts)
+    with job.open(threads=False) as frames:
+        prompts = job.prompts(frames.info)
+        _check_sinks(elsewhere, frames.info, prompts)
     _check_places(task, prompts.ids)
-    return Seen(info.frame_count, len(prompts.ids))
+    return Seen(frames.info.frame_count, len(prompts.ids))
 
 
 @lru_cache(maxsize=64)

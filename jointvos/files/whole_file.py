@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,14 @@ def whole_file(path: Path) -> Iterator[Path]:
         # Gone already after success; where it never came to be, this fails as well.
         with suppress(OSError):
             partial.unlink()
+
+
+def remove(path: Path) -> None:
+    """Take a file, or a folder with all that is in it, away if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 LONGEST_NAME = 255

@@ -11,7 +11,7 @@ from typing import Any
 from jointvos.errors import ConfigError, OutputError, os_errors_as
 from jointvos.files.lock import alone
 from jointvos.files.staged import StagedSink
-from jointvos.files.whole_file import hidden_beside, whole_file
+from jointvos.files.whole_file import hidden_beside, remove, whole_file
 from jointvos.media.writing import STDOUT
 from jointvos.runs.fingerprint import Fingerprint, require_same
 
@@ -117,12 +117,8 @@ class ResumeFolder:
     def _empty(self) -> None:
         """Take everything away but `run.json` and the lock."""
         for path in self.folder.iterdir():
-            if path.name in (_RUN, "lock"):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            if path.name not in (_RUN, "lock"):
+                remove(path)
 
     def _sweep(self) -> None:
         """Take away what a killed run was building, and put back what it was replacing."""
@@ -131,11 +127,8 @@ class ResumeFolder:
             replaced = staging.with_name(f"{staging.name}.old")
             if replaced.is_dir() and not os.path.lexists(final):
                 replaced.rename(final)
-            for path in (staging, replaced):
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+            remove(staging)
+            remove(replaced)
 
     def _read(self) -> dict[str, Any]:
         path = self.folder / _RUN
