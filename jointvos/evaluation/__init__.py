@@ -2,14 +2,11 @@
 
 from jointvos.datasets import SequenceFailure
 from jointvos.evaluation.result import EvaluationResult, SequenceResult
-from jointvos.evaluation.runner import evaluate, evaluate_sequence
-from jointvos.evaluation.tracking import Session
+from jointvos.evaluation.runner import evaluate
 
 __all__ = [
     "EvaluationResult",
     "SequenceFailure",
     "SequenceResult",
-    "Session",
     "evaluate",
-    "evaluate_sequence",
 ]

@@ -9,20 +9,25 @@ from typing import Protocol
 
 from jointvos.errors import EncodeError, OutputError, OutputExists, os_errors_as
 from jointvos.files.whole_file import hidden_beside
-from jointvos.types import Frame, FrameResult, FrameSink
+from jointvos.types import Frame, FrameResult
 
 _LONGEST_SUFFIX = 16
 """Characters of a suffix that a hidden name keeps."""
 
 
-class TwoPhaseSink(FrameSink, Protocol):
-    """A sink whose `finish` is `close`, which may fail, and then `commit`, which hardly can.
+class TwoPhaseSink(Protocol):
+    """One output, which `close` completes, and which `commit` gives its name.
 
-    So several outputs can be closed first and then put in place together.
+    The first may fail and the second hardly can, so several outputs can be closed first and then
+    put in place together.
     """
 
+    path: Path
+
+    def write(self, frame: Frame, result: FrameResult) -> None: ...
     def close(self) -> None: ...
     def commit(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class StagedSink(ABC):
@@ -109,15 +114,6 @@ class StagedSink(ABC):
         with os_errors_as(OutputError, f"{self.path} cannot be put in place"):
             self._put_in_place()
 
-    def finish(self) -> None:
-        """Complete the output and give it its name.
-
-        Raises:
-            OutputError: That cannot be done.
-        """
-        self.close()
-        self.commit()
-
     @abstractmethod
     def abort(self) -> None:
         """Leave nothing behind; does nothing after `commit`."""
@@ -152,7 +148,6 @@ class StagedFile(StagedSink):
         self._let_go()
         self._staging.unlink(missing_ok=True)
 
-    @abstractmethod
     def _let_go(self) -> None:
         """Close what is open, whatever state it is in; a full disk refuses even that."""
 

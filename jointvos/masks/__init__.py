@@ -18,7 +18,7 @@ from jointvos.masks.overlay import draw_overlay
 from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLORS
 from jointvos.masks.points import Clicks, Point, clicks_of
 from jointvos.masks.prompt_reading import examine_file, mask_in, mask_path, read_prompts
-from jointvos.masks.prompts import MaskPrompts, Prompt
+from jointvos.masks.prompts import MaskPrompts
 from jointvos.masks.refine import Refinement
 from jointvos.masks.regions import cut_strokes, similar_region
 
@@ -35,7 +35,6 @@ __all__ = [
     "MaskPrompts",
     "MaskedObject",
     "Point",
-    "Prompt",
     "Refinement",
     "Region",
     "as_gray",

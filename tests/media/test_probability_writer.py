@@ -43,7 +43,8 @@ def test_a_video_has_place_for_later_objects_that_are_known(tmp_path):
     (frame, result), (later, more) = results(2)
     sink.write(frame, result_of(result.probabilities[1:2], ids=(3,)))
     sink.write(later, more)
-    sink.finish()
+    sink.close()
+    sink.commit()
     with av.open(str(tmp_path / "soft.mkv")) as video:
         got = [p.to_ndarray(format="gray") for p in video.decode(video.streams.video[1])]
     assert not got[0].any()

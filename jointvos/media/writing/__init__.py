@@ -5,9 +5,6 @@ from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink_ty
 from jointvos.media.writing.encoder import STDOUT, Pixels
 from jointvos.media.writing.formats import (
     ALPHA_FORMATS,
-    ENCODERS,
-    MATTE_FORMATS,
-    STREAM_FORMATS,
     VIDEO_FORMATS,
     choose_format,
     keeps_depth,
@@ -39,11 +36,8 @@ from jointvos.media.writing.video_writer import (
 __all__ = [
     "ALPHA_FORMATS",
     "ALPHA_IMAGES",
-    "ENCODERS",
-    "MATTE_FORMATS",
     "NARROWEST",
     "STDOUT",
-    "STREAM_FORMATS",
     "VIDEO_FORMATS",
     "AlphaFolderSink",
     "AlphaVideoSink",
