@@ -113,7 +113,7 @@ class InferenceConfig(Checked):
         scale_change: Limits of the target's scale change from frame to frame.
         min_target_area: Below this sum of probabilities (pixels) the target's box stays put.
         objects_at_once: Most search regions that go through the network together; more objects
-            are predicted one such part after the other.
+            are predicted one such part after the other. 0 is what is fastest on the device.
         cuts: What the first frame of a new shot does: "pause" takes no template and searches the
             whole frame, then closer where something is, until the target is seen again, "reset"
             also goes back to the masks that were given, "off" nothing.
@@ -133,7 +133,7 @@ class InferenceConfig(Checked):
     first_template_weight: float = 0.25
     scale_change: tuple[float, float] = (0.95, 1.1)
     min_target_area: float = 100.0
-    objects_at_once: int = 8
+    objects_at_once: int = 0
     cuts: Literal["off", "pause", "reset"] = "pause"
     redetection_area: int = 100
     redetection_probability: float = 0.95
@@ -142,13 +142,14 @@ class InferenceConfig(Checked):
         found = []
         if any(side < 32 or side % 16 for side in self.crop_size):
             found.append(f"crop_size is {self.crop_size}, expected multiples of 16 from 32 up")
-        for name in ("template_interval", "memory_size", "initial_steps", "objects_at_once"):
+        for name in ("template_interval", "memory_size", "initial_steps"):
             if getattr(self, name) < 1:
                 found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
         if not 0 <= self.reach < math.inf:
             found.append(f"reach is {self.reach}, expected 0 or more")
-        if self.update_steps < 0:
-            found.append(f"update_steps is {self.update_steps}, expected 0 or more")
+        for name in ("update_steps", "objects_at_once"):
+            if getattr(self, name) < 0:
+                found.append(f"{name} is {getattr(self, name)}, expected 0 or more")
         if self.memory_precision not in MEMORY_PRECISIONS:
             expected = " or ".join(MEMORY_PRECISIONS)
             found.append(f"memory_precision is {self.memory_precision!r}, expected {expected}")

@@ -44,6 +44,9 @@ from jointvos.types import Frame, FrameResult, Image, LabelMap, object_ids
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
+AT_ONCE = 8
+"""Most search regions that go through the network together on a GPU."""
+
 GROUPS_RECORDED = 4
 """Groups of different sizes whose next templates are kept recorded."""
 
@@ -112,7 +115,7 @@ class VideoSegmenter:
         self.groups: list[ObjectGroup] = []
         self.object_ids: tuple[int, ...] = ()
         self.object_count = 0
-        self.objects_at_once = self.config.objects_at_once
+        self.objects_at_once = self._objects_at_once()
         self.track: Callable[[Tensor, list[Sought], Tensor | None, int], Outcome] = self._track
         self.learn_template: LearnTemplate = self._learn_template
         if self.device.type == "cuda":
@@ -334,11 +337,19 @@ class VideoSegmenter:
         if self.dtype == torch.float16:
             self.dtype = None
             self.net.float()
-        self.objects_at_once = self.config.objects_at_once
+        self.objects_at_once = self._objects_at_once()
         self._memory_size = self.config.memory_size
         self.groups = self._loaded(states, self._frame or (0, 0))
         for group in self.groups:
             group.bank.size = self._memory_size
+
+    def _objects_at_once(self) -> int:
+        """As configured, or what is fastest on the device.
+
+        A GPU wants large batches. On the CPU a batch's feature maps outgrow the caches and what
+        the allocator keeps: memory that comes from the system anew costs more than a batch saves.
+        """
+        return self.config.objects_at_once or (1 if self.device.type == "cpu" else AT_ONCE)
 
     def _loaded(
         self, states: Iterable[Mapping[str, Any]], frame: tuple[int, int]

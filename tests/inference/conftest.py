@@ -14,7 +14,12 @@ from jointvos.inference import VideoSegmenter
 from jointvos.model import JointNet
 
 CONFIG = InferenceConfig(
-    crop_size=(64, 96), template_interval=2, memory_size=3, initial_steps=4, update_steps=2
+    crop_size=(64, 96),
+    template_interval=2,
+    memory_size=3,
+    initial_steps=4,
+    update_steps=2,
+    objects_at_once=8,  # as on a GPU
 )
 SIZE = (120, 160)
 

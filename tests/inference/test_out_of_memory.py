@@ -347,9 +347,14 @@ def test_unknown_wish(session):
         session(on_oom="hope")
 
 
-@pytest.mark.parametrize("objects_at_once", [1, 3, 8])
-def test_parts_do_not_matter(session, clip, watched, objects_at_once):
-    """Never more crops together than said, and the same labels."""
+def test_a_gpu_takes_all_objects_together(session):
+    with played_gpu():
+        assert session(device="cuda", objects_at_once=0).objects_at_once == 8
+
+
+@pytest.mark.parametrize(("objects_at_once", "most"), [(0, 1), (1, 1), (3, 3), (8, 4)])
+def test_parts_do_not_matter(session, clip, watched, objects_at_once, most):
+    """Never more crops together than said (by default one on the CPU), and the same labels."""
     frames, labels = clip
     labels = four(labels)
     expected = session(objects_at_once=4)
@@ -361,4 +366,4 @@ def test_parts_do_not_matter(session, clip, watched, objects_at_once):
         theirs = expected.step(frames[t], mask).labels
         ours = running.step(frames[t], mask).labels
         assert (ours == theirs).mean() > 0.999
-    assert max(sizes) == min(objects_at_once, 4)
+    assert max(sizes) == most
