@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.types import Hdr
+from jointvos.types import Frame, Hdr
 
 Values: TypeAlias = NDArray[np.float32]
 
@@ -192,3 +192,27 @@ def sdr_in_hdr(shown: Values, hdr: Hdr) -> Values:
     linear = convert(from_display(shown), between(REC_709, REC_2020))
     nits = linear * np.float32(WHITE_NITS)
     return pq_of_nits(nits) if hdr == "pq" else hlg_of_nits(nits)
+
+
+def codes_16(frame: Frame) -> NDArray[np.uint16]:
+    """A frame as codes of 16 bit, [Hv,Wv,3]: HDR as it is, linear light as it is shown."""
+    if frame.deep is None:
+        return frame.image.astype(np.uint16) * 257
+    deep = frame.deep()
+    if deep.dtype == np.uint16:
+        return np.asarray(deep, dtype=np.uint16)
+    shown = to_display(np.asarray(deep, dtype=np.float32))
+    return np.asarray(np.rint(shown * np.float32(65535)), dtype=np.uint16)
+
+
+def linear_light(frame: Frame, hdr: Hdr | None) -> Values:
+    """A frame in linear light, Rec. 709, float32 [Hv,Wv,3]; 1.0 is white, 203 nits in HDR."""
+    deep = None if frame.deep is None else frame.deep()
+    if deep is not None and deep.dtype == np.float32:
+        return deep.astype(np.float32, copy=False)
+    values, top = (frame.image, 255) if deep is None else (deep, 65535)
+    codes = values.astype(np.float32) / np.float32(top)
+    if deep is None or hdr is None:
+        return from_display(codes)
+    nits = nits_of_pq(codes) if hdr == "pq" else nits_of_hlg(codes)
+    return convert(nits / np.float32(WHITE_NITS), between(REC_2020, REC_709))

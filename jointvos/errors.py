@@ -209,8 +209,12 @@ class TransferError(JointVOSError, OSError):
 
 
 @contextmanager
-def os_errors_as(kind: type[JointVOSError]) -> Iterator[None]:
+def os_errors_as(kind: type[JointVOSError], what: str = "") -> Iterator[None]:
     """Raise what the system says of a path (too long, no permission, a loop) as an error of ours.
+
+    Args:
+        kind: Which error.
+        what: What has failed; by default its message says only which path it is about.
 
     Raises:
         JointVOSError: Of that kind, in the block; errors of ours pass.
@@ -220,7 +224,14 @@ def os_errors_as(kind: type[JointVOSError]) -> Iterator[None]:
     except JointVOSError:
         raise
     except OSError as error:
-        raise kind(os_reason(error)) from error
+        why = f"{what}: {error.strerror or error}" if what else os_reason(error)
+        raise kind(why) from error
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in a few words."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def os_reason(error: OSError) -> str:

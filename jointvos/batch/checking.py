@@ -5,15 +5,16 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from jointvos.batch.attempt import logged
 from jointvos.batch.engine import Outcome
@@ -22,8 +23,7 @@ from jointvos.batch.processes import CONTEXT, apart, end_with_parent
 from jointvos.batch.tasks import Task
 from jointvos.batch.urls import url_of
 from jointvos.errors import ConfigError, DeviceError, JointVOSError, OutputError, OutputExists
-from jointvos.masks import MaskPrompts, read_prompts
-from jointvos.media.reading import open_source
+from jointvos.masks import MaskPrompts
 from jointvos.runs import Outputs
 from jointvos.runs.outputs import ID
 from jointvos.types import VideoInfo
@@ -34,6 +34,7 @@ _TOGETHER = 16
 _NO_VIDEO = Path("no such video")
 
 Other = TypeVar("Other")
+_Found: TypeAlias = "Callable[[], list[Seen | Outcome]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +69,20 @@ def check_tasks(
     """
     items = iter(items)
     with TemporaryDirectory(prefix="jointvos-") as empty, _Checkers(Path(empty)) as checkers:
-        waiting: deque[tuple[list[Task | Other], _Answer]] = deque()
+        waiting: deque[tuple[list[Task | Other], _Found]] = deque()
+
+        def first() -> Iterator[tuple[Task, Seen | Outcome] | Other]:
+            some, found = waiting.popleft()
+            seen = iter(found())
+            for each in some:
+                yield (each, next(seen)) if isinstance(each, Task) else each
+
         while some := list(islice(items, _TOGETHER)):
             waiting.append((some, checkers.ask([each for each in some if isinstance(each, Task)])))
             if len(waiting) > 2 * checkers.number:
-                yield from _merged(*waiting.popleft())
+                yield from first()
         while waiting:
-            yield from _merged(*waiting.popleft())
-
-
-def _merged(
-    items: Sequence[Task | Other], answer: "_Answer"
-) -> Iterator[tuple[Task, Seen | Outcome] | Other]:
-    found = iter(answer.get())
-    for each in items:
-        yield (each, next(found)) if isinstance(each, Task) else each
+            yield from first()
 
 
 class _Checkers:
@@ -99,35 +99,25 @@ class _Checkers:
     def __exit__(self, *exc_info: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def ask(self, tasks: Sequence[Task]) -> "_Answer":
-        """Let tasks be checked."""
+    def ask(self, tasks: Sequence[Task]) -> _Found:
+        """Let tasks be checked; what is returned waits for it."""
         if not tasks:
-            nothing: Future[list[Seen | Outcome]] = Future()
-            nothing.set_result([])
-            return _Answer(tasks, self._empty, nothing)
+            return list
         try:
-            return _Answer(tasks, self._empty, self._pool.submit(_check_all, tasks, self._empty))
+            future = self._pool.submit(_check_all, tasks, self._empty)
         except BrokenProcessPool:
             self._pool = ProcessPoolExecutor(self.number, CONTEXT, initializer=_begin)
             return self.ask(tasks)
+        return partial(self._found, tasks, future)
 
-
-class _Answer:
-    """What is found out of some tasks."""
-
-    def __init__(
-        self, tasks: Sequence[Task], empty: Path, future: "Future[list[Seen | Outcome]]"
-    ) -> None:
-        self._tasks, self._empty, self._future = tasks, empty, future
-
-    def get(self) -> list[Seen | Outcome]:
+    def _found(
+        self, tasks: Sequence[Task], future: "Future[list[Seen | Outcome]]"
+    ) -> list[Seen | Outcome]:
         """Wait for it. What ends the process that opens it, a worker is left to meet again."""
-        try:
-            return self._future.result()
-        except BrokenProcessPool:
-            pass
+        with suppress(BrokenProcessPool):
+            return future.result()
         found: list[Seen | Outcome] = []
-        for task in self._tasks:
+        for task in tasks:
             try:
                 found += apart(_check_all, [task], self._empty)
             except DeviceError:
@@ -173,27 +163,11 @@ def _look(task: Task, empty: Path) -> Seen:
     if task.fetches:  # what is in them shows when they are fetched
         _check_places(task, ())
         return Seen(None, 0)
-    with open_source(
-        job.source,
-        start=job.start,
-        end=job.end,
-        raw=job.raw,
-        start_number=job.start_number,
-        deep=job.outputs.need_depth,
-        threads=False,
-    ) as frames:
-        info = frames.info
-        prompts = read_prompts(
-            [str(each) for each in job.masks],
-            info,
-            start=job.start,
-            end=job.end,
-            cuts=job.cuts(),
-            change=job.change,
-        )
-        _check_sinks(elsewhere, info, prompts)
+    with job.open(threads=False) as frames:
+        prompts = job.prompts(frames.info)
+        _check_sinks(elsewhere, frames.info, prompts)
     _check_places(task, prompts.ids)
-    return Seen(info.frame_count, len(prompts.ids))
+    return Seen(frames.info.frame_count, len(prompts.ids))
 
 
 @lru_cache(maxsize=64)

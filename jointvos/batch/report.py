@@ -174,8 +174,7 @@ def _embedded(path: Path) -> str | None:
 
 
 def _color(object_id: int) -> str:
-    red, green, blue = display_colors()[1 + (object_id - 1) % 254]
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    return f"#{bytes(display_colors()[1 + (object_id - 1) % 254]).hex()}"
 
 
 def _curve(summary: ObjectSummary) -> list[str]:

@@ -2,13 +2,13 @@
 
 import io
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from jointvos.batch.record import ObjectSummary
 from jointvos.masks import draw_overlay
+from jointvos.masks.grab_cut import shrunk
 from jointvos.types import Frame, FrameResult
 
 _POINTS = 60
@@ -31,7 +31,9 @@ class Summary:
         """Take the next frame into account."""
         # Frame 1, 2, 4, 8 and so on: whatever the length, one of the second half remains.
         if (self._frames + 1).bit_count() == 1:
-            self._small = _shrunk(draw_overlay(frame.image, result.labels))
+            height, width = result.labels.shape
+            scale = min(_THUMBNAIL[0] / width, _THUMBNAIL[1] / height)
+            self._small = shrunk(draw_overlay(frame.image, result.labels), scale)
         for state in result.objects:
             self._lost[state.id] = self._lost.get(state.id, 0) + (state.area == 0)
         if self._frames % self._every == 0:
@@ -55,10 +57,3 @@ class Summary:
         file = io.BytesIO()
         Image.fromarray(self._small).save(file, "JPEG", quality=70)
         return file.getvalue()
-
-
-def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    scale = min(1.0, _THUMBNAIL[0] / width, _THUMBNAIL[1] / height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

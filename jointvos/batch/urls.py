@@ -7,14 +7,13 @@ has one slash less, and `url_of` puts it back.
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jointvos.errors import ConfigError, JointVOSError, TransferError
-from jointvos.files.whole_file import hidden_beside
+from jointvos.files.whole_file import hidden_beside, remove
 from jointvos.web import require_network
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])")
@@ -142,8 +141,8 @@ def fetch(url: str, path: Path) -> None:
         files = _files(system, name)
         if _is_copied(files, path):
             return
-        _remove(partial)
-        _remove(path)
+        remove(partial)
+        remove(path)
         copies = {within: partial / within for within in files}
         for copy in copies.values():
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -291,13 +290,6 @@ def _forget(system: Any, name: str) -> None:
     """Take it away as far as possible, for something has failed already."""
     with suppress(Exception):
         _replace(system, name)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _digest(text: str) -> str:

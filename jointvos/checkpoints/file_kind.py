@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jointvos.errors import IncompatibleWeights, WeightsError
+from jointvos.errors import IncompatibleWeights, WeightsError, os_errors_as
 
 HEAD = 512
 ZIP = b"PK\x03\x04"
@@ -26,11 +26,8 @@ def kind_of(path: Path) -> str:
     Raises:
         WeightsError: The file cannot be read, or is a folder.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    with os_errors_as(WeightsError, f"{path} cannot be read"), path.open("rb") as file:
+        head = file.read(HEAD)
     if not head:
         return EMPTY
     if is_web_page(head):

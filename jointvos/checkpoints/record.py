@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jointvos.checkpoints.locate import SUFFIX, bundled
 from jointvos.checkpoints.registry import BUNDLED, KNOWN
-from jointvos.errors import IncompatibleWeights, OutputError, WeightsError
+from jointvos.errors import IncompatibleWeights, OutputError, WeightsError, os_errors_as
 from jointvos.files.whole_file import whole_file
 
 
@@ -77,11 +77,8 @@ def sha256_of(path: Path) -> str:
     Raises:
         WeightsError: It cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    with os_errors_as(WeightsError, f"{path} cannot be read"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def as_published(path: Path, file: str, source: str) -> Published:

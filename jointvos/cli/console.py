@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from jointvos.cli.flags import in_flags
@@ -112,10 +111,10 @@ class Reporter:
                 yield item
                 meter.advance(describe(item) if describe else "")
 
-    def meter(self, unit: str, total: int | None) -> "AbstractContextManager[Meter]":
+    def meter(self, unit: str, total: int | None) -> "Meter":
         """What shows how far something is: a bar on a terminal, else a line at times."""
         if self.quiet:
-            return nullcontext(Meter())
+            return Meter()
         if not sys.stderr.isatty():
             return Lines(unit, total)
         from jointvos.cli.progress_bar import Bar
@@ -124,26 +123,26 @@ class Reporter:
 
 
 class Meter:
-    """Shows nothing."""
+    """Shows nothing; a context manager, for the sake of those that have an end."""
+
+    def __enter__(self) -> "Meter":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
 
     def advance(self, last: str = "") -> None:
         """Another one is done, which is called `last`."""
 
 
 class Lines(Meter):
-    """A line at times; a context manager, for the sake of those that have an end."""
+    """A line at times."""
 
     def __init__(
         self, unit: str, total: int | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._unit, self._total, self._done, self._clock = unit, total, 0, clock
         self._begin = self._said = clock()
-
-    def __enter__(self) -> "Lines":
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        pass
 
     def advance(self, last: str = "") -> None:
         self._done += 1

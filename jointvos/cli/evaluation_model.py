@@ -1,6 +1,5 @@
 """The model that is evaluated: what is said of it, and all that its masks depend on."""
 
-import hashlib
 import platform
 from typing import TYPE_CHECKING
 
@@ -38,13 +37,13 @@ def shown(model: "LoadedModel") -> dict[str, str]:
     """How masks were made, for people, by name."""
     import torch
 
+    from jointvos.checkpoints.record import sha256_of
+
     config, spec = model.config, model.spec
     assert model.path is not None
-    with model.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "model": model.name,
-        "weights, SHA-256": digest,
+        "weights, SHA-256": sha256_of(model.path),
         **({"without": spec.without} if spec.without else {}),
         "preset": model.preset,
         "template interval": str(config.template_interval),

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jointvos.datasets import VOSSequence
+    from jointvos.datasets import SequenceFailure, VOSSequence
     from jointvos.distributed import Processes
-    from jointvos.evaluation import EvaluationResult, SequenceFailure
+    from jointvos.evaluation import EvaluationResult
     from jointvos.evaluation.report import Run
     from jointvos.runs import LoadedModel, SessionSpec
 
@@ -144,10 +144,11 @@ def score_masks(
         DatasetError: Not one sequence can be scored.
         OutputError: A file cannot be written.
     """
+    from jointvos.datasets import SequenceFailure
     from jointvos.evaluation.outputs import SUBMISSION, clear_outputs, write_outputs
     from jointvos.evaluation.published import BENCHMARKS
     from jointvos.evaluation.report import Run
-    from jointvos.evaluation.result import EvaluationResult, SequenceFailure, SequenceResult
+    from jointvos.evaluation.result import EvaluationResult, SequenceResult
     from jointvos.evaluation.runner import nothing_evaluated
     from jointvos.evaluation.scoring import score_dataset
     from jointvos.evaluation.submission import write_submission
@@ -155,8 +156,7 @@ def score_masks(
     dataset = chosen.dataset
     if results is not None:
         clear_outputs(results, dataset.split)
-    failures = [SequenceFailure(each.name, each.error) for each in dataset.broken]
-    failures += masks.failures
+    failures = [*dataset.broken, *masks.failures]
     failed = {each.name for each in failures}
     sound = replace(
         dataset, sequences=tuple(each for each in dataset.sequences if each.name not in failed)

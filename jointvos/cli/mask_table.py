@@ -47,5 +47,4 @@ def as_json(check: "MaskCheck") -> str:
 
 def color(each: "MaskedObject") -> str:
     """As #rrggbb."""
-    red, green, blue = each.color
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    return f"#{bytes(each.color).hex()}"

@@ -25,7 +25,7 @@ class _Rate(ProgressColumn):
 
 
 class Bar(Meter):
-    """A bar that goes away at the end; a context manager."""
+    """A bar that goes away at the end."""
 
     def __init__(self, unit: str, total: int | None) -> None:
         self._progress = Progress(

@@ -1,16 +1,16 @@
 """`jointvos segment`: a video and a first mask in, masks and videos out."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from jointvos.cli.groups import grouped
+from jointvos.cli.groups import OptionGroup, grouped
 from jointvos.cli.input_options import InputOptions, ObjectOptions, Source
-from jointvos.cli.options import SessionDevice, TrackingOptions, session_spec
+from jointvos.cli.options import MessageOptions, SessionDevice, TrackingOptions, session_spec
 from jointvos.cli.output_options import LookOptions, OutputOptions, StdoutOptions
 from jointvos.cli.outputs import check_stdout, default_name
-from jointvos.cli.run_options import RobustnessOptions, SegmentMessages
 from jointvos.cli.segment_report import carry_out
 
 
@@ -28,6 +28,52 @@ class SegmentTracking(TrackingOptions):
             "masks, or off.",
         ),
     ] = "pause"
+
+
+@dataclass(frozen=True)
+class RobustnessOptions(OptionGroup):
+    """What happens to a run that ends early."""
+
+    title = "Robustness"
+    example = "--resume"
+
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Save progress; run the command again to continue.",
+        ),
+    ] = False
+    checkpoint_every: Annotated[
+        int,
+        typer.Option(
+            "--checkpoint-every",
+            metavar="N",
+            min=1,
+            help="With --resume: save a checkpoint every N frames.",
+        ),
+    ] = 50
+    keep_partial: Annotated[
+        bool,
+        typer.Option(
+            "--keep-partial",
+            help="If the input is damaged or the run interrupted, write the frames done so far.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class SegmentMessages(MessageOptions):
+    """With a record of what the machine did."""
+
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            "--profile",
+            metavar="FILE",
+            help="Write a Chrome trace of early frames (.json).",
+        ),
+    ] = None
 
 
 @grouped

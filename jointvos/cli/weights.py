@@ -190,17 +190,9 @@ def _verify(names: list[str], folder: Path | None, as_json: bool) -> None:
         )
     findings = [check_fully(name, there[name]) for name in names or there]
     if as_json:
-        rows = [
-            {
-                "name": finding.name,
-                "path": str(finding.path),
-                "state": finding.state,
-                "sha256": finding.sha256,
-                "expected": finding.expected,
-            }
-            for finding in findings
-        ]
-        data(json.dumps({"models": rows}))
+        keys = ("name", "path", "state", "sha256", "expected")
+        rows = [{key: getattr(each, key) for key in keys} for each in findings]
+        data(json.dumps({"models": rows}, default=str))
     else:
         for finding in findings:
             data(f"{finding.name}\t{finding.state}\t{finding.sha256}\t{finding.path}")

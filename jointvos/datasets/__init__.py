@@ -1,7 +1,7 @@
 """Data sets on disk as lists of sequences."""
 
 from jointvos.datasets.archive import as_folder
-from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.dataset import SequenceFailure, VOSDataset
 from jointvos.datasets.davis import davis_dataset, open_davis
 from jointvos.datasets.folders import open_folders, predicted_files
 from jointvos.datasets.lvos import lvos_dataset
@@ -11,7 +11,7 @@ from jointvos.datasets.sequence import VOSObject, VOSSequence
 from jointvos.datasets.youtubevos import youtubevos_dataset
 
 __all__ = [
-    "BrokenSequence",
+    "SequenceFailure",
     "VOSDataset",
     "VOSObject",
     "VOSSequence",

@@ -1,18 +1,19 @@
 """A split of a data set: its sequences, sound and not."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from jointvos.datasets.sequence import VOSSequence
-from jointvos.errors import DatasetError
+from jointvos.errors import DatasetError, JointVOSError
 
 
 @dataclass(frozen=True, eq=False)
-class BrokenSequence:
-    """A sequence that cannot be used, and why."""
+class SequenceFailure:
+    """A sequence that cannot be used, or could not be evaluated, and why."""
 
     name: str
-    error: DatasetError
+    error: JointVOSError
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class VOSDataset:
     split: str
     protocol: Literal["davis", "youtubevos", "lvos"]
     sequences: tuple[VOSSequence, ...]
-    broken: tuple[BrokenSequence, ...] = ()
+    broken: tuple[SequenceFailure, ...] = ()
     frames: str = "all"
     scored: bool = True
     images: bool = True
@@ -50,3 +51,16 @@ class VOSDataset:
     def names(self) -> tuple[str, ...]:
         """Of all sequences, the broken ones last."""
         return (*(each.name for each in self.sequences), *(each.name for each in self.broken))
+
+
+def sort_out(
+    names: Iterable[str], open_sequence: Callable[[str], VOSSequence]
+) -> tuple[tuple[VOSSequence, ...], tuple[SequenceFailure, ...]]:
+    """The sequences of these names, those that can be used and the others."""
+    sequences, broken = [], []
+    for name in names:
+        try:
+            sequences.append(open_sequence(name))
+        except DatasetError as error:
+            broken.append(SequenceFailure(name, error))
+    return tuple(sequences), tuple(broken)

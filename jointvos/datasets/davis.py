@@ -12,7 +12,7 @@ The folders 480p may be left out. Frames and masks belong together by their stem
 from pathlib import Path
 from typing import Literal
 
-from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.dataset import VOSDataset, sort_out
 from jointvos.datasets.listing import IMAGES, MASKS, check_name, first_of, required_files
 from jointvos.datasets.sequence import VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
@@ -27,7 +27,6 @@ def open_davis(
     root: Path | str,
     year: Literal[2016, 2017] = 2017,
     split: str = "val",
-    resolution: str = "480p",
 ) -> list[VOSSequence]:
     """List the sequences of a split, in the order of its file; no image is opened.
 
@@ -38,7 +37,7 @@ def open_davis(
         SequenceIncomplete: A sequence lacks frames or masks.
         DatasetError: The list of the split is empty or names no folder.
     """
-    dataset = davis_dataset(root, year, split, resolution)
+    dataset = davis_dataset(root, year, split)
     if dataset.broken:
         raise dataset.broken[0].error
     return list(dataset.sequences)
@@ -48,7 +47,6 @@ def davis_dataset(
     root: Path | str,
     year: Literal[2016, 2017] = 2017,
     split: str = "val",
-    resolution: str = "480p",
     gaps: Gaps = "never",
 ) -> VOSDataset:
     """The same, but a sequence that cannot be used does not hide the others.
@@ -57,7 +55,6 @@ def davis_dataset(
         root: The folder.
         year: 2016 or 2017.
         split: A list under ImageSets.
-        resolution: The folders below JPEGImages and Annotations.
         gaps: Which frames after the first may lack a mask: "never" any, except in the secret
             splits; "wide": only where about every second or more of a sequence do, as people
             annotate, while a few missing ones are an error; "any".
@@ -82,30 +79,23 @@ def davis_dataset(
         raise DatasetError(f"{listing} is empty: expected the name of a sequence per line")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DatasetError(f"{listing} names {first_of(twice)} twice: expected each name once")
-    sequences: list[VOSSequence] = []
-    broken: list[BrokenSequence] = []
-    for name in names:
-        try:
-            secret = split in FIRST_MASK_ONLY
-            files = sequence_files(root, name, resolution, gaps="any" if secret else gaps)
-            sequences.append(VOSSequence(name, *files, single_object=year == 2016))
-        except DatasetError as error:
-            broken.append(BrokenSequence(name, error))
-    scored = any(mask is not None for each in sequences for mask in each.masks[1:])
+    if split in FIRST_MASK_ONLY:
+        gaps = "any"
+
+    def open_sequence(name: str) -> VOSSequence:
+        files = sequence_files(root, name, gaps=gaps)
+        return VOSSequence(name, *files, single_object=year == 2016)
+
+    sequences, broken = sort_out(names, open_sequence)
+    scored = any(each.has_truth for each in sequences)
     notes = tuple(note for each in sequences if scored and (note := _gap_note(each)))
     return VOSDataset(
-        f"DAVIS {year}",
-        split,
-        "davis",
-        tuple(sequences),
-        tuple(broken),
-        scored=scored,
-        notes=notes,
+        f"DAVIS {year}", split, "davis", sequences, broken, scored=scored, notes=notes
     )
 
 
 def sequence_files(
-    root: Path, name: str, resolution: str = "480p", *, gaps: Gaps = "never"
+    root: Path, name: str, *, gaps: Gaps = "never"
 ) -> tuple[tuple[Path, ...], tuple[Path | None, ...]]:
     """Frames of a sequence below JPEGImages and their masks below Annotations, None for no mask.
 
@@ -114,8 +104,8 @@ def sequence_files(
         SequenceIncomplete: Some are missing, see `davis_dataset`.
         DatasetError: A folder cannot be read.
     """
-    frames = required_files(_folder(root / "JPEGImages", resolution, name), IMAGES)
-    masks = required_files(_folder(root / "Annotations", resolution, name), MASKS)
+    frames = required_files(_folder(root / "JPEGImages", name), IMAGES)
+    masks = required_files(_folder(root / "Annotations", name), MASKS)
     stems = list(frames)
     if lost := [stem for stem in masks if stem not in frames]:
         raise _incomplete(name, "frames", lost, "restore them from the data set")
@@ -129,8 +119,8 @@ def sequence_files(
     return tuple(frames.values()), tuple(masks.get(stem) for stem in stems)
 
 
-def _folder(parent: Path, resolution: str, name: str) -> Path:
-    with_resolution = parent / resolution / name
+def _folder(parent: Path, name: str) -> Path:
+    with_resolution = parent / "480p" / name
     without = parent / name
     return without if without.is_dir() and not with_resolution.is_dir() else with_resolution
 

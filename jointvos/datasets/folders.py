@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.dataset import SequenceFailure, VOSDataset
 from jointvos.datasets.listing import MASKS, files_by_stem
 from jointvos.datasets.sequence import VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
@@ -20,14 +20,14 @@ def open_folders(root: Path | str) -> VOSDataset:
     root = Path(root)
     folders = [root] if files_by_stem(root, MASKS) else _sequence_folders(root)
     sequences: list[VOSSequence] = []
-    broken: list[BrokenSequence] = []
+    broken: list[SequenceFailure] = []
     for folder in folders:
         name = folder.resolve().name
         try:
             masks = tuple(files_by_stem(folder, MASKS).values())
             sequences.append(VOSSequence(name, masks, masks))
         except DatasetError as error:
-            broken.append(BrokenSequence(name, error))
+            broken.append(SequenceFailure(name, error))
     return VOSDataset(
         root.resolve().name, "all", "davis", tuple(sequences), tuple(broken), images=False
     )

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from jointvos.errors import DatasetError, DatasetNotFound
+from jointvos.errors import DatasetError, DatasetNotFound, os_errors_as
+from jointvos.files.images import by_name
 
 IMAGES = (".jpg", ".jpeg", ".png")
 MASKS = (".png",)
@@ -15,16 +16,14 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     Raises:
         DatasetError: Two of them share a stem, or the folder cannot be read.
     """
-    try:
+    with os_errors_as(DatasetError, f"{folder} cannot be read"):
         paths = [
             path
             for path in (folder.iterdir() if folder.is_dir() else ())
             if path.suffix.lower() in suffixes and not path.name.startswith(".")
         ]
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be read: {error.strerror}") from error
     files: dict[str, Path] = {}
-    for path in sorted(paths, key=lambda path: (natural(path.stem), path.name)):
+    for path in sorted(paths, key=by_name):
         if path.stem in files:
             raise DatasetError(
                 f"{folder} holds both {files[path.stem].name} and {path.name}: keep one of them"
@@ -59,12 +58,6 @@ def check_name(name: str, source: Path) -> str:
             f"{source} names the sequence {name!r}: expected the name of a folder, not a path"
         )
     return name
-
-
-def natural(text: str) -> list[tuple[int, str]]:
-    """Sort key that compares runs of digits as numbers."""
-    parts = re.split(r"([0-9]+)", text)
-    return [(int(part), "") if odd % 2 else (0, part) for odd, part in enumerate(parts)]
 
 
 def first_of(names: list[str]) -> str:

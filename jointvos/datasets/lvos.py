@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.dataset import VOSDataset, sort_out
 from jointvos.datasets.listing import IMAGES, MASKS, check_name, required_files
 from jointvos.datasets.mose import split_folder
 from jointvos.datasets.sequence import VOSObject, VOSSequence
@@ -39,20 +39,15 @@ def lvos_dataset(root: Path | str, split: str = "val") -> VOSDataset:
     """
     names = ("val", "valid") if split in ("val", "valid") else (split,)
     folder = split_folder(Path(root), names, "LVOS")
-    sequences: list[VOSSequence] = []
-    broken: list[BrokenSequence] = []
-    for name, ranges in _read_meta(folder, names).items():
-        try:
-            sequences.append(_sequence(folder, name, ranges))
-        except DatasetError as error:
-            broken.append(BrokenSequence(name, error))
+    videos = _read_meta(folder, names)
+    sequences, broken = sort_out(videos, lambda name: _sequence(folder, name, videos[name]))
     return VOSDataset(
         "LVOS",
         split,
         "lvos",
-        tuple(sequences),
-        tuple(broken),
-        scored=any(map(_has_truth, sequences)),
+        sequences,
+        broken,
+        scored=any(each.has_truth for each in sequences),
         notes=(
             "the figures are means over all objects, without V or separate seen and unseen figures",
         ),
@@ -119,9 +114,3 @@ def _sequence(folder: Path, name: str, ranges: Ranges) -> VOSSequence:
         tuple(masks.get(stem) for stem in stems),
         objects=tuple(objects),
     )
-
-
-def _has_truth(sequence: VOSSequence) -> bool:
-    """Whether there is a mask that gives no object."""
-    given = {each.frames[0] for each in sequence.objects}
-    return any(sequence.masks[i] is not None for i in sequence.wanted if i not in given)

@@ -11,11 +11,11 @@ data itself.
 
 from pathlib import Path
 
-from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.dataset import VOSDataset, sort_out
 from jointvos.datasets.davis import sequence_files
-from jointvos.datasets.listing import natural
 from jointvos.datasets.sequence import VOSSequence
-from jointvos.errors import DatasetError, DatasetNotFound
+from jointvos.errors import DatasetNotFound
+from jointvos.files.images import natural
 
 
 def mose_dataset(root: Path | str, split: str = "valid") -> VOSDataset:
@@ -34,15 +34,11 @@ def mose_dataset(root: Path | str, split: str = "valid") -> VOSDataset:
     )
     if not names:
         raise DatasetNotFound(f"{folder / 'JPEGImages'} is empty: expected a folder per video")
-    sequences: list[VOSSequence] = []
-    broken: list[BrokenSequence] = []
-    for name in names:
-        try:
-            sequences.append(VOSSequence(name, *sequence_files(folder, name, gaps="any")))
-        except DatasetError as error:
-            broken.append(BrokenSequence(name, error))
-    scored = any(mask is not None for each in sequences for mask in each.masks[1:])
-    return VOSDataset("MOSE", split, "davis", tuple(sequences), tuple(broken), scored=scored)
+    sequences, broken = sort_out(
+        names, lambda name: VOSSequence(name, *sequence_files(folder, name, gaps="any"))
+    )
+    scored = any(each.has_truth for each in sequences)
+    return VOSDataset("MOSE", split, "davis", sequences, broken, scored=scored)
 
 
 def split_folder(root: Path, names: tuple[str, ...], dataset: str) -> Path:

@@ -1,7 +1,5 @@
 """Images and label maps of data sets, which are indexed or gray images."""
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +7,10 @@ from PIL import Image as PILImage
 
 from jointvos.datasets.label_png import plain_labels
 from jointvos.errors import DatasetError, SequenceIncomplete
+from jointvos.files.images import IMAGE_ERRORS
 from jointvos.types import Image, LabelMap
 
 LABEL_MODES = ("P", "L", "1")
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-    PILImage.DecompressionBombError,
-)
-"""Whatever Pillow raises for a file that is damaged or strange."""
 
 
 def read_image(path: Path) -> Image:
@@ -91,7 +79,7 @@ def _open(path: Path, decode: bool = True) -> PILImage.Image:
             return image
     except FileNotFoundError as error:
         raise SequenceIncomplete(f"{path} is missing: restore it from the data set") from error
-    except DAMAGE as error:
+    except IMAGE_ERRORS as error:
         raise DatasetError(
             f"{path} cannot be read as an image ({error}): restore it from the data set"
         ) from error

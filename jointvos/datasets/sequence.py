@@ -8,7 +8,7 @@ import numpy as np
 
 from jointvos.datasets.reading import read_image, read_labels
 from jointvos.errors import DatasetError, SequenceIncomplete
-from jointvos.types import VOID, Image, LabelMap
+from jointvos.types import Image, LabelMap, object_pixels
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,11 @@ class VOSObject:
     Attributes:
         id: Its value in the masks, 1-254.
         frames: Indices of the frames that are listed for it; it is given in the first of them.
-        category: What it is; None if the data set does not say.
         seen: Whether the training split has that category; None if unknown.
     """
 
     id: int
     frames: tuple[int, ...]
-    category: str | None = None
     seen: bool | None = None
 
 
@@ -62,6 +60,12 @@ class VOSSequence:
         if not self.objects:
             return tuple(range(len(self)))
         return tuple(sorted({index for each in self.objects for index in each.frames}))
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether there is a mask that gives no object."""
+        given = {each.frames[0] for each in self.objects} or {0}
+        return any(self.masks[i] is not None for i in self.wanted if i not in given)
 
     def image(self, index: int) -> Image:
         """Image of a frame, RGB uint8 [Hv,Wv,3].
@@ -110,7 +114,7 @@ class VOSSequence:
 
     def _first(self, index: int) -> LabelMap:
         labels = self.labels(index)
-        if not np.any((labels > 0) & (labels < VOID)):
+        if not object_pixels(labels).any():
             raise DatasetError(
                 f"{self.masks[index]}, the first mask of sequence {self.name}, holds no object: "
                 "expected IDs from 1 to 254"

@@ -17,18 +17,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from jointvos.datasets.dataset import BrokenSequence, VOSDataset
+from jointvos.datasets.dataset import VOSDataset, sort_out
 from jointvos.datasets.listing import (
     IMAGES,
     MASKS,
     check_name,
     files_by_stem,
     first_of,
-    natural,
     required_files,
 )
 from jointvos.datasets.sequence import VOSObject, VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
+from jointvos.files.images import natural
 
 Listed = Mapping[int, tuple[str | None, list[str]]]
 """Category and frames by object."""
@@ -64,14 +64,12 @@ def youtubevos_dataset(
     use_all = everything is not None and frames != "listed"
     images = everything if everything and use_all else root / split / "JPEGImages"
     seen = _seen_categories(root, split, videos)
-    sequences: list[VOSSequence] = []
-    broken: list[BrokenSequence] = []
-    for name, objects in videos.items():
-        try:
-            masks = root / split / "Annotations" / name
-            sequences.append(_sequence(name, objects, images / name, masks, use_all, seen))
-        except DatasetError as error:
-            broken.append(BrokenSequence(name, error))
+
+    def open_sequence(name: str) -> VOSSequence:
+        masks = root / split / "Annotations" / name
+        return _sequence(name, videos[name], images / name, masks, use_all, seen)
+
+    sequences, broken = sort_out(videos, open_sequence)
     notes = [f"the model gets {'all' if use_all else 'the listed'} frames of every video"]
     if seen is None:
         notes.append(
@@ -82,10 +80,10 @@ def youtubevos_dataset(
         f"YouTube-VOS {year}",
         split,
         "youtubevos",
-        tuple(sequences),
-        tuple(broken),
+        sequences,
+        broken,
         frames="all" if use_all else "listed",
-        scored=any(map(_has_truth, sequences)),
+        scored=any(each.has_truth for each in sequences),
         notes=tuple(notes),
     )
 
@@ -181,15 +179,8 @@ def _sequence(
             VOSObject(
                 object_id,
                 tuple(position[stem] for stem in frames),
-                category,
                 None if seen is None or category is None else category in seen,
             )
             for object_id, (category, frames) in objects.items()
         ),
     )
-
-
-def _has_truth(sequence: VOSSequence) -> bool:
-    """Whether there is a mask that gives no object."""
-    first = {each.frames[0] for each in sequence.objects}
-    return any(sequence.masks[i] is not None for i in sequence.wanted if i not in first)

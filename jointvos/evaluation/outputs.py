@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from jointvos.datasets import VOSDataset
-from jointvos.errors import OutputError
+from jointvos.errors import OutputError, os_errors_as
 from jointvos.evaluation.html_report import html_report
 from jointvos.evaluation.report import (
     GLOBAL_CSV,
@@ -31,12 +31,10 @@ def clear_outputs(folder: Path, split: str) -> None:
     names = [REPORT, FIGURES, SUBMISSION]
     for label in (split, f"{split}-partial"):
         names += [GLOBAL_CSV.format(split=label), PER_SEQUENCE_CSV.format(split=label)]
-    try:
+    with os_errors_as(OutputError, f"{folder} cannot be written"):
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
             (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
 def write_outputs(

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from jointvos.datasets import VOSDataset, VOSObject, VOSSequence, read_size
-from jointvos.datasets.listing import first_of, natural
+from jointvos.datasets.listing import first_of
 from jointvos.errors import DatasetError, SequenceIncomplete
-from jointvos.metrics.davis import check_frame_count, kept_frames, object_ids
+from jointvos.files.images import natural
+from jointvos.metrics.davis import check_frame_count, first_ids, kept_frames
 
 Counted: TypeAlias = Mapping[VOSObject, Sequence[int]]
 """The frames in which each object counts."""
@@ -87,7 +88,7 @@ def _plan_davis(
     _refuse_extra(sequence, predicted, has_images)
     first_mask = sequence.labels(masked[0])
     _check_last(sequence, masked[-1], first_mask.shape)
-    ids = object_ids(sequence.name, first_mask)
+    ids = first_ids(sequence.name, first_mask)
     frames = tuple(kept_frames(masked))
     notes = []
     if len(masked) == 2:

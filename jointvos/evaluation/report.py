@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from io import StringIO
 from typing import Any
 
+from jointvos.datasets import SequenceFailure
 from jointvos.evaluation.published import Benchmark, Published
-from jointvos.evaluation.result import EvaluationResult, SequenceFailure, SequenceResult
-from jointvos.metrics import DavisScore, YouTubeVOSScore
+from jointvos.evaluation.result import EvaluationResult, SequenceResult
+from jointvos.metrics import DavisScore
 
 GLOBAL_CSV = "global_results-{split}.csv"
 PER_SEQUENCE_CSV = "per-sequence_results-{split}.csv"
@@ -86,7 +87,8 @@ class Run:
 def global_table(result: EvaluationResult) -> tuple[tuple[str, ...], tuple[float | None, ...]]:
     """Columns and figures over all objects: of YouTube-VOS if it is known what was seen."""
     if (seen := result.seen_score) is not None:
-        return YOUTUBE_COLUMNS, _youtube_row(seen)
+        parts = (seen.j_seen, seen.f_seen, seen.j_unseen, seen.f_unseen)
+        return YOUTUBE_COLUMNS, (seen.overall, *parts)
     return DAVIS_COLUMNS, _davis_row(result.score)
 
 
@@ -171,32 +173,14 @@ def as_json(run: Run, result: EvaluationResult | None) -> dict[str, Any]:
         }
     if run.benchmark is not None:
         document["published"] = [
-            {
-                "method": row.method,
-                "overall": row.overall,
-                "parts": list(row.parts),
-                "speed": row.speed,
-                "source": row.source,
-            }
-            for row in run.benchmark.rows
+            {**vars(row), "parts": list(row.parts)} for row in run.benchmark.rows
         ]
     return document
 
 
 def _davis_row(score: DavisScore) -> tuple[float, ...]:
-    return (
-        score.jf_mean,
-        score.j_mean,
-        score.j_recall,
-        score.j_decay,
-        score.f_mean,
-        score.f_recall,
-        score.f_decay,
-    )
-
-
-def _youtube_row(score: YouTubeVOSScore) -> tuple[float | None, ...]:
-    return (score.overall, score.j_seen, score.f_seen, score.j_unseen, score.f_unseen)
+    """The figures under `DAVIS_COLUMNS`; all but the first are the score's fields."""
+    return (score.jf_mean, *astuple(score))
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.errors import JointVOSError
+from jointvos.datasets import SequenceFailure
 from jointvos.metrics import (
     DavisScore,
     ObjectScore,
@@ -46,14 +46,6 @@ class SequenceResult:
     def seconds_per_frame(self) -> float | None:
         """Mean time of a step of the session; None if none ran."""
         return float(self.step_seconds.mean()) if len(self.step_seconds) else None
-
-
-@dataclass(frozen=True, eq=False)
-class SequenceFailure:
-    """A sequence that could not be evaluated, and why."""
-
-    name: str
-    error: JointVOSError
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.errors import OutputError, OutputExists
+from jointvos.errors import OutputError, OutputExists, os_errors_as
 from jointvos.files.png import is_marked
 from jointvos.files.whole_file import hidden_beside, whole_file
 from jointvos.masks import write_mask_png
@@ -91,7 +91,8 @@ class ResultsFolder:
             raise OutputExists(
                 f"{self.masks} already exists and is not from a run", hint="choose another folder"
             )
-        with _writing(root):
+        self._unwritable = f"{root} cannot be written"
+        with os_errors_as(OutputError, self._unwritable):
             self.masks.mkdir(parents=True, exist_ok=True)
             self._manifest.mkdir(exist_ok=True)
 
@@ -125,7 +126,7 @@ class ResultsFolder:
         """
         final = self.masks / name
         staging = hidden_beside(final, ".partial")
-        with _writing(self.root):
+        with os_errors_as(OutputError, self._unwritable):
             self._entry(name).unlink(missing_ok=True)
             for old in (staging, final):
                 _remove(old)
@@ -139,7 +140,7 @@ class ResultsFolder:
                 "files": writer.files,
                 "step_seconds": writer.step_seconds,
             }
-            with _writing(self.root):
+            with os_errors_as(OutputError, self._unwritable):
                 staging.rename(final)
             write_whole(self._entry(name), json.dumps(entry, indent=1) + "\n")
         finally:
@@ -168,16 +169,6 @@ def _remove(folder: Path) -> None:
             f"{folder} holds {foreign[0]}, which jointvos did not write; move it away"
         )
     shutil.rmtree(folder)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _file_hash(path: Path) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from jointvos.datasets import VOSSequence
+from jointvos.datasets import SequenceFailure, VOSSequence
 from jointvos.errors import DatasetError, JointVOSError
-from jointvos.evaluation.result import EvaluationResult, SequenceFailure, SequenceResult
+from jointvos.evaluation.result import EvaluationResult, SequenceResult
 from jointvos.evaluation.tracking import SEQUENCE_ERRORS, MakeSession, Session, track
 from jointvos.metrics.davis import check_frame_count, score_sequence
 from jointvos.types import FrameResult, LabelMap

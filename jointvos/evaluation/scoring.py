@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from jointvos.datasets import VOSDataset, predicted_files, read_labels
+from jointvos.datasets import SequenceFailure, VOSDataset, predicted_files, read_labels
 from jointvos.errors import DatasetError, DatasetNotFound, os_errors_as
 from jointvos.evaluation.protocol import SequencePlan, plan_sequence
-from jointvos.evaluation.result import SequenceFailure, SequenceResult
+from jointvos.evaluation.result import SequenceResult
 from jointvos.metrics import ObjectScore
 from jointvos.metrics.frame import Scores, compare_frame
 from jointvos.types import VOID, LabelMap

@@ -7,9 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from jointvos.datasets import VOSSequence
+from jointvos.datasets import SequenceFailure, VOSSequence
 from jointvos.errors import DatasetError, MaskError, MediaError, OutOfDeviceMemory
-from jointvos.evaluation.result import SequenceFailure
 from jointvos.evaluation.results_folder import ResultsFolder
 from jointvos.types import FrameResult, Image, LabelMap
 

@@ -11,7 +11,7 @@ from typing import IO
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
-from jointvos.errors import MediaOpenError, UnsupportedMediaError
+from jointvos.errors import MediaOpenError, UnsupportedMediaError, os_errors_as, reason
 
 IMAGE_ERRORS = (
     OSError,  # missing, unreadable, truncated, of an unknown kind
@@ -64,8 +64,7 @@ def image_reason(error: BaseException) -> str:
         return "not an image of a known kind"
     if isinstance(error, PillowImage.DecompressionBombError | PillowImage.DecompressionBombWarning):
         return "it claims more than 89 million pixels"
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__
+    return reason(error)
 
 
 def images_in(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
@@ -96,15 +95,12 @@ def with_suffixes(folder: Path, suffixes: Collection[str]) -> list[Path]:
     Raises:
         MediaOpenError: The folder is missing.
     """
-    try:
-        entries = list(folder.iterdir())
-    except OSError as error:
-        raise MediaOpenError(f"{folder}: {error.strerror}") from None
-    return [
-        path
-        for path in entries
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    ]
+    with os_errors_as(MediaOpenError, str(folder)):
+        return [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in suffixes and not path.name.startswith(".")
+        ]
 
 
 def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:
@@ -113,7 +109,7 @@ def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:
     Raises:
         UnsupportedMediaError: Two differ only in their suffixes.
     """
-    ordered = sorted(paths, key=natural)
+    ordered = sorted(paths, key=by_name)
     by_stem: dict[str, Path] = {}
     for path in ordered:
         if path.stem in by_stem:
@@ -125,7 +121,12 @@ def in_natural_order(paths: Iterable[Path], folder: Path) -> list[Path]:
     return ordered
 
 
-def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def by_name(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Sort key for files, 2.png before 10.png."""
+    return natural(path.stem), path.name
+
+
+def natural(text: str) -> list[tuple[int, str]]:
     """Sort key that compares runs of digits as numbers."""
-    parts = re.split(r"([0-9]+)", path.stem)
-    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
+    parts = re.split(r"([0-9]+)", text)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]

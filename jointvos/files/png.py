@@ -11,19 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 
-from jointvos.errors import EncodeError
+from jointvos.errors import EncodeError, os_errors_as
 from jointvos.types import Hdr
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEY, _VALUE = "Software", "jointvos"
 _TEXT = f"{_KEY}\0{_VALUE}".encode("latin-1")
-
-
-def mark() -> PngInfo:
-    """What to save with an image."""
-    info = PngInfo()
-    info.add_text(_KEY, _VALUE)
-    return info
 
 
 def is_marked(path: Path) -> bool:
@@ -48,9 +41,10 @@ def is_marked(path: Path) -> bool:
 
 def write_png(
     path: Path,
-    pixels: NDArray[np.uint8] | NDArray[np.uint16],
+    pixels: NDArray[np.uint8 | np.uint16],
     offset: tuple[int, int] | None = None,
     hdr: Hdr | None = None,
+    palette: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write gray or RGBA (8 or 16 bit) or RGB (8 bit) as a PNG that says who wrote it.
 
@@ -59,6 +53,7 @@ def write_png(
         pixels: [H,W], [H,W,3] or [H,W,4].
         offset: Where in a larger image it belongs, x and y; for editors that place layers.
         hdr: How colors are coded, if they are HDR.
+        palette: RGB, [256,3], that gray of 8 bit are the indices of.
 
     Raises:
         EncodeError: The file cannot be written.
@@ -69,18 +64,20 @@ def write_png(
         _, coded = cv2.imencode(".png", colors, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         content, extra = coded.tobytes(), _chunk(b"tEXt", _TEXT)
     else:
-        data = BytesIO()
-        PillowImage.fromarray(pixels).save(data, "PNG", compress_level=1, pnginfo=mark())
+        image, data = PillowImage.fromarray(pixels), BytesIO()
+        if palette is not None:
+            image.putpalette(palette.tobytes())
+        info = PngInfo()
+        info.add_text(_KEY, _VALUE)
+        image.save(data, "PNG", compress_level=1, pnginfo=info)
         content = data.getvalue()
     if offset is not None:
         extra += _chunk(b"oFFs", struct.pack(">iiB", *offset, 0))
     if hdr is not None:  # primaries, transfer, matrix by their numbers in H.273; full range
         extra += _chunk(b"cICP", bytes((9, 16 if hdr == "pq" else 18, 0, 1)))
     content = content[:_HEADER] + extra + content[_HEADER:]
-    try:
+    with os_errors_as(EncodeError, f"{path} cannot be written"):
         path.write_bytes(content)
-    except OSError as error:
-        raise EncodeError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 _HEADER = 33  # bytes of the signature and the chunk IHDR

@@ -9,20 +9,25 @@ from typing import Protocol
 
 from jointvos.errors import EncodeError, OutputError, OutputExists, os_errors_as
 from jointvos.files.whole_file import hidden_beside
-from jointvos.types import Frame, FrameResult, FrameSink
+from jointvos.types import Frame, FrameResult
 
 _LONGEST_SUFFIX = 16
 """Characters of a suffix that a hidden name keeps."""
 
 
-class TwoPhaseSink(FrameSink, Protocol):
-    """A sink whose `finish` is `close`, which may fail, and then `commit`, which hardly can.
+class TwoPhaseSink(Protocol):
+    """One output, which `close` completes, and which `commit` gives its name.
 
-    So several outputs can be closed first and then put in place together.
+    The first may fail and the second hardly can, so several outputs can be closed first and then
+    put in place together.
     """
 
+    path: Path
+
+    def write(self, frame: Frame, result: FrameResult) -> None: ...
     def close(self) -> None: ...
     def commit(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class StagedSink(ABC):
@@ -62,6 +67,7 @@ class StagedSink(ABC):
             OutputError: The folder is missing or not writable, the name is too long, or the output
                 is the input.
         """
+        cls._refuse_kind(path)
         with os_errors_as(OutputError):
             folder = path.parent
             if not folder.is_dir():
@@ -105,19 +111,8 @@ class StagedSink(ABC):
             OutputError: It cannot be renamed.
         """
         self._refuse_existing(self.path, self._overwrite)
-        try:
+        with os_errors_as(OutputError, f"{self.path} cannot be put in place"):
             self._put_in_place()
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be put in place: {error.strerror}") from error
-
-    def finish(self) -> None:
-        """Complete the output and give it its name.
-
-        Raises:
-            OutputError: That cannot be done.
-        """
-        self.close()
-        self.commit()
 
     @abstractmethod
     def abort(self) -> None:
@@ -128,6 +123,10 @@ class StagedSink(ABC):
 
     @abstractmethod
     def _put_in_place(self) -> None: ...
+
+    @classmethod  # noqa: B027 (folders are of any name)
+    def _refuse_kind(cls, path: Path) -> None:
+        """Refuse a path whose suffix is not that of what is written."""
 
     @staticmethod
     @abstractmethod
@@ -143,6 +142,14 @@ def _is_same(path: Path, source: Path) -> bool:
 
 class StagedFile(StagedSink):
     """A sink that makes one file."""
+
+    def abort(self) -> None:
+        """Leave nothing behind; does nothing after `commit`."""
+        self._let_go()
+        self._staging.unlink(missing_ok=True)
+
+    def _let_go(self) -> None:
+        """Close what is open, whatever state it is in; a full disk refuses even that."""
 
     def _put_in_place(self) -> None:
         self._staging.replace(self.path)

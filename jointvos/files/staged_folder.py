@@ -5,7 +5,7 @@ import shutil
 from abc import abstractmethod
 from pathlib import Path
 
-from jointvos.errors import EncodeError, OutputError, OutputExists
+from jointvos.errors import EncodeError, OutputError, OutputExists, os_errors_as
 from jointvos.files.exr import is_marked_exr
 from jointvos.files.png import is_marked
 from jointvos.files.staged import StagedSink
@@ -55,10 +55,8 @@ class StagedFolder(StagedSink):
         return folder
 
     def _make(self, folder: Path) -> None:
-        try:
+        with os_errors_as(EncodeError, f"{self.path} cannot be made"):
             folder.mkdir()
-        except OSError as error:
-            raise EncodeError(f"{self.path} cannot be made: {error.strerror}") from error
 
     def _complete(self) -> None:
         """Every file is complete when it is written."""

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jointvos.errors import JointVOSError, OutputError
+from jointvos.errors import OutputError, os_errors_as
 
 
 @contextmanager
@@ -23,18 +24,23 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     partial = hidden_beside(path, f".{secrets.token_hex(8)}.partial")
     try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except JointVOSError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+        with os_errors_as(OutputError, f"{path} cannot be written"):
+            yield partial
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
     finally:
         # Gone already after success; where it never came to be, this fails as well.
         with suppress(OSError):
             partial.unlink()
+
+
+def remove(path: Path) -> None:
+    """Take a file, or a folder with all that is in it, away if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 LONGEST_NAME = 255

@@ -8,8 +8,9 @@ from jointvos.masks.alpha import (
     read_background,
     to_8_bit,
 )
-from jointvos.masks.boxes import Box, cut_box
+from jointvos.masks.boxes import Box
 from jointvos.masks.check import MaskCheck, MaskedObject, examine_labels, examine_mask
+from jointvos.masks.grab_cut import Region
 from jointvos.masks.id_change import IdChange
 from jointvos.masks.legend import Legend
 from jointvos.masks.mask_file import MaskFile, as_gray, check_mask, read_mask, write_mask_png
@@ -17,9 +18,9 @@ from jointvos.masks.overlay import draw_overlay
 from jointvos.masks.palette import DAVIS_PALETTE, DISPLAY_COLORS
 from jointvos.masks.points import Clicks, Point, clicks_of
 from jointvos.masks.prompt_reading import examine_file, mask_in, mask_path, read_prompts
-from jointvos.masks.prompts import MaskPrompts, Prompt
+from jointvos.masks.prompts import MaskPrompts
 from jointvos.masks.refine import Refinement
-from jointvos.masks.regions import Region, cut_strokes, similar_region
+from jointvos.masks.regions import cut_strokes, similar_region
 
 __all__ = [
     "DAVIS_PALETTE",
@@ -34,13 +35,11 @@ __all__ = [
     "MaskPrompts",
     "MaskedObject",
     "Point",
-    "Prompt",
     "Refinement",
     "Region",
     "as_gray",
     "check_mask",
     "clicks_of",
-    "cut_box",
     "cut_out",
     "cut_strokes",
     "draw_overlay",

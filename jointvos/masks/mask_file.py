@@ -16,6 +16,7 @@ RGBA, gray with alpha     visible DAVIS colors; else what is more than half opaq
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -33,12 +34,13 @@ from jointvos.errors import (
     os_errors_as,
 )
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, page_count, upright
-from jointvos.files.png import mark
+from jointvos.files.png import write_png
 from jointvos.files.staged import StagedFile
+from jointvos.files.whole_file import whole_file
 from jointvos.masks.mask_size import check_size, scaled
-from jointvos.masks.palette import DAVIS_PALETTE
+from jointvos.masks.palette import DAVIS_PALETTE, color_keys
 from jointvos.masks.palette_order import are_of_web_palette, looks_of, refuse_order
-from jointvos.types import VOID, Frame, FrameResult, LabelMap, VideoInfo, object_ids, object_pixels
+from jointvos.types import VOID, LabelMap, VideoInfo, object_ids, object_pixels
 
 _log = logging.getLogger("jointvos.masks")
 
@@ -51,7 +53,7 @@ _WIDEST = 65535
 _PHOTO = 1 / 8
 """Colors per pixel of a photo, which has at least 10,000; JPEG makes 0.07 of 30 objects."""
 _BINARY = ({0, 255}, {255})
-_DAVIS_KEYS = DAVIS_PALETTE.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+_DAVIS_KEYS = color_keys(DAVIS_PALETTE)
 _Keys = NDArray[np.uint32]
 
 
@@ -79,7 +81,7 @@ def read_mask(path: Path, info: VideoInfo | None = None) -> LabelMap:
                 check_size(image.size, path, info, or_swapped=image.format == "JPEG")
             if (count := page_count(image)) > 1:
                 _log.warning("%s holds %d images; only the first one is read", path, count)
-            labels = _labels(upright(image), image.format in LOSSY, path)
+            labels = ids_of(upright(image), path, lossy=image.format in LOSSY)
             return labels if info is None else scaled(labels, path, info)
     except MaskError:
         raise
@@ -110,46 +112,31 @@ def write_mask_png(path: Path, labels: LabelMap) -> None:
     Raises:
         EncodeError: The file cannot be written.
     """
-    image = PillowImage.fromarray(labels)
-    if labels.dtype == np.uint8:
-        image.putpalette(DAVIS_PALETTE.tobytes())
-    try:
-        image.save(path, "PNG", compress_level=1, pnginfo=mark())
-    except OSError as error:
-        raise EncodeError(f"{path} cannot be written: {error.strerror or error}") from error
+    write_png(path, labels, palette=DAVIS_PALETTE if labels.dtype == np.uint8 else None)
 
 
-class MaskFile(StagedFile):
-    """A PNG with the IDs of one frame, as `write_mask_png` makes it."""
+class MaskFile:
+    """A PNG with the IDs of one frame, as `write_mask_png` makes it.
+
+    Attributes:
+        path: Where it will stand.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
+        """Check that it can be written; see `StagedSink`."""
+        self.path = path
+        self._check = partial(StagedFile.check, path, overwrite=overwrite, source=source)
+        self._check()
 
     def save(self, labels: LabelMap) -> None:
-        """Write the IDs, [Hv,Wv], and give the file its name.
+        """Write the IDs, [Hv,Wv].
 
         Raises:
             OutputError: That cannot be done; nothing is left behind then.
         """
-        try:
-            self._wrote = True
-            write_mask_png(self._staging, labels)
-            self.finish()
-        finally:
-            self.abort()
-
-    def write(self, frame: Frame, result: FrameResult) -> None:
-        """Take the IDs of a frame.
-
-        Raises:
-            EncodeError: They cannot be stored.
-        """
-        self._wrote = True
-        write_mask_png(self._staging, result.labels)
-
-    def abort(self) -> None:
-        """Leave nothing behind; does nothing after `commit`."""
-        self._staging.unlink(missing_ok=True)
-
-    def _complete(self) -> None:
-        """The file is complete when it is written."""
+        self._check()
+        with whole_file(self.path) as staging:
+            write_mask_png(staging, labels)
 
 
 def as_gray(labels: LabelMap, wide: bool, path: Path) -> LabelMap:
@@ -165,16 +152,14 @@ def as_gray(labels: LabelMap, wide: bool, path: Path) -> LabelMap:
     return labels
 
 
-def ids_of(image: PillowImage.Image, path: Path) -> LabelMap:
-    """What `read_mask` makes of an image that is decoded already and lossless.
+def ids_of(image: PillowImage.Image, path: Path, *, lossy: bool = False) -> LabelMap:
+    """What `read_mask` makes of an image that is decoded already.
 
     Raises:
+        MaskReadError: It is of a kind that is not supported, or a photo.
         TooManyObjects: It holds more IDs than there can be, or soft edges.
+        UnclearBackground: Its palette shows the background at another index than 0.
     """
-    return _labels(image, False, path)
-
-
-def _labels(image: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
     mode = image.mode
     if mode in ("P", "PA"):
         indices = np.array(image if mode == "P" else image.getchannel(0), dtype=np.uint8)
@@ -199,7 +184,7 @@ def _labels(image: PillowImage.Image, lossy: bool, path: Path) -> LabelMap:
         alpha = np.asarray(image.getchannel("A"))
         if alpha.min() != alpha.max():
             return _from_cut_out(np.asarray(image.convert("RGB")), alpha > 127)
-        return _labels(image.convert(mode[:-1]), lossy, path)
+        return ids_of(image.convert(mode[:-1]), path, lossy=lossy)
     if mode in ("RGB", "CMYK", "YCbCr"):
         return _from_colors(np.asarray(image.convert("RGB")), lossy, path)
     raise MaskReadError(f"{path}: images of mode {mode} are not supported, use a palette PNG")
@@ -247,7 +232,7 @@ def _warn_of_cut(path: Path) -> None:
 
 
 def _from_colors(colors: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap:
-    keys = _keys(colors)
+    keys = color_keys(colors)
     if (ids := _davis_ids(keys)) is not None:
         return ids
     if np.array_equal(colors[..., 0], colors[..., 1]) and np.array_equal(
@@ -272,15 +257,9 @@ def _from_colors(colors: NDArray[np.uint8], lossy: bool, path: Path) -> LabelMap
 
 
 def _from_cut_out(colors: NDArray[np.uint8], visible: NDArray[np.bool_]) -> LabelMap:
-    keys = np.where(visible, _keys(colors), np.uint32(0))
+    keys = np.where(visible, color_keys(colors), np.uint32(0))
     ids = _davis_ids(keys)
     return ids if ids is not None and ids.any() else visible.astype(np.uint8)
-
-
-def _keys(colors: NDArray[np.uint8]) -> _Keys:
-    """0xRRGGBB per pixel, uint32 [H,W]."""
-    red, green, blue = (colors[..., channel].astype(np.uint32) for channel in range(3))
-    return (red << 16 | green << 8 | blue).astype(np.uint32, copy=False)
 
 
 def _davis_ids(keys: _Keys) -> LabelMap | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jointvos.errors import MaskError, MaskReadError, os_errors_as, os_reason
 from jointvos.files.close_names import did_you_mean
-from jointvos.files.images import SUFFIXES, images_in, natural
+from jointvos.files.images import SUFFIXES, by_name, images_in
 from jointvos.frame_range import Bound
 from jointvos.masks.formats import (
     Entry,
@@ -143,7 +143,7 @@ class MaskSource:
         """Masks of frames, or a file or a sub-folder for each object."""
         with os_errors_as(MaskReadError):
             inside = [each for each in folder.iterdir() if not each.name.startswith(".")]
-            folders = sorted((each for each in inside if each.is_dir()), key=natural)
+            folders = sorted((each for each in inside if each.is_dir()), key=by_name)
         files = _mask_files(inside)
         if _is_of_segment_anything(folder):
             return [
@@ -250,7 +250,7 @@ def _mask_files(inside: Sequence[Path]) -> list[Path]:
         if not each.name.startswith(".")
         and (each.suffix.lower() in SUFFIXES or is_annotation_file(each))
     ]
-    return sorted(found, key=natural)
+    return sorted(found, key=by_name)
 
 
 def _is_of_segment_anything(folder: Path) -> bool:

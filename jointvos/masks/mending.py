@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from jointvos.masks.palette import DAVIS_PALETTE
+from jointvos.masks.palette import DAVIS_PALETTE, color_keys
 from jointvos.types import VOID, LabelMap, object_ids
 
 _Colors = NDArray[np.uint8]
@@ -31,8 +31,7 @@ def harden(colors: _Colors, lossy: bool) -> _Colors:
     a true color that are not connected to such a block take the color of the nearest certain
     pixel. In a lossy file colors that are close to each other count as one.
     """
-    keys = colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
-    keys, indices, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    keys, indices, counts = np.unique(color_keys(colors), return_inverse=True, return_counts=True)
     found = (keys[:, None] >> np.array([16, 8, 0], dtype=np.uint32) & 255).astype(np.uint8)
     if lossy:
         centers, of_color = _clusters(found, counts)

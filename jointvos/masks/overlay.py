@@ -41,17 +41,17 @@ def draw_overlay(
         RGB, [Hv,Wv,3] of the image's type.
     """
     drawn = image.copy()
-    objects = object_pixels(labels)
-    rows, columns = np.flatnonzero(objects.any(axis=1)), np.flatnonzero(objects.any(axis=0))
-    if not len(rows):
+    objects = object_pixels(labels).astype(np.uint8)
+    x, y, wide, high = cv2.boundingRect(objects)
+    if not wide:
         return drawn
-    # Only the part with objects, and a pixel around it, is worked on.
+    # Only the part with objects, and a line around it, is worked on.
     width = line_width(labels.shape)
     part = (
-        slice(max(0, rows[0] - width), rows[-1] + width + 1),
-        slice(max(0, columns[0] - width), columns[-1] + width + 1),
+        slice(max(0, y - width), y + high + width),
+        slice(max(0, x - width), x + wide + width),
     )
-    ids, mask = labels[part], objects[part].astype(np.uint8) * 255
+    ids, mask = labels[part], objects[part] * 255
     count = table_size(labels)
     tones: tuple[NDArray[Any], NDArray[Any]] = overlay_colors(count)
     if image.dtype == np.uint16:

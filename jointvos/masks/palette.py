@@ -54,6 +54,12 @@ def display_colors(count: int = 256) -> Palette:
     return table
 
 
+def color_keys(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """0xRRGGBB for each color, uint8 [...,3] to uint32 [...]."""
+    red, green, blue = (colors[..., channel].astype(np.uint32) for channel in range(3))
+    return np.asarray(red << 16 | green << 8 | blue, dtype=np.uint32)
+
+
 def table_size(labels: LabelMap) -> int:
     """How many rows a table of colors for these labels has."""
     return int(np.iinfo(labels.dtype).max) + 1

@@ -7,14 +7,14 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from jointvos.errors import UnclearBackground
-from jointvos.masks.palette import DAVIS_PALETTE
+from jointvos.masks.palette import DAVIS_PALETTE, color_keys
 from jointvos.types import LabelMap, object_ids
 
 Looks: TypeAlias = dict[int, int | None]
 """Color of each index that occurs, and of 0, as 0xRRGGBB; None where it is transparent."""
 
 _NEARLY_BLACK = 16
-DAVIS_IDS = {(r << 16 | g << 8 | b): i for i, (r, g, b) in enumerate(DAVIS_PALETTE.tolist())}
+DAVIS_IDS = {key: i for i, key in enumerate(color_keys(DAVIS_PALETTE).tolist())}
 """IDs by the color that DAVIS and PASCAL VOC give them, 0xRRGGBB."""
 
 
@@ -26,7 +26,8 @@ def looks_of(image: PillowImage.Image, indices: LabelMap) -> Looks:
     present = [0, *object_ids(indices)]
     if 3 * present[-1] >= len(palette):
         return {}
-    return {i: None if i in clear else _key(palette[3 * i : 3 * i + 3]) for i in present}
+    keys = color_keys(np.array(palette, dtype=np.uint8).reshape(-1, 3)).tolist()
+    return {i: None if i in clear else keys[i] for i in present}
 
 
 def refuse_order(image: PillowImage.Image, indices: LabelMap, path: Path) -> None:
@@ -98,11 +99,6 @@ def _background(looks: Looks) -> list[int]:
     nearly = [i for i, key in looks.items() if key is not None and _is_black(key)]
     found = clear or black or nearly
     return found if len(found) < len(looks) else []
-
-
-def _key(color: list[int]) -> int:
-    red, green, blue = color
-    return red << 16 | green << 8 | blue
 
 
 def _is_black(key: int) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointvos.errors import ConfigError, MaskError
-from jointvos.masks.boxes import run_grab_cut
+from jointvos.masks.grab_cut import Region, resized, run_grab_cut, shrunk
 from jointvos.masks.id_change import parse_id
 from jointvos.types import Image, VideoInfo
 
@@ -29,8 +29,8 @@ _LONGEST_SIDE = 640
 _RADII = np.geomspace(0.04, 0.45, 6)
 """Of the circles, in shares of the longest side."""
 
+_ROUNDS = 2
 _Place = tuple[int, int]
-_Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Clicks:
                     f"{info.width}x{info.height}; x counts from 0 at the left, y from 0 at the top"
                 )
 
-    def cut(self, image: Image) -> _Mask:
+    def cut(self, image: Image) -> Region:
         """The pixels of the object, bool [Hv,Wv]; the same every time.
 
         Raises:
@@ -104,8 +104,8 @@ class Clicks:
         guess = _guess(small, inside, outside)
         if guess is not None:
             larger, inside, outside = _scaled(image, self.inside, self.outside, _LONGEST_SIDE)
-            found = _refined(larger, _resized(guess, larger.shape), inside, outside)
-            mask = _resized(found, image.shape)
+            found = _refined(larger, resized(guess, larger.shape), inside, outside)
+            mask = resized(found, image.shape)
             if mask.any() and _stands_out(larger, found):
                 return mask
         raise MaskError(
@@ -147,33 +147,25 @@ def _scaled(
 ) -> tuple[Image, list[_Place], list[_Place]]:
     """The image at most so large, and the points in it."""
     height, width = image.shape[:2]
-    scale = min(1.0, longest / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    small = shrunk(image, longest / max(height, width))
+    high, wide = small.shape[:2]
     moved = [
-        [(int((x + 0.5) * size[0] / width), int((y + 0.5) * size[1] / height)) for x, y in places]
+        [(int((x + 0.5) * wide / width), int((y + 0.5) * high / height)) for x, y in places]
         for places in (inside, outside)
     ]
     return small, moved[0], moved[1]
 
 
-def _resized(mask: _Mask, shape: tuple[int, ...]) -> _Mask:
-    """A mask of another size, cut where it is half."""
-    size = (shape[1], shape[0])
-    scaled = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(scaled > 0.5)
-
-
-def _guess(image: Image, inside: list[_Place], outside: list[_Place]) -> _Mask | None:
+def _guess(image: Image, inside: list[_Place], outside: list[_Place]) -> Region | None:
     """The cut that stays most the same while the circle grows; None if there is none."""
     away = _distance(image.shape, inside)
-    cuts: list[_Mask] = []
+    cuts: list[Region] = []
     for radius in _RADII * max(image.shape[:2]):
         state = np.full(image.shape[:2], cv2.GC_BGD, dtype=np.uint8)
         state[away < 2 * radius] = cv2.GC_PR_BGD
         state[away < radius] = cv2.GC_PR_FGD
         state[away <= max(2, radius / 6)] = cv2.GC_FGD
-        cut = _cut(image, state, inside, outside, rounds=2)
+        cut = _cut(image, state, inside, outside)
         if cut is not None:
             cuts.append(cut)
     steady = [0.0] * len(cuts)
@@ -187,17 +179,17 @@ def _guess(image: Image, inside: list[_Place], outside: list[_Place]) -> _Mask |
     return cuts[int(np.argmax(worth))]
 
 
-def _refined(image: Image, guess: _Mask, inside: list[_Place], outside: list[_Place]) -> _Mask:
+def _refined(image: Image, guess: Region, inside: list[_Place], outside: list[_Place]) -> Region:
     """The guess with the edges that a larger image has."""
     reach = 1 + int(np.sqrt(np.count_nonzero(guess)) / 4)
     near = cv2.distanceTransform((~guess).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5) < reach
     state = np.where(near, cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)
     state[guess] = cv2.GC_PR_FGD
-    found = _cut(image, state, inside, outside, rounds=2)
+    found = _cut(image, state, inside, outside)
     return guess if found is None else found
 
 
-def _stands_out(image: Image, mask: _Mask) -> bool:
+def _stands_out(image: Image, mask: Region) -> bool:
     """Whether colors change more along the outline of a mask than elsewhere."""
     kernel = np.ones((3, 3), dtype=np.uint8)
     change = cv2.morphologyEx(image, cv2.MORPH_GRADIENT, kernel).max(axis=2)
@@ -206,12 +198,8 @@ def _stands_out(image: Image, mask: _Mask) -> bool:
 
 
 def _cut(
-    image: Image,
-    state: NDArray[np.uint8],
-    inside: list[_Place],
-    outside: list[_Place],
-    rounds: int,
-) -> _Mask | None:
+    image: Image, state: NDArray[np.uint8], inside: list[_Place], outside: list[_Place]
+) -> Region | None:
     """The parts with points of what GrabCut finds, None for all and for nothing."""
     away = _distance(image.shape, inside)
     if outside:
@@ -222,7 +210,7 @@ def _cut(
     state[away <= max(1, round(max(image.shape[:2]) / 100))] = cv2.GC_FGD
     if not np.any(state == cv2.GC_BGD):
         return None
-    found = run_grab_cut(image, state, rounds)
+    found = run_grab_cut(image, state, _ROUNDS)
     _, parts = cv2.connectedComponents(found.astype(np.uint8))
     kept = {int(parts[y, x]) for x, y in inside} - {0}
     mask = np.isin(parts, list(kept))

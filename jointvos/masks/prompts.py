@@ -114,11 +114,6 @@ class MaskPrompts:
         return tuple(sorted(ids | {cut.id for cut in self._cuts if cut.id is not None}))
 
     @property
-    def wide(self) -> bool:
-        """Whether there are IDs above 254, so that label maps become uint16."""
-        return label_type(self.ids) is np.uint16
-
-    @property
     def first(self) -> LabelMap | None:
         """What is given for the first frame of the range, as far as it is known by now."""
         return merge(self.in_first) if self.in_first else None

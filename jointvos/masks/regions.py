@@ -5,10 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointvos.errors import MaskError
+from jointvos.masks.grab_cut import Region, resized, run_grab_cut, shrunk, without_specks
 from jointvos.types import Image
-
-Region = NDArray[np.bool_]
-"""Pixels of an object, bool [Hv,Wv]."""
 
 _LONGEST_SIDE = 400
 _ROUNDS = 3
@@ -38,10 +36,8 @@ def cut_strokes(image: Image, mask: Region, inside: Region, outside: Region) -> 
         raise MaskError("nothing to start from; draw a stroke inside the object first")
     box = _surroundings(seed)
     part = image[box]
-    height, width = part.shape[:2]
-    scale = min(1.0, _LONGEST_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    small = shrunk(part, _LONGEST_SIDE / max(part.shape[:2]))
+    size = (small.shape[1], small.shape[0])
     state: NDArray[np.uint8] = np.full(small.shape[:2], cv2.GC_PR_BGD, dtype=np.uint8)
     state[_scaled(mask[box], size, 0.5)] = cv2.GC_PR_FGD
     if not mask.any():  # what lies near the strokes may well belong to it
@@ -51,14 +47,10 @@ def cut_strokes(image: Image, mask: Region, inside: Region, outside: Region) -> 
     state[_scaled(outside[box], size, 0)] = cv2.GC_BGD
     if not ((state == cv2.GC_BGD) | (state == cv2.GC_PR_BGD)).any():
         raise MaskError("the object fills the frame; draw a stroke outside it first")
-    cv2.setRNGSeed(0)  # its color clusters start at random
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(small, state, [0, 0, 1, 1], *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found = (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)
-    found = _without_specks(found, state == cv2.GC_FGD)
-    large = cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    found = run_grab_cut(small, state, _ROUNDS)
+    found = without_specks(found, _SPECK, state == cv2.GC_FGD)
     result: Region = np.zeros(mask.shape, dtype=np.bool_)
-    result[box] = large > 0.5
+    result[box] = resized(found, part.shape)
     return (result | inside) & ~outside
 
 
@@ -83,11 +75,11 @@ def similar_region(image: Image, x: int, y: int, tolerance: int) -> Region:
 
 def _surroundings(seed: Region) -> tuple[slice, slice]:
     """The bounding box with half of its size around it."""
-    rows, columns = np.flatnonzero(seed.any(axis=1)), np.flatnonzero(seed.any(axis=0))
-    margin = max(32, (max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1) // 2)
+    x, y, width, height = cv2.boundingRect(seed.astype(np.uint8))
+    margin = max(32, max(width, height) // 2)
     return (
-        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
-        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + margin + 1),
+        slice(max(0, y - margin), y + height + margin),
+        slice(max(0, x - margin), x + width + margin),
     )
 
 
@@ -95,16 +87,6 @@ def _scaled(region: Region, size: tuple[int, int], share: float) -> Region:
     """A region in another size: pixels of which more than that share is covered."""
     cover = cv2.resize(region.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.asarray(cover > share)
-
-
-def _without_specks(found: Region, sure: Region) -> Region:
-    """Parts that are not tiny, and those that hold a stroke."""
-    _, parts, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8))
-    areas = stats[:, cv2.CC_STAT_AREA]
-    kept = areas >= _SPECK * areas[1:].max(initial=0)
-    kept[np.unique(parts[sure & found])] = True
-    kept[0] = False
-    return np.asarray(kept[parts])
 
 
 def _disc(radius: int) -> NDArray[np.uint8]:

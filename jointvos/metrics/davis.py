@@ -23,7 +23,7 @@ import numpy as np
 
 from jointvos.errors import DatasetError, SequenceIncomplete
 from jointvos.metrics.frame import Scores, score_frame
-from jointvos.types import VOID, LabelMap
+from jointvos.types import LabelMap, object_ids
 
 RECALL_THRESHOLD = 0.5
 DECAY_BINS = 4
@@ -141,7 +141,7 @@ def score_sequence(
     for true_labels, labels in zip_longest(truth, predicted):
         _check_pair(sequence, count, true_labels, labels)
         if count == 0:
-            ids = object_ids(sequence, true_labels)
+            ids = first_ids(sequence, true_labels)
         else:
             rows.append(score_frame(true_labels, labels, ids))
         count += 1
@@ -176,14 +176,13 @@ def check_frame_count(sequence: str, count: int) -> None:
         )
 
 
-def object_ids(sequence: str, labels: LabelMap) -> list[int]:
+def first_ids(sequence: str, labels: LabelMap) -> list[int]:
     """The objects of a sequence's first mask, in order.
 
     Raises:
         DatasetError: There is none.
     """
-    ids = [int(value) for value in np.unique(labels) if value not in (0, VOID)]
-    if not ids:
+    if not (ids := object_ids(labels)):
         raise DatasetError(
             f"the first mask of sequence {sequence} holds no object: expected IDs from 1 to 254"
         )

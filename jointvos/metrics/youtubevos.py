@@ -36,11 +36,6 @@ class YouTubeVOSScore:
         four = (self.j_seen, self.f_seen, self.j_unseen, self.f_unseen)
         return float(np.mean([figure for figure in four if figure is not None]))
 
-    @property
-    def complete(self) -> bool:
-        """Whether both groups have objects, so that G is the benchmark's."""
-        return self.j_seen is not None and self.j_unseen is not None
-
 
 def aggregate_seen(objects: Iterable[ObjectScore]) -> YouTubeVOSScore:
     """Mean per group over objects of any sequences.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jointvos.errors import ConfigError, MaskError
-from jointvos.masks import Box, Clicks, Region, cut_box, cut_strokes, similar_region
+from jointvos.masks import Box, Clicks, Region, cut_strokes, similar_region
 from jointvos.media.reading import FrameFinder
 from jointvos.types import LabelMap
 
@@ -39,7 +39,7 @@ class Cutter:
         if (box.width, box.height) == (info.width, info.height):
             raise MaskError("draw a smaller box; it needs some background around the object")
         try:
-            return cut_box(self._frames.at(index).image, box)
+            return box.cut(self._frames.at(index).image)
         except MaskError:
             raise MaskError(
                 "nothing in the box stands out from what is around it; paint it instead"

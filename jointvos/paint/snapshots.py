@@ -3,12 +3,12 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jointvos.errors import OutputError, os_errors_as
-from jointvos.files.whole_file import whole_file
 from jointvos.media.reading import CutDetector
 from jointvos.paint.followed import Way
+from jointvos.runs.state_file import load_state, save_state
 
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter
@@ -47,35 +47,21 @@ class Snapshots:
         Raises:
             OutputError: The disk refuses.
         """
-        import torch
-
-        path = self._path(snapshot)
-        content = {
-            "session": session.state_dict(),
-            "detector": None if detector is None else detector.state(),
-        }
-        with whole_file(path) as partial:
-            try:
-                torch.save(content, partial)
-            except RuntimeError as error:  # torch has errors of its own for a full disk
-                raise OutputError(f"{path} cannot be written: {error}") from error
+        seen = None if detector is None else detector.state()
+        save_state(self._path(snapshot), {"session": session.state_dict(), "detector": seen})
         self._thin_out(snapshot)
 
     def restore(
         self, snapshot: Snapshot, session: "VideoSegmenter", detector: CutDetector | None
     ) -> bool:
         """Bring a session to where it was behind a frame; False if that cannot be done."""
-        from pickle import UnpicklingError
-
-        import torch
-
         path = self._path(snapshot)
         try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            content = load_state(path)
             session.load_state_dict(content["session"])
             if detector is not None and content["detector"] is not None:
                 detector.restore(content["detector"])
-        except (RuntimeError, ValueError, KeyError, EOFError, OSError, UnpicklingError):
+        except (RuntimeError, ValueError, KeyError):
             with suppress(OSError):  # damaged, or of another model; frames are gone through again
                 path.unlink()
             return False

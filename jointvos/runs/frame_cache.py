@@ -12,16 +12,12 @@ from av import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jointvos.errors import OutputError
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.errors import OutputError, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.types import DeepImage, Frame, Image
 
 _FAST = {"qp": "0", "preset": "ultrafast"}
 _NOTHING: Image = np.zeros((0, 0, 3), dtype=np.uint8)
-
-
-def _itself(deep: DeepImage) -> DeepImage:
-    return deep
 
 
 @dataclass(frozen=True)
@@ -134,7 +130,7 @@ class FrameCache:
             return
         codes = self._decode(chunk.deep, "gbrp16le", len(chunk.frames))
         for frame, image, deep in zip(chunk.frames, images, codes, strict=True):
-            yield replace(frame, image=image, deep=partial(_itself, deep))
+            yield replace(frame, image=image, deep=partial(np.asarray, deep))
 
     def _decode(self, path: Path, pixels: str, wanted: int) -> Iterator[NDArray[Any]]:
         count = 0

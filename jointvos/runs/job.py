@@ -11,15 +11,19 @@ from jointvos.masks import (
     Clicks,
     IdChange,
     MaskFile,
+    MaskPrompts,
     Point,
     Refinement,
     clicks_of,
     mask_path,
+    read_prompts,
 )
+from jointvos.media.reading import open_source
 from jointvos.media.writing import STDOUT
 from jointvos.runs.outputs import Outputs
 from jointvos.runs.session import SessionSpec
 from jointvos.runs.tracing import check_trace
+from jointvos.types import FrameSource, VideoInfo
 
 Direction: TypeAlias = Literal["forward", "backward", "both"]
 
@@ -130,6 +134,30 @@ class SegmentJob:
         """Whether what a session draws reaches an output as it is."""
         changed = self.refine.does_something or self.direction != "forward" or self.resume
         return self.outputs.need_overlays and not changed
+
+    def open(self, *, threads: bool = True) -> FrameSource:
+        """Open the source; see `open_source`."""
+        return open_source(
+            self.source,
+            start=self.start,
+            end=self.end,
+            raw=self.raw,
+            allow_network=self.allow_network,
+            start_number=self.start_number,
+            deep=self.outputs.need_depth,
+            threads=threads,
+        )
+
+    def prompts(self, info: VideoInfo) -> MaskPrompts:
+        """Read the masks for the source; see `read_prompts`."""
+        return read_prompts(
+            [str(each) for each in self.masks],
+            info,
+            start=self.start,
+            end=self.end,
+            cuts=self.cuts(),
+            change=self.change,
+        )
 
     def cuts(self) -> list[Box | Clicks]:
         """The boxes, and the points by object.

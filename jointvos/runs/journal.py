@@ -11,6 +11,7 @@ import struct
 import zlib
 from array import array
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.errors import OutputError
+from jointvos.errors import OutputError, os_errors_as
 from jointvos.types import FrameResult, ObjectState
 
 _RECORD = struct.Struct("<II")
@@ -42,13 +43,11 @@ class Journal:
         """
         self.path = path
         self._starts = array("Q")
-        try:
+        with self._as_error:
             # Unbuffered, so that what was appended outlives the process.
             self._file: BinaryIO = path.open("a+b", buffering=0)
             self._end = self._find_records()
             self._file.truncate(self._end)
-        except OSError as error:
-            raise self._failure(error) from error
 
     def __enter__(self) -> "Journal":
         return self
@@ -72,12 +71,10 @@ class Journal:
         """
         payload = _pack(result if probabilities else replace(result, probabilities=None))
         record = _RECORD.pack(len(payload), zlib.crc32(payload)) + payload
-        try:
+        with self._as_error:
             written = 0
             while written < len(record):
                 written += self._file.write(memoryview(record)[written:])
-        except OSError as error:
-            raise self._failure(error) from error
         self._starts.append(self._end)
         self._end += len(record)
 
@@ -87,10 +84,8 @@ class Journal:
         Raises:
             OutputError: The disk refuses.
         """
-        try:
+        with self._as_error:
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise self._failure(error) from error
 
     def truncate(self, count: int) -> None:
         """Keep the first `count` results.
@@ -102,10 +97,8 @@ class Journal:
             return
         self._end = self._starts[count]
         del self._starts[count:]
-        try:
+        with self._as_error:
             self._file.truncate(self._end)
-        except OSError as error:
-            raise self._failure(error) from error
 
     def __iter__(self) -> Iterator[FrameResult]:
         """The results in the order in which they were appended."""
@@ -116,11 +109,8 @@ class Journal:
         return map(self._read, reversed(range(len(self))))
 
     def _read(self, number: int) -> FrameResult:
-        start = self._starts[number]
-        try:
-            payload = self._payload_at(start)
-        except OSError as error:
-            raise self._failure(error) from error
+        with self._as_error:
+            payload = self._payload_at(self._starts[number])
         if payload is None:
             raise OutputError(f"{self.path} was changed by another program; delete it")
         return _unpack(payload)
@@ -147,8 +137,9 @@ class Journal:
         payload = self._file.read(length)
         return payload if zlib.crc32(payload) == checksum else None
 
-    def _failure(self, error: OSError) -> OutputError:
-        return OutputError(f"{self.path} cannot be used: {error.strerror or error}")
+    @property
+    def _as_error(self) -> AbstractContextManager[None]:
+        return os_errors_as(OutputError, f"{self.path} cannot be used")
 
 
 def _pack(result: FrameResult) -> bytes:

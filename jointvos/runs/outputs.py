@@ -23,6 +23,7 @@ from jointvos.masks import (
 )
 from jointvos.media.writing import (
     ALPHA_FORMATS,
+    ALPHA_IMAGES,
     NARROWEST,
     STDOUT,
     AlphaFolderSink,
@@ -42,9 +43,11 @@ from jointvos.media.writing import (
     ProbabilityVideoSink,
     StatsSink,
     StreamSink,
+    choose_format,
     coco_sink_type,
     draw_composite,
     keeps_depth,
+    matte_format,
     overlay_of,
 )
 from jointvos.types import VOID, Frame, FrameResult, VideoInfo
@@ -189,6 +192,11 @@ class Outputs:
             raise ConfigError(f"`matte_edges` is {self.matte_edges!r}, expected soft or hard")
         if self.matte_range not in get_args(LumaRange):
             raise ConfigError(f"`matte_range` is {self.matte_range!r}, expected limited or full")
+        if self.alpha_format not in (None, *ALPHA_IMAGES):
+            expected = ", ".join(ALPHA_IMAGES)
+            raise ConfigError(f"`alpha_format` is {self.alpha_format!r}, expected {expected}")
+        if self.soft is not None and self.soft_bits not in (8, 16):
+            raise ConfigError(f"probabilities have 8 or 16 bits, not {self.soft_bits}")
         for option in ("background", "encoder", "crf"):
             if getattr(self, option) is not None and self.overlay is None:
                 raise ConfigError(f"`{option}` requires `overlay`")
@@ -230,13 +238,8 @@ class Outputs:
             if path == STDOUT:
                 StreamSink.check("rgb", stream)
             else:
-                OverlaySink.check(
-                    path,
-                    overwrite=overwrite,
-                    source=source,
-                    encoder=self.encoder,
-                    crf=self.crf,
-                )
+                choose_format(path, self.encoder, self.crf)
+                OverlaySink.check(path, overwrite=overwrite, source=source)
         if path := paths.get("mask_video"):
             if path == STDOUT:
                 StreamSink.check("gray", stream)
@@ -248,14 +251,11 @@ class Outputs:
             if path == STDOUT:
                 StreamSink.check("rgba", stream)
             else:
-                if is_folder(path):
-                    format = self.alpha_format or "png"
-                    AlphaFolderSink.check(path, overwrite=overwrite, source=source, format=format)
-                else:
-                    AlphaVideoSink.check(path, overwrite=overwrite, source=source)
+                alpha = AlphaFolderSink if is_folder(path) else AlphaVideoSink
+                alpha.check(path, overwrite=overwrite, source=source)
         if path := paths.get("soft"):
             soft = ProbabilityFolderSink if is_folder(path) else ProbabilityVideoSink
-            soft.check(path, overwrite=overwrite, source=source, bits=self.soft_bits)
+            soft.check(path, overwrite=overwrite, source=source)
         if path := paths.get("crop"):
             CropSink.check(path, overwrite=overwrite, source=source)
         if path := paths.get("stats"):
@@ -360,9 +360,8 @@ class Outputs:
         if is_folder(place):
             MatteFolderSink.check(place, overwrite=self.overwrite, source=source)
         else:
-            MatteVideoSink.check(
-                place, overwrite=self.overwrite, source=source, luma_range=self.matte_range
-            )
+            matte_format(place, self.matte_range)
+            MatteVideoSink.check(place, overwrite=self.overwrite, source=source)
 
     def _mattes(self, info: VideoInfo, path: Path, ids: Sequence[int]) -> Iterator[TwoPhaseSink]:
         """One for all objects, or one for each."""

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jointvos.errors import ConfigError, OutputError
-from jointvos.files.whole_file import whole_file
 from jointvos.runs.journal import Journal
+from jointvos.runs.state_file import load_state, save_state
 from jointvos.types import FrameResult
 
 if TYPE_CHECKING:
@@ -83,26 +83,16 @@ class PassRecord:
         Raises:
             OutputError: The disk refuses.
         """
-        import torch
-
         self.journal.sync()
-        with whole_file(self._state) as partial:
-            try:
-                torch.save({"done": len(self.journal), "session": session.state_dict()}, partial)
-            except RuntimeError as error:  # torch has errors of its own for a full disk
-                raise OutputError(f"{self._state} cannot be written: {error}") from error
+        save_state(self._state, {"done": len(self.journal), "session": session.state_dict()})
 
     def _saved(self) -> dict[str, Any] | None:
         """What was saved last, None if nothing was."""
-        from pickle import UnpicklingError
-
-        import torch
-
         if not self._state.is_file():
             return None
         try:
-            state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
-        except (RuntimeError, ValueError, EOFError, OSError, UnpicklingError) as error:
+            state = load_state(self._state)
+        except ValueError as error:
             raise self._unusable("it is damaged") from error
         if not isinstance(state, dict) or not {"done", "session"} <= state.keys():
             raise self._unusable("it is not a saved run")

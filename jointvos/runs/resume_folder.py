@@ -4,14 +4,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from jointvos.errors import ConfigError, JointVOSError, OutputError
+from jointvos.errors import ConfigError, OutputError, os_errors_as
 from jointvos.files.lock import alone
 from jointvos.files.staged import StagedSink
-from jointvos.files.whole_file import hidden_beside, whole_file
+from jointvos.files.whole_file import hidden_beside, remove, whole_file
 from jointvos.media.writing import STDOUT
 from jointvos.runs.fingerprint import Fingerprint, require_same
 
@@ -59,7 +59,7 @@ class ResumeFolder:
             OutputError: The folder cannot be used.
         """
         with self._alone():
-            with self._as_error():
+            with self._as_error:
                 named: list[str] = []
                 if self.exists:
                     found = self._read()
@@ -78,19 +78,19 @@ class ResumeFolder:
             ConfigError: Another process is at it.
             OutputError: The folder cannot be used.
         """
-        with self._alone(), self._as_error():
+        with self._alone(), self._as_error:
             self._sweep()
             self.remove()
 
     def note_staged(self, sinks: Sequence[StagedSink]) -> None:
         """Remember where outputs are being built."""
         pairs = [[str(sink.path.absolute()), str(sink.staging.absolute())] for sink in sinks]
-        with self._as_error():
+        with self._as_error:
             self._write({**self._read(), "staged": pairs})
 
     def note_naming(self, outputs: Sequence[Path]) -> None:
         """Remember that outputs are about to get their names."""
-        with self._as_error():
+        with self._as_error:
             self._write({**self._read(), "named": [str(path.absolute()) for path in outputs]})
 
     def remove(self) -> None:
@@ -105,29 +105,20 @@ class ResumeFolder:
         def refuse() -> None:
             raise ConfigError(f"{self.folder} is in use by another run; wait until it has ended")
 
-        with self._as_error():
+        with self._as_error:
             self.folder.mkdir(exist_ok=True)
         with alone(self.folder / "lock", refuse):
             yield
 
-    @contextmanager
-    def _as_error(self) -> Iterator[None]:
-        try:
-            yield
-        except JointVOSError:
-            raise
-        except OSError as error:
-            raise OutputError(f"{self.folder}: {error.strerror or error}") from error
+    @property
+    def _as_error(self) -> AbstractContextManager[None]:
+        return os_errors_as(OutputError, str(self.folder))
 
     def _empty(self) -> None:
         """Take everything away but `run.json` and the lock."""
         for path in self.folder.iterdir():
-            if path.name in (_RUN, "lock"):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            if path.name not in (_RUN, "lock"):
+                remove(path)
 
     def _sweep(self) -> None:
         """Take away what a killed run was building, and put back what it was replacing."""
@@ -136,11 +127,8 @@ class ResumeFolder:
             replaced = staging.with_name(f"{staging.name}.old")
             if replaced.is_dir() and not os.path.lexists(final):
                 replaced.rename(final)
-            for path in (staging, replaced):
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+            remove(staging)
+            remove(replaced)
 
     def _read(self) -> dict[str, Any]:
         path = self.folder / _RUN

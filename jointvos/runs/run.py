@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from jointvos.config import to_dict
 from jointvos.errors import OutputError
 from jointvos.files.staged import StagedSink, TwoPhaseSink
-from jointvos.masks import MaskPrompts, read_prompts
+from jointvos.masks import MaskPrompts
 from jointvos.media import FanOut, read_ahead
-from jointvos.media.reading import CutDetector, open_source, with_cuts
+from jointvos.media.reading import CutDetector, with_cuts
 from jointvos.runs.events import (
     Event,
     Finished,
@@ -118,23 +118,8 @@ class SegmentRun(Iterator[Event]):
 
     def _run(self) -> Generator[Event, None, None]:
         job = self.job
-        with open_source(
-            job.source,
-            start=job.start,
-            end=job.end,
-            raw=job.raw,
-            allow_network=job.allow_network,
-            start_number=job.start_number,
-            deep=job.outputs.need_depth,
-        ) as frames:
-            prompts = read_prompts(
-                [str(each) for each in job.masks],
-                frames.info,
-                start=job.start,
-                end=job.end,
-                cuts=job.cuts(),
-                change=job.change,
-            )
+        with job.open() as frames:
+            prompts = job.prompts(frames.info)
             sinks = job.outputs.sinks(frames.info, prompts.ids, {**prompts.names, **job.names})
             yield Opened(frames.info, prompts)
             model = yield from self._load()

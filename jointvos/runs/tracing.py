@@ -78,8 +78,7 @@ class MarkedSink:
     def __init__(self, sink: "TwoPhaseSink") -> None:
         self._sink = sink
         self.path = sink.path
-        self.close, self.commit = sink.close, sink.commit
-        self.finish, self.abort = sink.finish, sink.abort
+        self.close, self.commit, self.abort = sink.close, sink.commit, sink.abort
 
     def write(self, frame: "Frame", result: "FrameResult") -> None:
         """Add a frame."""

@@ -22,7 +22,7 @@ from jointvos.config import to_dict
 from jointvos.distributed import Processes
 from jointvos.errors import NonFiniteLoss, TrainingError
 from jointvos.model import JointNet
-from jointvos.training.checkpoint import load_checkpoint
+from jointvos.runs.state_file import load_state
 from jointvos.training.data.feed import feed
 from jointvos.training.data.mini_sequences import Data, MiniSequences
 from jointvos.training.objective import Objective, objective
@@ -221,7 +221,12 @@ class Run:
         Raises:
             TrainingError: It is missing, damaged, or of a run with another recipe.
         """
-        state = load_checkpoint(path)
+        if not path.is_file():
+            raise TrainingError(f"{path} does not exist", hint="start without `resume` first")
+        try:
+            state = load_state(path)
+        except ValueError as error:
+            raise TrainingError(f"{path} is damaged or no checkpoint; delete it") from error
         recipe = to_dict(self.config)
         if state["config"] != recipe:
             changed = [key for key in recipe if state["config"].get(key) != recipe[key]]

@@ -20,7 +20,7 @@ import torch
 from jointvos.errors import NonFiniteLoss
 from jointvos.files.whole_file import whole_file
 from jointvos.model import JointNet
-from jointvos.training.checkpoint import save_checkpoint
+from jointvos.runs.state_file import save_state
 from jointvos.training.images.contact_sheet import draw_strip
 from jointvos.training.run import Run, StepReport
 from jointvos.training.train_config import counted, recipe_text
@@ -142,7 +142,7 @@ class Trainer:
 
     def _keep(self) -> None:
         if self.run.processes.first:
-            save_checkpoint(self.out / "last.ckpt", self.run.state())
+            save_state(self.out / "last.ckpt", self.run.state())
             if self.draws:
                 from jointvos.training.images.charts import draw_curves
 

@@ -179,7 +179,6 @@ def test_what_is_wrong_with_a_job_is_said_at_once(job, changes, kind, says):
         pytest.param({"matte": "m.webm"}, id="no matte"),
         pytest.param({"matte": "m.mov", "matte_range": "full"}, id="full range in ProRes"),
         pytest.param({"soft": "s.mp4"}, id="lossy probabilities"),
-        pytest.param({"soft": "s", "soft_bits": 12}, id="bits"),
         pytest.param({"crop": "missing/c"}, id="no place"),
         pytest.param({"stats": "s.txt"}, id="statistics"),
         pytest.param({"coco": "c.json", "coco_layout": "voc"}, id="layout"),

@@ -141,6 +141,12 @@ PATHS = {"alpha": "a.mov", "soft": "soft", "crop": "crop", "stats": "s.csv", "co
             {"overlay": "o.gif", "crf": 20}, ConfigError, "cannot be chosen for .gif", id="gif crf"
         ),
         pytest.param({"soft_bits": 10}, ConfigError, "8 or 16 bits, not 10", id="soft bits"),
+        pytest.param(
+            {"alpha": "a", "alpha_format": "tiff"},
+            ConfigError,
+            "expected png, png16, exr",
+            id="tiff",
+        ),
         pytest.param({"stats": "s.txt"}, ConfigError, r"\.csv or \.jsonl", id="stats suffix"),
         pytest.param({"coco": "c.csv"}, ConfigError, r"ending in \.json", id="coco suffix"),
         pytest.param({"mask_video": "m.xyz"}, ConfigError, r"m\.xyz: videos", id="mask suffix"),

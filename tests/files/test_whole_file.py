@@ -10,7 +10,7 @@ import torch
 
 from jointvos.errors import MaskError, OutputError
 from jointvos.files.whole_file import hidden_beside, shortened, whole_file
-from jointvos.training.checkpoint import save_checkpoint
+from jointvos.runs.state_file import save_state
 
 
 @pytest.fixture
@@ -89,10 +89,10 @@ def test_threads_do_not_write_into_each_others(path):
 
 def test_a_checkpoint_that_does_not_fit(tmp_path, full_disk):
     path = tmp_path / "last.ckpt"
-    save_checkpoint(path, {"weights": torch.zeros(10)})
+    save_state(path, {"weights": torch.zeros(10)})
     before = path.read_bytes()
     with full_disk(100_000), pytest.raises(OutputError, match=r"last\.ckpt cannot be written"):
-        save_checkpoint(path, {"weights": torch.zeros(1_000_000)})
+        save_state(path, {"weights": torch.zeros(1_000_000)})
     assert [*tmp_path.iterdir()] == [path]
     assert path.read_bytes() == before
 

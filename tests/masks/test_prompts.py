@@ -328,7 +328,6 @@ def test_masks_without_any_object_that_is_kept_are_left_out(masks):
     change = IdChange.parse("3", "3:300")
     prompts = read_prompts([str(masks / "a.png"), f"4={masks / 'b.png'}"], INFO, change=change)
     assert met(prompts, frames()) == {4: [300]}
-    assert prompts.wide
     assert prompts.ids == (300,)
 
 
@@ -366,7 +365,6 @@ def test_a_box_becomes_a_mask_the_same_every_time(tmp_path):
 def test_a_box_alone_with_an_id_of_its_own():
     prompts = read_prompts([], LARGE, cuts=[Box.parse("100,60,100,100=300")])
     assert prompts.first is None
-    assert prompts.wide
     labels = prompts.at(Frame(3, 3, 0.1, object_scene(), "00003"))
     assert labels.dtype == np.uint16
     assert np.unique(labels).tolist() == [0, 300]

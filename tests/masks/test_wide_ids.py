@@ -87,7 +87,8 @@ def write(sink, *maps):
     for i, each in enumerate(maps):
         frame = Frame(i, i, i / 24, np.zeros((48, 64, 3), np.uint8), f"{i:05d}")
         sink.write(frame, FrameResult(i, each, ()))
-    sink.finish()
+    sink.close()
+    sink.commit()
 
 
 def test_all_pictures_of_a_wide_folder_are_wide(tmp_path):

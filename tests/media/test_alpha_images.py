@@ -6,7 +6,7 @@ from images import write_dpx, write_exr
 from PIL import Image
 from soft_scene import results, write
 
-from jointvos.errors import ConfigError, OutputError, OutputExists
+from jointvos.errors import OutputError, OutputExists
 from jointvos.files.exr import read_exr_header
 from jointvos.masks import foreground
 from jointvos.media.reading import open_source
@@ -102,8 +102,3 @@ def test_hdr_is_told_in_png(tmp_path):
     write(AlphaFolderSink(tmp_path / "a", format="png16", hdr="hlg"), list(results(1)))
     content = (tmp_path / "a" / "00000.png").read_bytes()
     assert content[content.index(b"cICP") + 4 :][:4] == bytes((9, 18, 0, 1))
-
-
-def test_unknown_formats_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="expected png, png16, exr"):
-        AlphaFolderSink(tmp_path / "a", format="tiff")

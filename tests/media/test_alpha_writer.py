@@ -97,7 +97,8 @@ def test_sound_is_copied(make_clip, tmp_path):
             sink = AlphaVideoSink(tmp_path / f"{sound}.mov", source.info, sound=sound)
             for frame, (_, result) in zip(source, results(6), strict=True):
                 sink.write(frame, result)
-            sink.finish()
+            sink.close()
+            sink.commit()
             with av.open(str(sink.path)) as video:
                 assert len(video.streams.audio) == sound
 

@@ -97,7 +97,7 @@ def test_a_lost_frame_is_an_error(tmp_path):
         sink.write(frame, result)
     sink._encoder._given += 1
     with pytest.raises(EncodeError, match="made 3 of 4 frames"):
-        sink.finish()
+        sink.close()
 
 
 def composed(tmp_path, text):

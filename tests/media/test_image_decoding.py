@@ -262,7 +262,8 @@ def test_videos_of_sequences_carry_their_timecode(tmp_path):
         for frame in source:
             labels = np.zeros(frame.image.shape[:2], np.uint8)
             sink.write(frame, FrameResult(frame.index, labels, ()))
-        sink.finish()
+        sink.close()
+        sink.commit()
     with av.open(str(tmp_path / "o.mov")) as video:
         assert video.streams.video[0].average_rate == 25
         assert video.streams.data[0].metadata["timecode"] == "01:00:00:02"

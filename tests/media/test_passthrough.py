@@ -75,7 +75,8 @@ def copy(path: Path, make_sink, start: str | None = None, end: str | None = None
             shape = frame.image.shape[:2]
             soft = np.stack([np.full(shape, p, np.float32) for p in (0.2, 0.8)])
             sink.write(frame, FrameResult(frame.index, np.ones(shape, np.uint8), (), soft))
-        sink.finish()
+        sink.close()
+        sink.commit()
     return sink.path
 
 

@@ -319,7 +319,8 @@ def test_png_sequences(tmp_path):
     for frame, labels in given:
         sink.write(frame, labels)
         assert not sink.path.exists()
-    sink.finish()
+    sink.close()
+    sink.commit()
     assert sorted(p.name for p in sink.path.iterdir()) == [f"{i:05d}.png" for i in range(6)]
     for frame, labels in given:
         with Image.open(sink.path / f"{frame.name}.png") as picture:
@@ -408,8 +409,9 @@ def test_what_appears_meanwhile_is_kept(tmp_path, sink_of):
     for frame, labels in labeled():
         sink.write(frame, labels)
     _, content = place(sink_of, tmp_path / "out")
+    sink.close()
     with pytest.raises(OutputExists):
-        sink.finish()
+        sink.commit()
     sink.abort()
     assert content() == "old"
 
@@ -443,8 +445,9 @@ def test_what_others_add_meanwhile_is_kept(tmp_path):
         sink.write(frame, labels)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.png").write_text("precious")
+    sink.close()
     with pytest.raises(OutputError, match=r"holds mine\.png"):
-        sink.finish()
+        sink.commit()
     sink.abort()
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine.png"]
 
@@ -557,7 +560,8 @@ def test_an_overlay_that_is_drawn_already_is_taken(tmp_path, make_clip):
         drawn = np.full_like(frame.image, 255)
         sink = OverlaySink(tmp_path / "o.mkv", source.info, legend=Legend({1: "cup"}))
         sink.write(frame, replace(result(frame), overlay=drawn))
-        sink.finish()
+        sink.close()
+        sink.commit()
     _, (written,) = read(tmp_path / "o.mkv")
     assert (drawn == 255).all()
     assert np.median(written.image) > 250

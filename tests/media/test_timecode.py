@@ -111,7 +111,8 @@ def written(path, sink_type, source):
     soft[0, :8] = 1
     for frame in source:
         sink.write(frame, result_of(soft, frame.index, (1,)))
-    sink.finish()
+    sink.close()
+    sink.commit()
     return path
 
 

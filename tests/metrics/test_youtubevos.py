@@ -16,12 +16,11 @@ def test_groups_are_averaged_over_objects_and_then_over_the_four():
     assert (score.j_seen, score.f_seen) == pytest.approx((0.7, 0.6))
     assert (score.j_unseen, score.f_unseen) == pytest.approx((0.2, 0.2))
     assert score.overall == pytest.approx((0.7 + 0.6 + 0.2 + 0.2) / 4)
-    assert score.complete
 
 
 def test_an_empty_group_is_no_number():
     score = aggregate_seen([scored(True, [0.5], [0.7])])
-    assert (score.j_unseen, score.f_unseen, score.complete) == (None, None, False)
+    assert (score.j_unseen, score.f_unseen) == (None, None)
     assert score.overall == pytest.approx(0.6)
 
 

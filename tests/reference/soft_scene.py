@@ -44,7 +44,8 @@ def write(sink, given: Iterable[tuple[Frame, FrameResult]]) -> None:
     """Frames and results, and the end of the output."""
     for frame, result in given:
         sink.write(frame, result)
-    sink.finish()
+    sink.close()
+    sink.commit()
 
 
 def results(

@@ -135,7 +135,7 @@ def test_batch_marks_the_given_frame(tmp_path: Path) -> None:
     images = np.zeros((2, 3, 3, 120, 120), np.uint8)
     masks = np.zeros((2, 3, 1, 120, 120), np.float32)
     masks[0, 0, 0] = square()
-    draw_batch(images, masks, tmp_path / "batch.png", ["static"])
+    draw_batch(images, masks, tmp_path / "batch.png")
     pixels = read(tmp_path / "batch.png")
     rows, columns = np.nonzero(near(pixels[70:], TRUE, SOFT))
     assert len(rows) > 200

@@ -13,6 +13,7 @@ from jointvos.errors import MaskReadError
 from jointvos.files.images import IMAGE_ERRORS, image_reason, images_in, open_image
 from jointvos.masks.formats.entry import Entry, Shape
 from jointvos.masks.id_change import LARGEST_ID
+from jointvos.masks.palette import color_keys
 from jointvos.masks.palette_order import DAVIS_IDS
 
 LABEL_MAP = "labelmap.txt"
@@ -103,10 +104,9 @@ def _keys(path: Path) -> _Keys:
     """0xRRGGBB per pixel, uint32 [H,W]."""
     try:
         with open_image(path) as image:
-            colors = np.asarray(image.convert("RGB")).astype(np.uint32)
+            return color_keys(np.asarray(image.convert("RGB")))
     except IMAGE_ERRORS as error:
         raise MaskReadError(f"{path}: {image_reason(error)}") from error
-    return np.asarray(colors @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32), dtype=np.uint32)
 
 
 def _present(keys: _Keys) -> list[int]:

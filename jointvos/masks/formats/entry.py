@@ -8,9 +8,11 @@ from pathlib import PurePosixPath
 from tokenize import TokenError
 from zipfile import BadZipFile
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from jointvos import errors
 from jointvos.types import LabelMap
 
 
@@ -31,11 +33,8 @@ class Shape:
         """Take over a mask, bool [H,W]."""
         self.shape = mask.shape
         self.name, self.id, self.key = name, id, key
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        self._box = (
-            slice(rows[0], rows[-1] + 1) if len(rows) else slice(0),
-            slice(columns[0], columns[-1] + 1) if len(columns) else slice(0),
-        )
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        self._box = np.s_[y : y + height, x : x + width]
         self._part = mask[self._box].copy()
 
     @property
@@ -100,9 +99,8 @@ BROKEN = (
 
 def reason(error: BaseException) -> str:
     """What is wrong with the content of a file, in a few words."""
-    if isinstance(error, KeyError):
-        return f"{error.args[0]!r} is missing"[:_LONGEST]
-    return str(error).splitlines()[0][:_LONGEST] if str(error) else type(error).__name__
+    text = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else errors.reason(error)
+    return text[:_LONGEST]
 
 
 _LONGEST = 200

@@ -68,12 +68,10 @@ def _names(folder: Path) -> dict[int, str]:
         for name in SIDE_FILES:
             if (place / name).is_file():
                 text = (place / name).read_text(encoding="utf-8")
-                return _of_yaml(text) if name.endswith(".yaml") else _of_lines(text)
+                if name.endswith(".yaml"):
+                    return _of_yaml(text)
+                return dict(enumerate(map(str.strip, text.splitlines())))
     return {}
-
-
-def _of_lines(text: str) -> dict[int, str]:
-    return dict(enumerate(line.strip() for line in text.splitlines()))
 
 
 def _of_yaml(text: str) -> dict[int, str]:

@@ -3,14 +3,12 @@
 from jointvos.media.reading.cuts import CutDetector, with_cuts
 from jointvos.media.reading.frame_finder import FrameFinder, open_finder
 from jointvos.media.reading.frame_map import NoSuchFrame
-from jointvos.media.reading.image_folder import ImageFolderReader
 from jointvos.media.reading.sources import open_source
 from jointvos.media.reading.video_reader import VideoReader
 
 __all__ = [
     "CutDetector",
     "FrameFinder",
-    "ImageFolderReader",
     "NoSuchFrame",
     "VideoReader",
     "open_finder",

@@ -13,7 +13,7 @@ import av.error
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError
+from jointvos.errors import MediaError, MediaOpenError, UnsupportedMediaError, reason
 from jointvos.files.close_names import did_you_mean
 from jointvos.files.images import IMAGE_ERRORS, open_image, page_count
 from jointvos.files.sequences import SUFFIXES, pattern_of
@@ -40,12 +40,6 @@ _ADVICE = dict.fromkeys(
 ) | dict.fromkeys((".braw", ".r3d", ".ari", ".arx", ".crm", ".dng"), "export it as ProRes or EXR")
 """What to do about kinds of files that are not read, by suffix."""
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
-
-
-def reason(error: BaseException) -> str:
-    """What went wrong, in a few words."""
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def open_input(path: Path) -> av.container.InputContainer:

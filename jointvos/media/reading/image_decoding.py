@@ -24,10 +24,10 @@ from av.video.codeccontext import VideoCodecContext
 from PIL import Image as PillowImage
 
 from jointvos.color import REC_709, Values, between, convert, to_display
-from jointvos.errors import MediaDecodeError, UnsupportedMediaError
+from jointvos.errors import MediaDecodeError, UnsupportedMediaError, reason
 from jointvos.files.exr import ExrHeader, at_origin, read_exr_header
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
-from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS, reason
+from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS
 from jointvos.media.reading.frame_pixels import bits_of, codes_of
 from jointvos.types import DeepImage, Image
 
@@ -59,19 +59,6 @@ class Decoded:
     deep: DeepImage | None = None
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What an image says of its sequence.
-
-    Attributes:
-        rate: Frames per second, None if it does not say.
-        timecode: hh:mm:ss:ff or hh:mm:ss;ff of the image, None if it does not say.
-    """
-
-    rate: Fraction | None = None
-    timecode: str | None = None
-
-
 def read_image(path: Path) -> Decoded:
     """Decode an image.
 
@@ -101,30 +88,34 @@ def deep_reader(path: Path) -> Callable[[], DeepImage]:
     return read
 
 
-def read_facts(path: Path) -> Facts:
-    """What an image that was decoded says of its sequence; logarithmic DPX is noted."""
+def read_facts(path: Path) -> tuple[Fraction | None, str | None]:
+    """What an image that was decoded says of its sequence; logarithmic DPX is noted.
+
+    Returns:
+        Frames per second, and hh:mm:ss:ff or hh:mm:ss;ff of the image; None if it does not say.
+    """
     if path.suffix.lower() == ".exr":
         _log.info("%s: showing linear light as sRGB; values above 1 become white", path.name)
         header = read_exr_header(path.read_bytes())
-        return Facts(_usual(header.rate), header.timecode)
+        return _usual(header.rate), header.timecode
     if path.suffix.lower() == ".dpx":
         with path.open("rb") as file:
             return _of_dpx(path.name, file.read(_DPX_HEADER))
-    return Facts()
+    return None, None
 
 
-def _of_dpx(name: str, head: bytes) -> Facts:
+def _of_dpx(name: str, head: bytes) -> tuple[Fraction | None, str | None]:
     if kind := _LOGARITHMIC.get(head[_DPX_TRANSFER]):
         _log.warning("%s is tagged %s; used as it is, so it looks flat", name, kind)
     if len(head) < _DPX_HEADER:
-        return Facts()
+        return None, None
     order = ">" if head.startswith(b"SDPX") else "<"
     (digits,) = struct.unpack_from(f"{order}I", head, _DPX_TIMECODE)
     text = f"{digits:08x}"  # two digits each of hours, minutes, seconds and frames
     rates = (struct.unpack_from(f"{order}f", head, at)[0] for at in _DPX_RATES)
     rate = next((rate for rate in map(_of_float, rates) if rate is not None), None)
     timecode = ":".join(text[i : i + 2] for i in range(0, 8, 2)) if text.isdecimal() else None
-    return Facts(rate, timecode)
+    return rate, timecode
 
 
 def _of_float(rate: float) -> Fraction | None:

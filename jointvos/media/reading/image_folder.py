@@ -40,8 +40,8 @@ class ImageFolderReader:
         self._range = frames or FrameRange()
         self._paths = images_of(folder, start_number)
         height, width = read_image(self._paths[0]).image.shape[:2]
-        facts = read_facts(self._paths[0])
-        rate = frame_rate or facts.rate or DEFAULT_RATE
+        own_rate, timecode = read_facts(self._paths[0])
+        rate = frame_rate or own_rate or DEFAULT_RATE
         count = self._range.count(len(self._paths), rate)
         if count == 0:
             raise self._range.nothing_in(folder, len(self._paths))
@@ -53,7 +53,7 @@ class ImageFolderReader:
             time_base=1 / rate,
             frame_count=count,
             is_video=False,
-            timecode=facts.timecode,
+            timecode=timecode,
             names=tuple(path.stem for path in self._paths),
         )
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from jointvos.errors import ConfigError, MediaDecodeError, MediaOpenError
+from jointvos.errors import ConfigError, MediaDecodeError, MediaOpenError, os_errors_as
 from jointvos.frame_range import FrameRange
 from jointvos.media.reading.containers import MAX_PIXELS
 from jointvos.media.reading.streams import ByteStream
@@ -77,13 +78,14 @@ class RawReader:
         self._name = str(path) if stream is None else stream.name
         self._range = frames or FrameRange()
         self._used = False
+        self._source: ByteStream | BinaryIO
         count = None
         if stream is None:
-            try:
-                self._file = path.open("rb")
+            with os_errors_as(MediaOpenError, str(path)):
+                self._source = path.open("rb")
                 count = path.stat().st_size // shape.bytes_per_frame
-            except OSError as error:
-                raise MediaOpenError(f"{path}: {error.strerror}") from None
+        else:
+            self._source = stream
         self.info = VideoInfo(
             path=path,
             width=shape.width,
@@ -97,7 +99,7 @@ class RawReader:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        (self._stream or self._file).close()
+        self._source.close()
 
     def stop(self) -> None:
         """Let a thread that waits for the next frame wait no longer."""
@@ -130,8 +132,9 @@ class RawReader:
     def _next(self, index: int) -> Image | None:
         wanted = self._shape.bytes_per_frame
         data = bytearray()
-        while len(data) < wanted and (more := self._read(wanted - len(data))):
-            data += more
+        with os_errors_as(MediaDecodeError, self._name):
+            while len(data) < wanted and (more := self._source.read(wanted - len(data))):
+                data += more
         if self._stream is not None:
             self._stream.check()
         if not data and index:
@@ -143,9 +146,3 @@ class RawReader:
                 f"{wanted} were expected; it is cut off, or the size is wrong"
             )
         return np.frombuffer(data, np.uint8).reshape(self._shape.height, self._shape.width, 3)
-
-    def _read(self, size: int) -> bytes:
-        try:
-            return self._stream.read(size) if self._stream is not None else self._file.read(size)
-        except OSError as error:
-            raise MediaDecodeError(f"{self._name}: {error.strerror}") from error

@@ -13,8 +13,8 @@ from threading import Lock
 from av import VideoFrame
 from av.codec.context import ThreadType
 
-from jointvos.errors import MediaDecodeError
-from jointvos.media.reading.containers import AV_ERRORS, choose_stream, open_input, reason
+from jointvos.errors import MediaDecodeError, reason
+from jointvos.media.reading.containers import AV_ERRORS, choose_stream, open_input
 from jointvos.media.reading.frame_map import FrameMap, NoSuchFrame
 from jointvos.media.reading.frame_pixels import FramePixels
 from jointvos.media.reading.video_reader import VideoReader
@@ -57,7 +57,7 @@ class VideoFinder:
         self._pixels = FramePixels(self._first)
         self._kept: OrderedDict[int, VideoFrame] = OrderedDict()
         self._decoding = Lock()
-        self._playing: Iterator[tuple[int, VideoFrame]] | None = None
+        self._playing: Iterator[tuple[int | None, VideoFrame]] | None = None
         self._next = 0
         self._counting = False
 
@@ -128,14 +128,15 @@ class VideoFinder:
                     raise NoSuchFrame(f"no frame {index}") from None
         self._counting = where is None
         if where is None:
-            self._playing, self._next = _from_start(self.source), 0
+            self._playing, self._next = enumerate(_pictures(self.source)), 0
             try:
                 return self._play_to(index)
             except _Missed:
                 raise NoSuchFrame(f"no frame {index}") from None
         failure = f"{self.source}: frame {index} is damaged"
         for start in self._map.starts(index):
-            self._playing = _from(self.source, self._map, start)
+            pictures = _pictures(self.source, start)
+            self._playing = ((self._map.number(each.pts), each) for each in pictures)
             # A frame may depend on more than what is behind its keyframe; then it is looked for
             # from an earlier one, but never through all of a long video.
             try:
@@ -157,8 +158,10 @@ class VideoFinder:
         assert self._playing is not None
         try:
             for number, picture in self._playing:
+                if number is None:
+                    continue
                 self._next = number + 1
-                if number >= 0 and not picture.is_corrupt:
+                if not picture.is_corrupt:
                     self._kept[number] = picture
                     self._kept.move_to_end(number)
                     while len(self._kept) > self._keep:
@@ -180,21 +183,11 @@ class _Missed(Exception):
     """Decoding came past the frame that was wanted."""
 
 
-def _from(path: Path, times: FrameMap, start: int | None) -> Iterator[tuple[int, VideoFrame]]:
-    """Frames with their numbers from a keyframe on, -1 for those without."""
+def _pictures(path: Path, start: int | None = None) -> Iterator[VideoFrame]:
+    """Frames from the first, or from the keyframe with a time, on."""
     with open_input(path) as container:
         video = choose_stream(container, path)
         video.thread_type = ThreadType.AUTO
         if start is not None:
             container.seek(start, stream=video, backward=True)
-        for picture in container.decode(video):
-            number = times.number(picture.pts)
-            yield -1 if number is None else number, picture
-
-
-def _from_start(path: Path) -> Iterator[tuple[int, VideoFrame]]:
-    """Frames counted from the first."""
-    with open_input(path) as container:
-        video = choose_stream(container, path)
-        video.thread_type = ThreadType.AUTO
-        yield from enumerate(container.decode(video))
+        yield from container.decode(video)

@@ -12,7 +12,7 @@ from av.codec.context import ThreadType
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from jointvos.errors import MediaDecodeError, MediaOpenError
+from jointvos.errors import MediaDecodeError, MediaOpenError, reason
 from jointvos.files.orientation import Orientation
 from jointvos.frame_range import FrameRange
 from jointvos.media.reading.clock import Clock
@@ -24,7 +24,6 @@ from jointvos.media.reading.containers import (
     frame_rate,
     open_input,
     open_stream,
-    reason,
     stream_duration,
 )
 from jointvos.media.reading.frame_pixels import FramePixels

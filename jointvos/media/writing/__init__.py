@@ -1,14 +1,12 @@
 """From frames and results to videos, image folders and text files."""
 
-from jointvos.media.writing.alpha_writer import AlphaFolderSink, AlphaVideoSink
+from jointvos.media.writing.alpha_writer import ALPHA_IMAGES, AlphaFolderSink, AlphaVideoSink
 from jointvos.media.writing.coco_writer import CocoSink, YtvisSink, coco_sink_type
 from jointvos.media.writing.encoder import STDOUT, Pixels
 from jointvos.media.writing.formats import (
     ALPHA_FORMATS,
-    ENCODERS,
-    MATTE_FORMATS,
-    STREAM_FORMATS,
     VIDEO_FORMATS,
+    choose_format,
     keeps_depth,
 )
 from jointvos.media.writing.matte_writer import (
@@ -16,6 +14,7 @@ from jointvos.media.writing.matte_writer import (
     LumaRange,
     MatteFolderSink,
     MatteVideoSink,
+    matte_format,
 )
 from jointvos.media.writing.png_writer import PngSequenceSink
 from jointvos.media.writing.probability_writer import (
@@ -36,11 +35,9 @@ from jointvos.media.writing.video_writer import (
 
 __all__ = [
     "ALPHA_FORMATS",
-    "ENCODERS",
-    "MATTE_FORMATS",
+    "ALPHA_IMAGES",
     "NARROWEST",
     "STDOUT",
-    "STREAM_FORMATS",
     "VIDEO_FORMATS",
     "AlphaFolderSink",
     "AlphaVideoSink",
@@ -61,9 +58,11 @@ __all__ = [
     "StatsSink",
     "StreamSink",
     "YtvisSink",
+    "choose_format",
     "coco_sink_type",
     "draw_composite",
     "keeps_depth",
+    "matte_format",
     "object_record",
     "overlay_of",
 ]

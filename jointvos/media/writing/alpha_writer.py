@@ -8,14 +8,13 @@ import numpy as np
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
-from jointvos.color import Values
-from jointvos.errors import ConfigError, EncodeError
+from jointvos.color import Values, codes_16, linear_light
+from jointvos.errors import ConfigError, EncodeError, reason
 from jointvos.files.exr import marked_exr
 from jointvos.files.png import write_png
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import Alpha, cut_out, cut_out_16_bit, foreground
-from jointvos.media.reading.containers import AV_ERRORS, reason
-from jointvos.media.writing.depth import codes_16, linear_light
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.media.writing.encoder import Pixels
 from jointvos.media.writing.formats import ALPHA_FORMATS, VideoFormat
 from jointvos.media.writing.video_writer import VideoSink
@@ -67,30 +66,10 @@ class AlphaFolderSink(StagedFolder):
             hdr: How the source codes HDR, if it does.
 
         Raises:
-            ConfigError: The format is unknown.
             OutputError: It cannot be written there.
         """
         super().__init__(directory, overwrite=overwrite, source=source)
-        _check_images(format)
         self._format, self._hdr = format, hdr
-
-    @classmethod
-    def check(
-        cls,
-        path: Path,
-        *,
-        overwrite: bool = False,
-        source: Path | None = None,
-        format: str = "png",
-    ) -> None:
-        """Refuse a destination, or a format, as making the sink would.
-
-        Raises:
-            ConfigError: The format is unknown.
-            OutputError: It cannot be written there.
-        """
-        _check_images(format)
-        super().check(path, overwrite=overwrite, source=source)
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
         alpha = foreground(result)
@@ -125,11 +104,6 @@ def _write_exr(path: Path, pixels: Values) -> None:
         raise EncodeError(f"{path} cannot be written: {reason(error)}") from error
 
 
-def _check_images(format: str) -> None:
-    if format not in ALPHA_IMAGES:
-        raise ConfigError(f"`alpha_format` is {format!r}, expected {', '.join(ALPHA_IMAGES)}")
-
-
 class AlphaVideoSink(VideoSink):
     """A video with straight alpha: ProRes 4444 in .mov, VP9 in .webm.
 
@@ -160,10 +134,8 @@ class AlphaVideoSink(VideoSink):
         self._count = 0
 
     @classmethod
-    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
-        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+    def _refuse_kind(cls, path: Path) -> None:
         _format(path)
-        super().check(path, overwrite=overwrite, source=source)
 
     def _image(self, frame: Frame, result: FrameResult) -> Pixels:
         alpha = foreground(result)

@@ -15,13 +15,12 @@ from av import VideoFrame
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jointvos.errors import EncodeError
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.errors import EncodeError, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.media.writing.encoder import Pixels
-from jointvos.media.writing.formats import STREAM_FORMATS, VideoFormat
+from jointvos.media.writing.formats import STREAM_FORMATS, VideoFormat, video_stream
 from jointvos.types import Frame, VideoInfo
 
 _SHORTEST = Fraction(2, 100)
@@ -112,11 +111,10 @@ class AnimationEncoder:
                 container_options=dict(format.container_options),
             )
             assert format.pixels is not None
-            self._stream = _stream(self._container, format, self._info, format.pixels)
+            self._stream = video_stream(self._container, format, self._info, format.pixels, _TICK)
         if coded is not None:
             coded.duration = round(1 / self._info.frame_rate / _TICK)
-        for packet in self._stream.encode(coded):
-            self._container.mux(packet)
+        self._container.mux(self._stream.encode(coded))
 
     def _failure(self, error: BaseException) -> EncodeError:
         return EncodeError(f"{self._name}: writing the animation failed: {reason(error)}")
@@ -131,7 +129,7 @@ class _FrameFile:
         # Not the Python file itself: errors of its methods would be dropped.
         self._place = f"pipe:{self._file.fileno()}"
         self._container = av.open(self._place, "w", format=_LOSSLESS.container)
-        self._stream = _stream(self._container, _LOSSLESS, info, _EXACT)
+        self._stream = video_stream(self._container, _LOSSLESS, info, _EXACT, _TICK)
         self._reformatter = VideoReformatter()
         self._graph = Graph()
         maker = self._graph.add("palettegen", "stats_mode=diff")
@@ -144,13 +142,11 @@ class _FrameFile:
         exact = self._reformatter.reformat(image, format=_EXACT)
         self._graph.push(exact)
         assert not list(_results(self._graph))  # asking is what makes it work, frame by frame
-        for packet in self._stream.encode(exact):
-            self._container.mux(packet)
+        self._container.mux(self._stream.encode(exact))
 
     def with_palette(self) -> Iterator[VideoFrame]:
         """All images in the colors of their palette."""
-        for packet in self._stream.encode(None):
-            self._container.mux(packet)
+        self._container.mux(self._stream.encode(None))
         self._container.close()
         self._graph.push(None)
         (palette,) = _results(self._graph)
@@ -194,14 +190,3 @@ def _results(graph: Graph) -> Iterator[VideoFrame]:
             return
         assert isinstance(frame, VideoFrame)
         yield frame
-
-
-def _stream(
-    container: av.container.OutputContainer, format: VideoFormat, info: VideoInfo, pixels: str
-) -> VideoStream:
-    stream = container.add_stream(format.codec, rate=info.frame_rate, options=dict(format.options))
-    assert isinstance(stream, VideoStream)
-    context = stream.codec_context
-    context.width, context.height, context.pix_fmt = info.width, info.height, pixels
-    context.time_base = stream.time_base = _TICK
-    return stream

@@ -3,6 +3,7 @@
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, TypeAlias
@@ -64,13 +65,15 @@ class _JsonSink(TextSink):
         self._numbers = {name: i for i, name in enumerate(_distinct(categories), start=1)}
         self._aside: IO[bytes] | None = None
         self._frames = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Before the first frame."""
 
     @classmethod
-    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
-        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+    def _refuse_kind(cls, path: Path) -> None:
         if path.suffix.lower() != ".json":
             raise ConfigError(f"{path}: COCO annotations go to files ending in .json")
-        super().check(path, overwrite=overwrite, source=source)
 
     def _head_record(self) -> _Record:
         """What stands before videos, images and annotations."""
@@ -110,13 +113,11 @@ class _JsonSink(TextSink):
         assert self._aside is not None
         self._aside.close()
 
-    def _drop(self) -> None:
+    def _let_go(self) -> None:
         if self._aside is not None:
-            try:
+            with suppress(OSError):
                 self._aside.close()
-            except OSError:
-                self._aside = None
-        super()._drop()
+        super()._let_go()
 
     def _video(self) -> _Record:
         width, height = self._info.width, self._info.height
@@ -130,22 +131,7 @@ class CocoSink(_JsonSink):
     which is the ID of the object, `time` in seconds, and `score`, the mean probability.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        info: VideoInfo,
-        *,
-        overwrite: bool = False,
-        categories: Mapping[int, str] | None = None,
-    ) -> None:
-        """Check that the file can be written; see `StagedSink`.
-
-        Raises:
-            ConfigError: The suffix is not .json.
-            OutputError: It cannot be written there.
-        """
-        super().__init__(path, info, overwrite=overwrite, categories=categories)
-        self._annotations = 0
+    _annotations = 0
 
     def _head(self) -> str:
         head = {**self._head_record(), "videos": [self._video()]}
@@ -197,21 +183,7 @@ class YtvisSink(_JsonSink):
     the video `frame_ids` and `times` in seconds.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        info: VideoInfo,
-        *,
-        overwrite: bool = False,
-        categories: Mapping[int, str] | None = None,
-    ) -> None:
-        """Check that the file can be written; see `StagedSink`.
-
-        Raises:
-            ConfigError: The suffix is not .json.
-            OutputError: It cannot be written there.
-        """
-        super().__init__(path, info, overwrite=overwrite, categories=categories)
+    def _begin(self) -> None:
         # Where the lines of frames, and of every object in them, begin in the file aside.
         self._begins: array[int] = array("q")
         self._seen: dict[int, array[int]] = {}

@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,12 +13,11 @@ import numpy as np
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jointvos.errors import EncodeError
-from jointvos.media.reading.containers import AV_ERRORS, reason
-from jointvos.media.writing.formats import VideoFormat
+from jointvos.errors import EncodeError, reason
+from jointvos.media.reading.containers import AV_ERRORS
+from jointvos.media.writing.formats import VideoFormat, video_stream
 from jointvos.media.writing.mastering import with_mastering
 from jointvos.media.writing.passthrough import Passthrough
 from jointvos.media.writing.scheduling import scheduling_kept
@@ -175,20 +174,15 @@ class VideoEncoder:
             format=format.container,
             container_options={**format.container_options, **_SOON},
         )
-        stream = self._container.add_stream(
-            format.codec, rate=info.frame_rate, options=self._options()
-        )
-        assert isinstance(stream, VideoStream)
-        self._stream = stream
-        context = self._stream.codec_context
-        context.width, context.height = info.width, info.height
-        context.pix_fmt = format.pixel_format(info.width, info.height)
+        time_base = info.time_base if format.keeps_times else 1 / info.frame_rate
+        pixels = format.pixel_format(info.width, info.height)
+        with_options = replace(format, options=self._options())
+        stream = video_stream(self._container, with_options, info, pixels, time_base)
+        self._stream, context = stream, stream.codec_context
         if format.container in ("mp4", "mov") and format.codec in ("libx265", "hevc_nvenc"):
             context.codec_tag = "hvc1"  # without which Apple's players show nothing
-        if context.pix_fmt == "yuva420p":
+        if pixels == "yuva420p":
             stream.metadata["alpha_mode"] = "1"
-        time_base = info.time_base if format.keeps_times else 1 / info.frame_rate
-        context.time_base = stream.time_base = time_base
         if info.sample_aspect_ratio != 1:
             context.sample_aspect_ratio = info.sample_aspect_ratio
             if format.codec not in _TELL_SHAPE:  # only the image's own header can say it
@@ -197,7 +191,7 @@ class VideoEncoder:
                     "does not keep; players will show the video too narrow or too wide",
                     *(self._name, info.sample_aspect_ratio),
                 )
-        self._colors = self._chosen_colors(context.pix_fmt)
+        self._colors = self._chosen_colors(pixels)
         self._colors.tag(context)
         self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
         if info.timecode is not None and (

@@ -3,15 +3,17 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
-import av
 import av.codec
-import av.error
+import av.container
+from av.video.stream import VideoStream
 
-from jointvos.errors import ConfigError
-from jointvos.media.reading.containers import AV_ERRORS, reason
+from jointvos.errors import ConfigError, reason
+from jointvos.media.reading.containers import AV_ERRORS
 from jointvos.media.writing.scheduling import scheduling_kept
+from jointvos.types import VideoInfo
 
 # SVT-AV1 greets on stderr unless told that only errors (1) matter.
 os.environ.setdefault("SVT_LOG", "1")
@@ -159,6 +161,22 @@ ENCODERS: Mapping[str, _Encoder] = {
 
 TRIAL_SIZE = (256, 256)
 """Columns and rows that every encoder takes."""
+
+
+def video_stream(
+    container: av.container.OutputContainer,
+    format: VideoFormat,
+    info: VideoInfo,
+    pixels: str,
+    time_base: Fraction,
+) -> VideoStream:
+    """Add a stream to a file, with the size and rate of a video, and times of that unit."""
+    stream = container.add_stream(format.codec, rate=info.frame_rate, options=dict(format.options))
+    assert isinstance(stream, VideoStream)
+    context = stream.codec_context
+    context.width, context.height, context.pix_fmt = info.width, info.height, pixels
+    context.time_base = stream.time_base = time_base
+    return stream
 
 
 def keeps_depth(encoder: str) -> bool:

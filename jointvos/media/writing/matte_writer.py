@@ -53,7 +53,7 @@ class MatteVideoSink(VideoSink):
             ConfigError: The suffix is unknown, or its codec has no full range.
             OutputError: It cannot be written there.
         """
-        format = _format(path, luma_range)
+        format = matte_format(path, luma_range)
         if format.codec == "libx264" and format.pixel_format(info.width, info.height) != "yuv420p":
             _log.warning(
                 "%s: at the odd size of %dx%d few editors open H.264; they do open a .mov",
@@ -61,19 +61,6 @@ class MatteVideoSink(VideoSink):
             )
         super().__init__(path, info, format, overwrite=overwrite)
         self._format, self._object_id, self._hard = format, object_id, edges == "hard"
-
-    @classmethod
-    def check(
-        cls,
-        path: Path,
-        *,
-        overwrite: bool = False,
-        source: Path | None = None,
-        luma_range: LumaRange = "limited",
-    ) -> None:
-        """Refuse a destination as making the sink would; see `StagedSink.check`."""
-        _format(path, luma_range)
-        super().check(path, overwrite=overwrite, source=source)
 
     def _image(self, frame: Frame, result: FrameResult) -> VideoFrame:
         return _coded(matte(result, self._object_id, hard=self._hard), self._format)
@@ -100,7 +87,12 @@ class MatteFolderSink(StagedFolder):
         write_png(folder / f"{frame.name}.png", to_8_bit(alpha))
 
 
-def _format(path: Path, luma_range: LumaRange) -> VideoFormat:
+def matte_format(path: Path, luma_range: LumaRange) -> VideoFormat:
+    """The format of a matte.
+
+    Raises:
+        ConfigError: The suffix is unknown, or its codec has no full range.
+    """
     suffix = path.suffix.lower()
     if suffix not in MATTE_FORMATS:
         raise ConfigError(

@@ -9,14 +9,15 @@ import av.container
 import numpy as np
 from av import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
-from jointvos.errors import ConfigError, EncodeError
+from jointvos.errors import ConfigError, EncodeError, reason
 from jointvos.files.png import write_png
 from jointvos.files.staged import StagedFile
 from jointvos.files.staged_folder import StagedFolder
-from jointvos.masks.alpha import cut_out, object_probabilities, to_8_bit, to_16_bit
-from jointvos.media.reading.containers import AV_ERRORS, reason
-from jointvos.media.writing.formats import LOSSLESS_GRAY, MATTE_FORMATS
+from jointvos.masks.alpha import Alpha, cut_out, object_probabilities, to_8_bit, to_16_bit
+from jointvos.media.reading.containers import AV_ERRORS
+from jointvos.media.writing.formats import LOSSLESS_GRAY, MATTE_FORMATS, video_stream
 from jointvos.types import Frame, FrameResult, VideoInfo
 
 
@@ -40,24 +41,15 @@ class ProbabilityFolderSink(StagedFolder):
             bits: 8 (1 is 255) or 16 (1 is 65535).
 
         Raises:
-            ConfigError: `bits` is neither.
             OutputError: It cannot be written there.
         """
         super().__init__(directory, overwrite=overwrite, source=source)
-        self._bits = _checked(bits)
-
-    @classmethod
-    def check(
-        cls, path: Path, *, overwrite: bool = False, source: Path | None = None, bits: int = 8
-    ) -> None:
-        """Refuse a folder as making the sink would; see `StagedSink.check`."""
-        super().check(path, overwrite=overwrite, source=source)
-        _checked(bits)
+        self._bits = bits
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
         for state, alpha in zip(result.objects, object_probabilities(result), strict=True):
-            gray = to_8_bit(alpha) if self._bits == 8 else to_16_bit(alpha)
-            write_png(self._object_folder(state.id) / f"{frame.name}.png", gray)
+            path = self._object_folder(state.id) / f"{frame.name}.png"
+            write_png(path, _gray(alpha, self._bits))
 
 
 class ProbabilityVideoSink(StagedFile):
@@ -86,20 +78,18 @@ class ProbabilityVideoSink(StagedFile):
                 frame; those in the first frame if not given.
 
         Raises:
-            ConfigError: The suffix is not .mkv, or `bits` is neither 8 nor 16.
+            ConfigError: The suffix is not .mkv.
             OutputError: It cannot be written there.
         """
         super().__init__(path, overwrite=overwrite, source=info.path)
-        self._info, self._bits, self._ids = info, _checked(bits), tuple(ids)
+        self._info, self._bits, self._ids = info, bits, tuple(ids)
+        self._pixels = "gray" if bits == 8 else "gray16le"
         self._container: av.container.OutputContainer | None = None
         self._streams: dict[int, VideoStream] = {}
         self._shift = 0
 
     @classmethod
-    def check(
-        cls, path: Path, *, overwrite: bool = False, source: Path | None = None, bits: int = 8
-    ) -> None:
-        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+    def _refuse_kind(cls, path: Path) -> None:
         suffix = path.suffix.lower()
         if suffix != ".mkv":
             wanted = f"for a black-and-white video use `matte={str(path)!r}`"
@@ -107,8 +97,6 @@ class ProbabilityVideoSink(StagedFile):
                 f"{path}: probabilities go to a folder of PNG files or a video ending in .mkv",
                 hint=wanted if suffix in MATTE_FORMATS else "",
             )
-        super().check(path, overwrite=overwrite, source=source)
-        _checked(bits)
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         """Add one frame.
@@ -130,30 +118,25 @@ class ProbabilityVideoSink(StagedFile):
                     f"{self.path}: object {unexpected[0]} appears later than the first frame, "
                     "where all streams of a video begin; write the probabilities to a folder"
                 )
-            for object_id in self._streams:
-                values = alphas.get(object_id, nothing)
-                image = (
-                    VideoFrame.from_ndarray(to_8_bit(values), format="gray")
-                    if self._bits == 8
-                    else VideoFrame.from_ndarray(to_16_bit(values), format="gray16le")
-                )
+            assert self._container is not None
+            for object_id, stream in self._streams.items():
+                gray = _gray(alphas.get(object_id, nothing), self._bits)
+                image = VideoFrame.from_ndarray(gray, format=self._pixels)
                 image.pts, image.time_base = frame.pts - self._shift, self._info.time_base
-                self._mux(self._streams[object_id], image)
+                self._container.mux(stream.encode(image))
         except AV_ERRORS as error:
             raise self._failure(error) from error
 
-    def abort(self) -> None:
-        """Leave nothing behind; does nothing after `commit`."""
+    def _let_go(self) -> None:
         if self._container is not None:
-            with suppress(*AV_ERRORS):  # a full disk: nobody wants the file any more
+            with suppress(*AV_ERRORS):
                 self._container.close()
-        self._staging.unlink(missing_ok=True)
 
     def _complete(self) -> None:
         assert self._container is not None
         try:
             for stream in self._streams.values():
-                self._mux(stream, None)
+                self._container.mux(stream.encode(None))
             self._container.close()
         except AV_ERRORS as error:
             raise self._failure(error) from error
@@ -162,23 +145,11 @@ class ProbabilityVideoSink(StagedFile):
         self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
         self._container = av.open("file:" + str(self._staging), "w", format=LOSSLESS_GRAY.container)
         for object_id in ids:
-            stream = self._container.add_stream(
-                LOSSLESS_GRAY.codec,
-                rate=self._info.frame_rate,
-                options=dict(LOSSLESS_GRAY.options),
+            stream = video_stream(
+                *(self._container, LOSSLESS_GRAY, self._info, self._pixels, self._info.time_base)
             )
-            assert isinstance(stream, VideoStream)
-            context = stream.codec_context
-            context.width, context.height = self._info.width, self._info.height
-            context.pix_fmt = "gray" if self._bits == 8 else "gray16le"
-            context.time_base = stream.time_base = self._info.time_base
             stream.metadata["title"] = f"object {object_id}"
             self._streams[object_id] = stream
-
-    def _mux(self, stream: VideoStream, image: VideoFrame | None) -> None:
-        assert self._container is not None
-        for packet in stream.encode(image):
-            self._container.mux(packet)
 
     def _failure(self, error: BaseException) -> EncodeError:
         if isinstance(error, EncodeError):
@@ -207,7 +178,5 @@ class CropSink(StagedFolder):
             write_png(path, cut_out(frame.image[part], alpha[part]), (left, top))
 
 
-def _checked(bits: int) -> int:
-    if bits not in (8, 16):
-        raise ConfigError(f"probabilities have 8 or 16 bits, not {bits}")
-    return bits
+def _gray(alpha: Alpha, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    return to_8_bit(alpha) if bits == 8 else to_16_bit(alpha)

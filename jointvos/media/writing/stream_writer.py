@@ -105,10 +105,6 @@ class StreamSink:
     def commit(self) -> None:
         """What was sent cannot be taken back."""
 
-    def finish(self) -> None:
-        """The same as `close`."""
-        self.close()
-
     def abort(self) -> None:
         """Stop; the stream ends where it is."""
         self._encoder.abort()

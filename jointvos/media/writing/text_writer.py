@@ -5,10 +5,11 @@ import io
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from jointvos.errors import ConfigError, EncodeError
+from jointvos.errors import ConfigError, EncodeError, os_errors_as
 from jointvos.files.staged import StagedFile
 from jointvos.types import Frame, FrameResult, ObjectState, VideoInfo
 
@@ -29,38 +30,23 @@ class TextSink(StagedFile):
         Raises:
             EncodeError: The disk refuses.
         """
-        try:
+        with os_errors_as(EncodeError, f"{self.path} cannot be written"):
             if self._file is None:
                 self._file = self._staging.open("x", encoding="utf-8", newline="")
                 self._wrote = True
                 self._file.write(self._head())
             self._file.write(self._lines(frame, result))
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def abort(self) -> None:
-        """Leave nothing behind; does nothing after `commit`."""
-        self._drop()
-        self._staging.unlink(missing_ok=True)
 
     def _complete(self) -> None:
         assert self._file is not None
-        try:
+        with os_errors_as(EncodeError, f"{self.path} cannot be written"):
             self._finish(self._file)
             self._file.close()
-        except OSError as error:
-            raise self._failure(error) from error
 
-    def _drop(self) -> None:
-        """Let go of the file; closing writes what is buffered, which a full disk refuses."""
+    def _let_go(self) -> None:
         if self._file is not None:
-            try:
+            with suppress(OSError):
                 self._file.close()
-            except OSError:
-                self._file = None
-
-    def _failure(self, error: OSError) -> EncodeError:
-        return EncodeError(f"{self.path} cannot be written: {error.strerror or error}")
 
     def _finish(self, file: IO[str]) -> None:
         """Write what comes behind the last frame."""
@@ -103,11 +89,9 @@ class StatsSink(TextSink):
         self._names = names or {}
 
     @classmethod
-    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
-        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+    def _refuse_kind(cls, path: Path) -> None:
         if path.suffix.lower() not in (".csv", ".jsonl"):
             raise ConfigError(f"{path}: statistics go to files ending in .csv or .jsonl")
-        super().check(path, overwrite=overwrite, source=source)
 
     def _head(self) -> str:
         return ",".join(_COLUMNS) + "\n" if self._as_table else ""
@@ -155,16 +139,12 @@ def object_record(state: ObjectState, names: Mapping[int, str]) -> Record:
     }
 
 
-def frame_record(frame: Frame) -> Record:
-    """Number and time of a frame."""
-    return {"frame": frame.index, "time": round(frame.time_s, 6)}
-
-
 def records(frame: Frame, result: FrameResult, names: Mapping[int, str]) -> list[Record]:
     """One record for every object that is followed, in the order in which they appeared."""
     return [
         {
-            **frame_record(frame),
+            "frame": frame.index,
+            "time": round(frame.time_s, 6),
             "cut": result.cut,
             "object": state.id,
             **object_record(state, names),

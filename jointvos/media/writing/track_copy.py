@@ -11,12 +11,11 @@ import av.container
 from av.packet import Packet
 from av.stream import Stream
 
-from jointvos.errors import MediaError
+from jointvos.errors import MediaError, reason
 from jointvos.media.reading.containers import (
     AV_ERRORS,
     choose_stream,
     open_input,
-    reason,
     stream_duration,
 )
 

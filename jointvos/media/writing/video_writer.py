@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from av import VideoFrame
 
+from jointvos.color import codes_16
 from jointvos.errors import ConfigError
 from jointvos.files.staged import StagedFile
 from jointvos.masks.alpha import Background, composite, foreground
@@ -18,7 +19,6 @@ from jointvos.masks.mask_file import as_gray
 from jointvos.masks.overlay import color_labels, draw_overlay
 from jointvos.masks.palette import davis_colors, table_size
 from jointvos.media.writing.animation import AnimationEncoder
-from jointvos.media.writing.depth import codes_16
 from jointvos.media.writing.encoder import Pixels, VideoEncoder
 from jointvos.media.writing.formats import ANIMATIONS, LOSSLESS_GRAY, VideoFormat, choose_format
 from jointvos.types import Frame, FrameResult, Image, VideoInfo
@@ -86,10 +86,8 @@ class VideoSink(StagedFile):
             self._legend.draw(image, result.labels)
         self._encoder.write(image, frame)
 
-    def abort(self) -> None:
-        """Leave nothing behind; does nothing after `commit`."""
+    def _let_go(self) -> None:
         self._encoder.abort()
-        self._staging.unlink(missing_ok=True)
 
     def _complete(self) -> None:
         self._encoder.close()
@@ -154,25 +152,6 @@ class OverlaySink(VideoSink):
             legend=legend,
         )
         self._deep, self._hdr = format.deep, info.hdr
-
-    @classmethod
-    def check(
-        cls,
-        path: Path,
-        *,
-        overwrite: bool = False,
-        source: Path | None = None,
-        encoder: str | None = None,
-        crf: int | None = None,
-    ) -> None:
-        """Refuse a destination, or an encoder, as making the sink would.
-
-        Raises:
-            ConfigError: Suffix, encoder and quality do not fit or cannot be had.
-            OutputError: It cannot be written there.
-        """
-        choose_format(path, encoder, crf)
-        super().check(path, overwrite=overwrite, source=source)
 
     def _image(self, frame: Frame, result: FrameResult) -> Pixels:
         if not self._deep or frame.deep is None:
@@ -245,10 +224,8 @@ class MaskVideoSink(VideoSink):
         super().__init__(path, info, format, overwrite=overwrite)
 
     @classmethod
-    def check(cls, path: Path, *, overwrite: bool = False, source: Path | None = None) -> None:
-        """Refuse a destination as making the sink would; see `StagedSink.check`."""
+    def _refuse_kind(cls, path: Path) -> None:
         choose_format(path)
-        super().check(path, overwrite=overwrite, source=source)
 
     def _image(self, frame: Frame, result: FrameResult) -> Pixels:
         if self._lossless:

@@ -48,8 +48,6 @@ CATS = "feral_cat"  # whole animals
 PEOPLE = frozenset({CLOTHES, CATS})
 WINDOW = 50  # frames of a clip that a mini-sequence spans at most
 TWIN_ATTEMPTS = 8  # to find a usable frame and a place beside the target for its look-alike
-
-
 CHANCES = Chances()
 
 
@@ -102,8 +100,7 @@ def video_scene(
             between = _present(company, t)
             target_layer = replace(target_layer, cut=True)
             layers = [Layer(clip.images[index], None, np.eye(3)), *between, target_layer]
-        if (occluder := above[t]) is not None:
-            layers.append(occluder)
+        layers += _present([above], t)
         frames.append(SceneFrame(size_of(mask), boxes[t], tuple(layers), shutter))
     return frames
 
@@ -215,9 +212,8 @@ def moving_still(
     above = _occluder(others, boxes, rng, chances.occluded)
     frames = []
     for t in range(count):
-        stack = [Layer(backdrop, None, camera[t]), *_present(below, t), target[t]]
-        if (occluder := above[t]) is not None:
-            stack.append(occluder)
+        behind, before = _present(below, t), _present([above], t)
+        stack = [Layer(backdrop, None, camera[t]), *behind, target[t], *before]
         frames.append(SceneFrame(size, boxes[t], tuple(stack), shutter))
     return frames
 

@@ -61,7 +61,7 @@ def open_data(
     sets: defaultdict[str, list[SegmentVideo]] = defaultdict(list)
     words = []
     for root in paths:
-        lists = _is_youtube_vos(root)
+        lists = not (root / "ImageSets").is_dir()  # else DAVIS, which has its own
         found = open_training_videos(
             root,
             train_list=train_list if lists else None,
@@ -80,7 +80,3 @@ def open_data(
         )
     drawn = SegmentSampler(sets, seed=config.seed, window=config.window, causal=config.causal)
     return Source(drawn, "; ".join(words))
-
-
-def _is_youtube_vos(root: Path) -> bool:
-    return not (root / "ImageSets").is_dir()

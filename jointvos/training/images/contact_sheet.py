@@ -3,16 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
 
-from jointvos.training.images.canvas import Canvas, Color, text_width
+from jointvos.files.whole_file import whole_file
 from jointvos.types import Image
+
+Color: TypeAlias = tuple[int, int, int]
+"""RGB."""
 
 PAPER: Color = (24, 26, 30)
 INK: Color = (236, 238, 242)
@@ -66,14 +70,13 @@ def draw_strip(rows: Sequence[Strip], path: Path) -> None:
     width = _tile_width(max((min(FRAMES, len(row.images)) for row in rows), default=1))
     tiles = [_tracked(row, width) for row in rows]
     legend = (("prediction", PREDICTED), ("truth", TRUE))
-    _sheet("Tracked sequences", legend, [row.name for row in rows], tiles, width).save(path)
+    _draw("Tracked sequences", legend, [row.name for row in rows], tiles, width, path)
 
 
 def draw_batch(
     images: NDArray[np.uint8],
     masks: NDArray[np.generic],
     path: Path,
-    captions: Sequence[str] = (),
 ) -> None:
     """Draw a row of search regions per mini-sequence as a PNG.
 
@@ -81,21 +84,17 @@ def draw_batch(
         images: RGB, uint8 [B,T,3,H,W].
         masks: The target, above 0.5 inside, [B,T,1,H,W].
         path: The PNG; replaced when there.
-        captions: Of the mini-sequences; their numbers when missing.
 
     Raises:
         OutputError: It cannot be written.
     """
     width = _tile_width(images.shape[1])
-    titles = [
-        caption or f"mini-sequence {index}"
-        for index, caption in zip_longest(range(len(images)), captions[: len(images)], fillvalue="")
-    ]
+    titles = [f"mini-sequence {index}" for index in range(len(images))]
     tiles = [
         _mini_sequence(sequence, targets, width)
         for sequence, targets in zip(images, masks, strict=True)
     ]
-    _sheet("Mini-sequences", (("target", TRUE),), titles, tiles, width).save(path)
+    _draw("Mini-sequences", (("target", TRUE),), titles, tiles, width, path)
 
 
 def evenly_spread(length: int, count: int) -> list[int]:
@@ -174,14 +173,15 @@ def _grown(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)), np.uint8)
 
 
-def _sheet(
+def _draw(
     heading: str,
     legend: Sequence[tuple[str, Color]],
     titles: Sequence[str],
     tiles: Sequence[Sequence[_Tile]],
     width: int,
-) -> Canvas:
-    """A heading, then per row a title, images, and captions below them."""
+    path: Path,
+) -> None:
+    """A heading, then per row a title, images, and captions below them, as a PNG."""
     columns = max((len(row) for row in tiles), default=1)
     heights = [max((tile.image.shape[0] for tile in row), default=0) for row in tiles]
     above, below, between = 32, 24, 22
@@ -189,26 +189,28 @@ def _sheet(
     total = top + sum(above + height + below + between for height in heights)
     # A sheet of one narrow column still holds its heading.
     sheet_width = max(560, 2 * MARGIN + columns * (width + GAP) - GAP)
-    canvas = Canvas(sheet_width, total, PAPER)
-    canvas.text((MARGIN, 46), heading, 26, INK)
+    sheet = PillowImage.new("RGB", (sheet_width, total), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    fonts = {size: ImageFont.load_default(size) for size in (14, 16, 18, 26)}
+    pen.text((MARGIN, 46), heading, INK, fonts[26], "ls")
     right: float = sheet_width - MARGIN
     for name, color in reversed(legend):
-        right -= text_width(name, 16)
-        canvas.text((right, 46), name, 16, INK)
-        canvas.fill((round(right) - 30, 39, round(right) - 8, 42), color)
+        right -= pen.textlength(name, fonts[16])
+        pen.text((right, 46), name, INK, fonts[16], "ls")
+        pen.rectangle((round(right) - 30, 39, round(right) - 9, 41), color)
         right -= 30 + 22
     for title, row, height in zip(titles, tiles, heights, strict=True):
-        canvas.text((MARGIN, top + 20), title, 18, INK)
+        pen.text((MARGIN, top + 20), title, INK, fonts[18], "ls")
         top += above
         for column, tile in enumerate(row):
             left = MARGIN + column * (width + GAP)
-            height_here, width_here = tile.image.shape[:2]
+            high, wide = tile.image.shape[:2]
             if tile.reference:
-                edge = (left - 3, top - 3, left + width_here + 3, top + height_here + 3)
-                canvas.fill(edge, INK)
-            canvas.paste(tile.image, left, top)
-            baseline = top + height_here + 18
-            canvas.text((left, baseline), tile.caption, 14, INK if tile.reference else FAINT)
-            canvas.text((left + width_here, baseline), tile.note, 14, INK, "rs")
+                pen.rectangle((left - 3, top - 3, left + wide + 2, top + high + 2), INK)
+            sheet.paste(PillowImage.fromarray(tile.image), (left, top))
+            baseline, ink = top + high + 18, INK if tile.reference else FAINT
+            pen.text((left, baseline), tile.caption, ink, fonts[14], "ls")
+            pen.text((left + wide, baseline), tile.note, INK, fonts[14], "rs")
         top += height + below + between
-    return canvas
+    with whole_file(path) as partial:
+        sheet.save(partial, "PNG")
