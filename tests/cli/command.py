@@ -129,6 +129,14 @@ class Run:
         with suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
 
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait until something is the case, or the run has ended."""
+        deadline = time.monotonic() + 120
+        while self.process.is_alive() and not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"{self._arguments} did not get that far in 120 s")
+            time.sleep(0.002)
+
     def end(self, timeout: float = 120) -> Ended:
         """Wait for its end; a run that takes longer is killed, and fails the test."""
         self.process.join(timeout)

@@ -101,13 +101,6 @@ def parents(pid: int | None) -> list[int]:
     return []
 
 
-def wait_until(run: Run, condition) -> None:
-    deadline = time.monotonic() + 120
-    while run.process.is_alive() and not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def checkpointed(folder: Path) -> Iterator[Path]:
     return (folder / "out").glob(".*.jointvos-resume/*.state")
 
@@ -116,7 +109,7 @@ def in_the_middle(inputs: Path, *arguments: str) -> Run:
     """A batch that has saved a checkpoint of a video, which does not end before `slow` is gone."""
     (inputs / "slow").touch()
     run = start(inputs, "--checkpoint-every", "3", *arguments)
-    wait_until(run, lambda: any(checkpointed(inputs)))
+    run.until(lambda: any(checkpointed(inputs)))
     return run
 
 
@@ -287,7 +280,7 @@ def test_behind_urls_a_killed_batch_goes_on_inside_its_videos(inputs, expected):
     (inputs / "slow").touch()
     run = Run(inputs, *arguments)
     states = (inputs / "record/.scratch").rglob
-    wait_until(run, lambda: any(states("*.state")))
+    run.until(lambda: any(states("*.state")))
     run.kill()
     (inputs / "slow").unlink()
     assert run.end().returncode == -9
@@ -433,7 +426,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_a_process_that_dies_while_it_checks_stops_nothing(inputs):
     run = start(inputs, "--end", "4")
-    wait_until(run, lambda: workers_of(run))
+    run.until(lambda: workers_of(run))
     for pid in workers_of(run):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -473,7 +466,7 @@ def test_killed_twenty_times_at_any_moment(inputs, expected, whom):
         while True:
             arguments = ["--jobs", "2", "--checkpoint-every", "2", "--retry", "50"]
             run = start(inputs, *arguments)
-            wait_until(run, lambda run=run: len(workers_of(run)) == 2)
+            run.until(lambda run=run: len(workers_of(run)) == 2)
             while run.process.is_alive() and kills < 20:
                 run.process.join(moments.uniform(0.1, 4))
                 if not run.process.is_alive():

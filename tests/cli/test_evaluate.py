@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 
 import command
@@ -264,9 +263,7 @@ def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert evaluated("--results", whole).returncode == 0
     run = Run(tmp_path, *arguments("--results", killed), pause_s=0.1)
-    while not (killed / "manifest/bear.json").exists():
-        assert run.process.is_alive()
-        time.sleep(0.005)
+    run.until((killed / "manifest/bear.json").exists)
     run.kill()
     assert run.end().returncode == -signal.SIGKILL
     assert not csv_of(killed)

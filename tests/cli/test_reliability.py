@@ -69,12 +69,6 @@ def write_old_outputs(folder: Path) -> None:
             write_mask_png(folder / name / "old.png", np.ones((2, 2), np.uint8))
 
 
-def under_way(run: Run, folder: Path, hidden: str) -> None:
-    """Wait until there is something with such a hidden name."""
-    while run.process.is_alive() and not any(folder.glob(hidden)):
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize(
     ("number", "code", "arguments"),
     [
@@ -91,9 +85,9 @@ def test_stopping_leaves_what_was_there(inputs, number, code, arguments):
     before = entries(inputs)
     run = Run(inputs, *COMMAND, *arguments, pause_s=0.1)
     if "backward" in arguments:
-        under_way(run, inputs, ".jointvos-*/backward.results")
+        run.until(lambda: any(inputs.glob(".jointvos-*/backward.results")))
     else:
-        under_way(run, inputs, ".masks.*")
+        run.until(lambda: any(inputs.glob(".masks.*")))
     run.kill(number)
     ended = run.end()
     assert ended.returncode == code, ended.stderr
@@ -115,8 +109,7 @@ def test_a_pipe_that_says_nothing_more_holds_nobody(inputs):
         arguments = ("segment", "-", *COMMAND[2:], "--json")
         run = Run(inputs, *arguments, stdin=inputs / "pipe", stdout=lines)
         threading.Thread(target=pipe.write, args=(film[: len(film) // 2],), daemon=True).start()
-        while run.process.is_alive() and not (lines.exists() and lines.stat().st_size):
-            time.sleep(0.05)
+        run.until(lambda: lines.exists() and lines.stat().st_size)
         time.sleep(0.3)  # until it waits for what never comes
         run.kill(signal.SIGINT)
         assert run.end(60).returncode == 130
@@ -247,7 +240,7 @@ def test_of_a_damaged_film_nothing_is_kept_unless_wanted(damaged):
 
 def test_what_is_done_before_an_interruption_is_kept_if_wanted(inputs):
     run = Run(inputs, *COMMAND, *ALL, "--keep-partial", pause_s=0.1)
-    under_way(run, inputs, ".masks.*")
+    run.until(lambda: any(inputs.glob(".masks.*")))
     run.kill(signal.SIGTERM)
     ended = run.end()
     assert ended.returncode == 143, ended.stderr

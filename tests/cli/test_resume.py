@@ -72,15 +72,9 @@ def copy(inputs: Path, name: str) -> Path:
     return Path(shutil.copytree(inputs, inputs.with_name(f"{inputs.name}-{name}")))
 
 
-def wait_for(folder: Path, name: str, run: Run) -> None:
-    """Until the run has made a file."""
-    while run.process.is_alive() and not (folder / name).exists():
-        time.sleep(0.001)
-
-
 def killed_after_a_checkpoint(folder: Path, name: str, *arguments: str) -> None:
     run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.1)
-    wait_for(folder, f"{RESUME_FOLDER}/{name}.state", run)
+    run.until((folder / f"{RESUME_FOLDER}/{name}.state").exists)
     run.kill()
     assert run.end().returncode == -9
     assert outputs(folder) == {}
@@ -167,7 +161,7 @@ def test_without_resume_it_is_begun_anew(killed):
 
 def test_an_interrupted_run_keeps_what_is_done_and_says_so(inputs):
     run = Run(inputs, *command(*FORWARD), "--checkpoint-every", "2", pause_s=0.1)
-    wait_for(inputs, f"{RESUME_FOLDER}/forward.state", run)
+    run.until((inputs / f"{RESUME_FOLDER}/forward.state").exists)
     run.kill(2)
     ended = run.end()
     assert ended.returncode == 130
@@ -178,7 +172,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_says_so(inputs):
 
 def test_two_runs_do_not_share_a_folder(inputs):
     run = Run(inputs, *command(*FORWARD), pause_s=0.5)
-    wait_for(inputs, f"{RESUME_FOLDER}/forward.results", run)
+    run.until((inputs / f"{RESUME_FOLDER}/forward.results").exists)
     second = Run(inputs, *command(*FORWARD)).end()
     assert second.returncode == 2, second.stderr
     assert "in use" in second.stderr
@@ -270,7 +264,7 @@ def test_killed_at_random_moments(inputs, arguments):
     words = command(*arguments, "--checkpoint-every", "3", "-q")
     whole = copy(inputs, "whole")
     run = Run(whole, *words, pause_s=0.05)
-    wait_for(whole, f"{RESUME_FOLDER}/run.json", run)
+    run.until((whole / f"{RESUME_FOLDER}/run.json").exists)
     begin = time.monotonic()
     assert run.end().returncode == 0
     duration = time.monotonic() - begin
@@ -282,10 +276,10 @@ def test_killed_at_random_moments(inputs, arguments):
         moment = rng.choices(["any", "at the end"], [3, 1])[0]
         if moment == "any":
             if rng.random() < 0.9:  # else before there is anything
-                wait_for(folder, f"{RESUME_FOLDER}/run.json", run)
+                run.until((folder / f"{RESUME_FOLDER}/run.json").exists)
             time.sleep(rng.uniform(0, duration))
         else:  # while the outputs get their names
-            wait_for(folder, rng.choice([*OUTPUTS.values()]), run)
+            run.until((folder / rng.choice([*OUTPUTS.values()])).exists)
             time.sleep(rng.uniform(0, 0.3))
         run.kill()
         run.process.join()

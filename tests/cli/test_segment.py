@@ -1,6 +1,5 @@
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,8 +167,7 @@ def test_an_output_that_appears_meanwhile_is_not_replaced(inputs, tiny_weights):
         *("--stats", "stats.csv", "-q"),
         pause_s=0.1,
     )
-    while run.process.is_alive() and not list(inputs.glob(".stats.csv.*")):
-        time.sleep(0.01)
+    run.until(lambda: any(inputs.glob(".stats.csv.*")))
     (inputs / "stats.csv").write_text("precious")
     ended = run.end()
     assert ended.returncode == 8
