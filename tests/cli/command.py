@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partialmethod
+from itertools import count
 from multiprocessing import active_children, forkserver, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -85,8 +86,8 @@ class Ended:
 class Run:
     """`jointvos` with arguments in a folder, started at once.
 
-    It pauses before every frame and before every output that gets its name. Bytes reach stdin
-    through a pipe.
+    It pauses before every frame from the fourth on, and before every output that gets its name.
+    Bytes reach stdin through a pipe.
     """
 
     def __init__(
@@ -178,11 +179,13 @@ def _feed(pipe: Connection, data: bytes) -> None:
             rest = rest[os.write(pipe.fileno(), rest) :]
 
 
-def _later(function: Callable[..., Any], pause_s: float) -> Callable[..., Any]:
-    """The same after a pause."""
+def _later(function: Callable[..., Any], pause_s: float, first: int = 0) -> Callable[..., Any]:
+    """The same after a pause, from the call of this number on."""
+    calls = count()
 
     def paused(*args: Any, **kwargs: Any) -> Any:
-        time.sleep(pause_s)
+        if next(calls) >= first:
+            time.sleep(pause_s)
         return function(*args, **kwargs)
 
     return paused
@@ -284,7 +287,7 @@ def _become_the_command(
 
     shrink()
     if pause_s:
-        VideoSegmenter.step = _later(VideoSegmenter.step, pause_s)  # type: ignore[method-assign]
+        VideoSegmenter.step = _later(VideoSegmenter.step, pause_s, first=3)  # type: ignore[method-assign]
         StagedSink.commit = _later(StagedSink.commit, pause_s)  # type: ignore[method-assign]
     if largest_file is not None:
         import resource

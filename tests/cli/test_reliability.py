@@ -83,7 +83,7 @@ def write_old_outputs(folder: Path) -> None:
 def test_stopping_leaves_what_was_there(inputs, number, code, arguments):
     write_old_outputs(inputs)
     before = entries(inputs)
-    run = Run(inputs, *COMMAND, *arguments, pause_s=0.1)
+    run = Run(inputs, *COMMAND, *arguments, pause_s=0.5)
     if "backward" in arguments:
         run.until(lambda: any(inputs.glob(".jointvos-*/backward.results")))
     else:
@@ -239,8 +239,9 @@ def test_of_a_damaged_film_nothing_is_kept_unless_wanted(damaged):
 
 
 def test_what_is_done_before_an_interruption_is_kept_if_wanted(inputs):
-    run = Run(inputs, *COMMAND, *ALL, "--keep-partial", pause_s=0.1)
-    run.until(lambda: any(inputs.glob(".masks.*")))
+    outputs = ("--png", "ids", "--overlay", "video.mp4", "--alpha", "cut.mov")
+    run = Run(inputs, *COMMAND, *outputs, "--keep-partial", pause_s=0.3)
+    run.until(lambda: any(inputs.glob(".ids.*/*.png")))
     run.kill(signal.SIGTERM)
     ended = run.end()
     assert ended.returncode == 143, ended.stderr

@@ -73,7 +73,7 @@ def copy(inputs: Path, name: str) -> Path:
 
 
 def killed_after_a_checkpoint(folder: Path, name: str, *arguments: str) -> None:
-    run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.1)
+    run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.5)
     run.until((folder / f"{RESUME_FOLDER}/{name}.state").exists)
     run.kill()
     assert run.end().returncode == -9
@@ -160,7 +160,7 @@ def test_without_resume_it_is_begun_anew(killed):
 
 
 def test_an_interrupted_run_keeps_what_is_done_and_says_so(inputs):
-    run = Run(inputs, *command(*FORWARD), "--checkpoint-every", "2", pause_s=0.1)
+    run = Run(inputs, *command(*FORWARD), "--checkpoint-every", "2", pause_s=0.5)
     run.until((inputs / f"{RESUME_FOLDER}/forward.state").exists)
     run.kill(2)
     ended = run.end()
