@@ -73,7 +73,7 @@ def copy(inputs: Path, name: str) -> Path:
 
 
 def killed_after_a_checkpoint(folder: Path, name: str, *arguments: str) -> None:
-    run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.5)
+    run = Run(folder, *command(*arguments, "--checkpoint-every", "2"), pause_s=0.2)
     run.until((folder / f"{RESUME_FOLDER}/{name}.state").exists)
     run.kill()
     assert run.end().returncode == -9
