@@ -6,7 +6,7 @@ replayed, as a whole.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -151,8 +151,12 @@ def _search_at_once(
 def _joined(regions: Sequence[SearchRegion]) -> SearchRegion:
     if len(regions) == 1:
         return regions[0]
+    # One by one: a compiler does not look into `dataclasses.fields`.
     return SearchRegion(
-        *(torch.cat([getattr(each, f.name) for each in regions]) for f in fields(SearchRegion))
+        torch.cat([each.start for each in regions]),
+        torch.cat([each.size for each in regions]),
+        torch.cat([each.step for each in regions]),
+        torch.cat([each.offset for each in regions]),
     )
 
 

@@ -12,7 +12,7 @@ from jointvos.inference.trees import tensors
 @pytest.mark.filterwarnings("default")  # the compiler warns of what it has deprecated itself
 def test_a_frame_is_traced_without_a_break(session, clip):
     frames, labels = clip
-    running = session(probabilities=True, reach=0.5)
+    running = session(probabilities=True, reach=0.5, objects_at_once=1)  # two groups
     for t in range(3):
         running.step(frames[t], labels[0] if t == 0 else None)
     groups = [group.sought for group in running.groups]
