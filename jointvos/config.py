@@ -113,7 +113,7 @@ class InferenceConfig(Checked):
         scale_change: Limits of the target's scale change from frame to frame.
         min_target_area: Below this sum of probabilities (pixels) the target's box stays put.
         objects_at_once: Most search regions that go through the network together; more objects
-            are predicted one such part after the other. 0 is what is fastest on the device.
+            are predicted one such part after the other. 0 picks what is fastest on the device.
         cuts: What the first frame of a new shot does: "pause" takes no template and searches the
             whole frame, then closer where something is, until the target is seen again, "reset"
             also goes back to the masks that were given, "off" nothing.

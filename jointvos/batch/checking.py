@@ -100,7 +100,7 @@ class _Checkers:
         self._pool.shutdown(cancel_futures=True)
 
     def ask(self, tasks: Sequence[Task]) -> _Found:
-        """Let tasks be checked; what is returned waits for it."""
+        """Have tasks checked; call what is returned to wait for the findings."""
         if not tasks:
             return list
         try:

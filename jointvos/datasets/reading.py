@@ -7,7 +7,7 @@ from PIL import Image as PILImage
 
 from jointvos.datasets.label_png import plain_labels
 from jointvos.errors import DatasetError, SequenceIncomplete
-from jointvos.files.images import IMAGE_ERRORS
+from jointvos.files.images import IMAGE_ERRORS, image_reason
 from jointvos.types import Image, LabelMap
 
 LABEL_MODES = ("P", "L", "1")
@@ -81,5 +81,6 @@ def _open(path: Path, decode: bool = True) -> PILImage.Image:
         raise SequenceIncomplete(f"{path} is missing: restore it from the data set") from error
     except IMAGE_ERRORS as error:
         raise DatasetError(
-            f"{path} cannot be read as an image ({error}): restore it from the data set"
+            f"{path} cannot be read as an image ({image_reason(error)}): "
+            "restore it from the data set"
         ) from error

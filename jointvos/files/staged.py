@@ -124,7 +124,7 @@ class StagedSink(ABC):
     @abstractmethod
     def _put_in_place(self) -> None: ...
 
-    @classmethod  # noqa: B027 (folders are of any name)
+    @classmethod  # noqa: B027 (folders may have any name)
     def _refuse_kind(cls, path: Path) -> None:
         """Refuse a path whose suffix is not that of what is written."""
 

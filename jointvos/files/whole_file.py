@@ -36,7 +36,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Take a file, or a folder with all that is in it, away if it is there."""
+    """Remove a file, or a folder with everything in it, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jointvos.checkpoints.state_file import load_state, save_state
 from jointvos.errors import OutputError, os_errors_as
 from jointvos.media.reading import CutDetector
 from jointvos.paint.followed import Way
-from jointvos.runs.state_file import load_state, save_state
 
 if TYPE_CHECKING:
     from jointvos.inference import VideoSegmenter

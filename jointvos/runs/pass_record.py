@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jointvos.checkpoints.state_file import load_state, save_state
 from jointvos.errors import ConfigError, OutputError
 from jointvos.runs.journal import Journal
-from jointvos.runs.state_file import load_state, save_state
 from jointvos.types import FrameResult
 
 if TYPE_CHECKING:

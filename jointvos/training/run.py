@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from jointvos.checkpoints.state_file import load_state
 from jointvos.config import to_dict
 from jointvos.distributed import Processes
 from jointvos.errors import NonFiniteLoss, TrainingError
 from jointvos.model import JointNet
-from jointvos.runs.state_file import load_state
 from jointvos.training.data.feed import feed
 from jointvos.training.data.mini_sequences import Data, MiniSequences
 from jointvos.training.objective import Objective, objective

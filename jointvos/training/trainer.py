@@ -17,10 +17,10 @@ from threading import Event
 
 import torch
 
+from jointvos.checkpoints.state_file import save_state
 from jointvos.errors import NonFiniteLoss
 from jointvos.files.whole_file import whole_file
 from jointvos.model import JointNet
-from jointvos.runs.state_file import save_state
 from jointvos.training.images.contact_sheet import draw_strip
 from jointvos.training.run import Run, StepReport
 from jointvos.training.train_config import counted, recipe_text

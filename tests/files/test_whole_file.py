@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from jointvos.checkpoints.state_file import save_state
 from jointvos.errors import MaskError, OutputError
 from jointvos.files.whole_file import hidden_beside, shortened, whole_file
-from jointvos.runs.state_file import save_state
 
 
 @pytest.fixture
