@@ -13,7 +13,7 @@ from pathlib import Path
 import jointvos
 from jointvos.batch.record import Entry, ObjectSummary, Record
 from jointvos.errors import OutputError, os_errors_as
-from jointvos.files.whole_file import whole_file
+from jointvos.files.whole_file import remove_partials, whole_file
 from jointvos.html_page import templates
 from jointvos.masks.palette import display_colors
 
@@ -91,6 +91,17 @@ def save_thumbnail(folder: Path, name: str, image: bytes | None) -> None:
         path.parent.mkdir(exist_ok=True)
     with whole_file(path) as partial:
         partial.write_bytes(image)
+
+
+def remove_partial_reports(folder: Path) -> None:
+    """Remove what killed batches left of the files of this module.
+
+    Raises:
+        OutputError: One cannot be removed.
+    """
+    for name in (PAGE, DATA):
+        remove_partials(folder, name)
+    remove_partials(folder / THUMBNAILS)
 
 
 def write_report(folder: Path, videos: Iterable[tuple[str, str]], record: Record) -> Path:

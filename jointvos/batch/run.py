@@ -29,7 +29,7 @@ from jointvos.batch.local import LocalEngine
 from jointvos.batch.plan import Due, Plan
 from jointvos.batch.processes import warm_up
 from jointvos.batch.record import FILE, Entry, Record
-from jointvos.batch.report import save_thumbnail, write_report
+from jointvos.batch.report import remove_partial_reports, save_thumbnail, write_report
 from jointvos.batch.rows import Row
 from jointvos.batch.tasks import Task
 from jointvos.batch.urls import exists, shown, url_of
@@ -202,6 +202,7 @@ class Batch(Iterator[BatchEvent]):
             self.folder.mkdir(parents=True, exist_ok=True)
         counts = self._counts
         with _alone_in(self.folder), Record(self.folder) as record:
+            remove_partial_reports(self.folder)
             yield from self._look(record)
             yield self._begins()
             if not self._stopping:

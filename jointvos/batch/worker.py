@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TypeAlias
@@ -68,13 +69,14 @@ def work(link: Connection, setup: Setup) -> None:
             raise _Stopped
         link.send(underway)
 
-    link.send(Free())
-    while isinstance(task := link.recv(), Task):
-        try:
-            outcome = attempt(task, model, tell)
-        except _Stopped:
-            return
-        link.send(outcome)
-        if outcome.traceback is not None:  # who knows what state the device is in
-            return
+    with suppress(EOFError, BrokenPipeError):  # the parent is gone
         link.send(Free())
+        while isinstance(task := link.recv(), Task):
+            try:
+                outcome = attempt(task, model, tell)
+            except _Stopped:
+                return
+            link.send(outcome)
+            if outcome.traceback is not None:  # who knows what state the device is in
+                return
+            link.send(Free())

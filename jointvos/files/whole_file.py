@@ -35,6 +35,21 @@ def whole_file(path: Path) -> Iterator[Path]:
             partial.unlink()
 
 
+def remove_partials(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes left of files they were writing; nobody else may write them.
+
+    Args:
+        folder: Where the files are.
+        name: That of the files, which may be a pattern.
+
+    Raises:
+        OutputError: One cannot be removed.
+    """
+    with os_errors_as(OutputError):
+        for path in folder.glob(f".{name}.{'[0-9a-f]' * 16}.partial"):
+            path.unlink(missing_ok=True)
+
+
 def remove(path: Path) -> None:
     """Remove a file, or a folder with everything in it, if it exists."""
     if path.is_dir():

@@ -11,7 +11,7 @@ import numpy as np
 from jointvos.errors import ConfigError, MaskError, OutputError, os_errors_as
 from jointvos.files.lock import alone
 from jointvos.files.sequences import title_of
-from jointvos.files.whole_file import shortened, whole_file
+from jointvos.files.whole_file import remove_partials, shortened, whole_file
 from jointvos.masks import read_mask, write_mask_png
 from jointvos.media.reading import FrameFinder
 from jointvos.paint.followed import Followed, Way
@@ -60,6 +60,8 @@ class Project:
         with os_errors_as(OutputError):
             self._hold.__enter__()
         try:
+            for folder in (self.folder, self.masks):
+                remove_partials(folder)
             self._read()
             self.followed = Followed(self.folder / "followed")
             self._renew_keys()

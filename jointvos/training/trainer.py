@@ -19,7 +19,7 @@ import torch
 
 from jointvos.checkpoints.state_file import save_state
 from jointvos.errors import NonFiniteLoss
-from jointvos.files.whole_file import whole_file
+from jointvos.files.whole_file import remove_partials, whole_file
 from jointvos.model import JointNet
 from jointvos.training.images.contact_sheet import draw_strip
 from jointvos.training.run import Run, StepReport
@@ -93,6 +93,8 @@ class Trainer:
     def resume(self) -> None:
         """Go on from the folder's checkpoint; rows of the logs that came after it are dropped."""
         self.run.resume(self.out / "last.ckpt")
+        if self.run.processes.first:
+            remove_partials(self.out)
         self._earlier = _rows_before(self.run.step, self.out / "log.csv")
         self.rows = [{key: float(value) for key, value in row.items()} for row in self._earlier]
         validated = _rows_before(self.run.step + 1, self.out / "validation.csv")

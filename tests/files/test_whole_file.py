@@ -10,7 +10,7 @@ import torch
 
 from jointvos.checkpoints.state_file import save_state
 from jointvos.errors import MaskError, OutputError
-from jointvos.files.whole_file import hidden_beside, shortened, whole_file
+from jointvos.files.whole_file import hidden_beside, remove_partials, shortened, whole_file
 
 
 @pytest.fixture
@@ -63,6 +63,18 @@ def test_a_disk_that_refuses_at_the_end(path, step, monkeypatch, audited):
     ):
         partial.write_text("new")
     assert only(path, "old")
+
+
+@pytest.mark.parametrize("name", ["file.txt", "*"])
+def test_what_killed_processes_left_can_be_removed(path, name):
+    with whole_file(path) as partial:
+        partial.write_text("new")
+    partial.write_text("ne")
+    others = [path.with_name(each) for each in (".file.txt", ".other.txt.partial")]
+    for other in others:
+        other.touch()
+    remove_partials(path.parent, name)
+    assert {*path.parent.iterdir()} == {path, *others}
 
 
 def test_a_folder_that_is_not_there(tmp_path):

@@ -30,7 +30,10 @@ def test_what_was_done_is_there_again(studio, reopened):
     shown = [studio.mask(index) for index in range(FRAMES)]
     state = studio.client.get("state").json()
     studio.__exit__()
+    killed = studio.project.masks / f".00000.png.{'0' * 16}.partial"
+    killed.touch()
     with reopened() as again:
+        assert not killed.exists()
         assert again.client.get("state").json() == state
         assert [each.name for each in again.project.objects] == ["Cup", "Man"]
         assert all(np.array_equal(again.mask(index), shown[index]) for index in range(FRAMES))
