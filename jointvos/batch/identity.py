@@ -85,6 +85,7 @@ def hash_settings(job: SegmentJob, model: str, folder: Path) -> str:
         "start": job.start,
         "end": job.end,
         "raw": job.raw,
+        "hwaccel": job.hwaccel,
         **{f"refine {key}": value for key, value in vars(job.refine).items()},
         **{f"session {key}": value for key, value in session.items()},
         **{f"output {key}": value for key, value in outputs.items()},

@@ -99,12 +99,14 @@ def _videos() -> dict[str, Any]:
     try:
         import av
         import av.codec
+        from av.codec.hwaccel import hwdevices_available
     except (ImportError, OSError) as error:
         return {"pyav": f"{_version('av')}, cannot be used: {_first_line(error)}"}
     return {
         "pyav": av.__version__,
         "ffmpeg": av.ffmpeg_version_info,
         "encoders": {name: _encodes(name) for name in ENCODERS},
+        "hwaccels": hwdevices_available(),
     }
 
 

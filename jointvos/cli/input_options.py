@@ -122,7 +122,7 @@ class FrameOptions(OptionGroup):
         typer.Option(
             "--start-number",
             metavar="N",
-            help="Skip images of a folder or pattern with lower numbers.",
+            help="Skip images of a sequence with lower numbers.",
         ),
     ] = None
     direction: Annotated[
@@ -136,6 +136,14 @@ class FrameOptions(OptionGroup):
         ),
     ] = "forward"
     raw: Raw = None
+    hwaccel: Annotated[
+        str | None,
+        typer.Option(
+            "--hwaccel",
+            metavar="NAME",
+            help="Decode on the GPU: cuda (NVDEC), videotoolbox, ...",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

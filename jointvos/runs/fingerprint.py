@@ -54,6 +54,7 @@ def of_job(job: SegmentJob, prompts: MaskPrompts, model: LoadedModel) -> Fingerp
         "start": job.start,
         "end": job.end,
         "raw": job.raw,
+        "hwaccel": job.hwaccel,
         "direction": job.direction,
         **asdict(job.refine),
     }

@@ -55,6 +55,8 @@ class SegmentJob:
         end: The frame after the last, in the same forms.
         start_number: Images of a sequence with lower numbers in their names are left out.
         raw: "WIDTHxHEIGHT@RATE" of an input that is nothing but RGB pixels of 8 bit.
+        hwaccel: What decodes the video instead of the CPU, if it can, see `open_source`; "cuda"
+            is the GPU of the session.
         allow_network: Whether `source` may be an address.
         first_mask: Where the mask that boxes and points become is saved as a PNG; None for
             nowhere.
@@ -82,6 +84,7 @@ class SegmentJob:
     end: str | None = None
     start_number: int | None = None
     raw: str | None = None
+    hwaccel: str | None = None
     allow_network: bool = False
     first_mask: Path | None = None
     keep_partial: bool = False
@@ -136,7 +139,12 @@ class SegmentJob:
         return self.outputs.need_overlays and not changed
 
     def open(self, *, threads: bool = True) -> FrameSource:
-        """Open the source; see `open_source`."""
+        """Open the source; see `open_source`.
+
+        Args:
+            threads: Whether all of it is going to be read, so that it is worth it to start threads
+                or a GPU's decoder.
+        """
         return open_source(
             self.source,
             start=self.start,
@@ -146,7 +154,12 @@ class SegmentJob:
             start_number=self.start_number,
             deep=self.outputs.need_depth,
             threads=threads,
+            hwaccel=self._decoder() if threads else None,
         )
+
+    def _decoder(self) -> str | None:
+        own_gpu = self.hwaccel == "cuda" and self.session.device.startswith("cuda:")
+        return self.session.device if own_gpu else self.hwaccel
 
     def prompts(self, info: VideoInfo) -> MaskPrompts:
         """Read the masks for the source; see `read_prompts`."""

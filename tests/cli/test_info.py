@@ -31,6 +31,7 @@ def test_everything_a_bug_report_needs_is_said(capsys, tmp_path):
         "pyav",
         "ffmpeg",
         "encoders",
+        "hwaccels",
         "packages",
         "cache",
         "models",

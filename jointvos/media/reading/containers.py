@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import av.container
 import av.error
+from av.codec.hwaccel import HWAccel
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -42,8 +43,12 @@ _ADVICE = dict.fromkeys(
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
 
 
-def open_input(path: Path) -> av.container.InputContainer:
+def open_input(path: Path, hwaccel: HWAccel | None = None) -> av.container.InputContainer:
     """Open a file and nothing but that file.
+
+    Args:
+        path: The file.
+        hwaccel: What decodes it, if that can.
 
     Raises:
         MediaOpenError: It is missing, a folder, unreadable, or no video.
@@ -59,7 +64,7 @@ def open_input(path: Path) -> av.container.InputContainer:
         raise UnsupportedMediaError(f"{path} {_said_of_image(path)}")
     try:
         # With "file:" before it, a name such as "a:b.mp4" is no protocol.
-        return av.open("file:" + os.fspath(path), "r", options=_OPTIONS, metadata_errors="replace")
+        return _open("file:" + os.fspath(path), hwaccel)
     except AV_ERRORS as error:
         if kind := _kind_of(path):
             raise UnsupportedMediaError(f"{path} {kind}") from error
@@ -107,8 +112,12 @@ def _said_of_image(path: Path) -> str:
     return f"is an image, no video; for a sequence give its folder, {folder}{like}"
 
 
-def open_stream(stream: ByteStream) -> av.container.InputContainer:
+def open_stream(stream: ByteStream, hwaccel: HWAccel | None = None) -> av.container.InputContainer:
     """Open a video that arrives byte by byte, and nothing else.
+
+    Args:
+        stream: The bytes.
+        hwaccel: What decodes it, if that can.
 
     Raises:
         MediaError: The stream failed.
@@ -116,11 +125,15 @@ def open_stream(stream: ByteStream) -> av.container.InputContainer:
         UnsupportedMediaError: No decoder for it is built in.
     """
     try:
-        return av.open(stream, "r", options=_OPTIONS, metadata_errors="replace")
+        return _open(stream, hwaccel)
     except AV_ERRORS as error:
         stream.check()
         refusal = open_error(stream.name, error)
         raise type(refusal)(f"{refusal}{stream.hint()}") from error
+
+
+def _open(place: str | ByteStream, hwaccel: HWAccel | None) -> av.container.InputContainer:
+    return av.open(place, "r", options=_OPTIONS, metadata_errors="replace", hwaccel=hwaccel)
 
 
 def open_error(path: Path | str, error: BaseException) -> MediaError:

@@ -44,6 +44,7 @@ def open_source(
     start_number: int | None = None,
     deep: bool = False,
     threads: bool = True,
+    hwaccel: str | None = None,
 ) -> FrameSource:
     """Open a video file or an image sequence.
 
@@ -61,10 +62,13 @@ def open_source(
         deep: Whether frames of videos carry `Frame.deep`; those of sequences do where there is one.
         threads: Whether videos are decoded with several threads, which the first frame alone is not
             worth.
+        hwaccel: What decodes videos instead of the CPU, if it can: "cuda" (NVDEC), "cuda:1",
+            "videotoolbox", "vaapi", ... Damage within an image may go unnoticed then.
 
     Raises:
-        ConfigError: `start`, `end`, `frame_rate`, `raw` or `start_number` makes no sense, the
-            network is not allowed, or the standard input is a terminal.
+        ConfigError: `start`, `end`, `frame_rate`, `raw`, `start_number` or `hwaccel` makes no
+            sense, the network is not allowed, or the standard input is a terminal.
+        DeviceUnavailable: There is no such device as `hwaccel` says.
         MediaOpenError: The source is missing, unreadable, empty or no video.
         UnsupportedMediaError: It is of a kind that is not handled.
         MediaDecodeError: Its first frame is damaged.
@@ -90,4 +94,4 @@ def open_source(
     stream = pipe_at(path) if address is None else open_web(address)
     if shape is not None:
         return RawReader(path, shape, frames, stream)
-    return VideoReader(path, frames, stream, deep=deep, threads=threads)
+    return VideoReader(path, frames, stream, deep=deep, threads=threads, hwaccel=hwaccel)

@@ -27,6 +27,7 @@ from jointvos.media.reading.containers import (
     stream_duration,
 )
 from jointvos.media.reading.frame_pixels import FramePixels
+from jointvos.media.reading.hwaccel import find_hwaccel
 from jointvos.media.reading.streams import ByteStream
 from jointvos.types import Frame, VideoInfo
 
@@ -48,6 +49,7 @@ class VideoReader:
         *,
         deep: bool = False,
         threads: bool = True,
+        hwaccel: str | None = None,
     ) -> None:
         """Open the file and decode its first frame.
 
@@ -59,12 +61,14 @@ class VideoReader:
                 memory; HDR stays HDR only with it.
             threads: Whether the decoder has threads of its own, which the first frame alone is not
                 worth.
+            hwaccel: What decodes instead of the CPU, if it can, see `find_hwaccel`.
 
         Raises:
             MediaOpenError: The file is missing, unreadable or no video.
             UnsupportedMediaError: It holds no video stream, or one without a decoder.
             MediaDecodeError: Not even the first frame can be decoded.
-            ConfigError: The range begins far behind the last frame.
+            ConfigError: The range begins far behind the last frame, or `hwaccel` is unknown.
+            DeviceUnavailable: There is no such device as `hwaccel` says.
         """
         self._path = path
         self._stream = stream
@@ -73,6 +77,7 @@ class VideoReader:
         self._used, self._deep, self._threads = False, deep, threads
         self._decoding = threading.Lock()
         try:
+            self._hwaccel = None if hwaccel is None else find_hwaccel(hwaccel)
             self._open()
         except BaseException:
             if stream is not None:
@@ -82,6 +87,9 @@ class VideoReader:
         self._refuse_late_start()
         for doubt in doubts_about(self._container, self._video):
             _log.warning("%s %s", self._name, doubt)
+        if self._hwaccel is not None and not self._video.codec_context.is_hwaccel:
+            codec = self._video.codec_context.name
+            _log.warning("%s: %s is not decoded by %s but by the CPU", self._name, codec, hwaccel)
         if self._pixels.hdr is not None and not deep:
             _log.warning(
                 "%s is HDR (%s) and is shown as SDR; overlays with `encoder='h265'` or "
@@ -169,12 +177,14 @@ class VideoReader:
 
     def _open(self) -> None:
         if self._stream is None:
-            self._container = open_input(self._path)
+            self._container = open_input(self._path, self._hwaccel)
         else:
-            self._container = open_stream(self._stream)
+            self._container = open_stream(self._stream, self._hwaccel)
         self._video = choose_stream(self._container, self._path)
-        # With threads per slice, PyAV's default, is_corrupt would never be set.
-        self._video.thread_type = ThreadType.AUTO if self._threads else ThreadType.NONE
+        # With threads per slice, PyAV's default, is_corrupt would never be set. NVDEC has images
+        # for few threads, and needs none.
+        many = self._threads and not self._video.codec_context.is_hwaccel
+        self._video.thread_type = ThreadType.AUTO if many else ThreadType.NONE
         self._rate = frame_rate(self._video)
         self._time_base = self._video.time_base or 1 / self._rate
         self._first_s = 0.0
