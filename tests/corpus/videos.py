@@ -258,7 +258,8 @@ def interlaced(folder: Path) -> Path:
 
 IRREGULAR = [0, 100, 3003, 3103, 9000, 90000]
 FAST = {"preset": "ultrafast", "crf": "8"}
-X265 = {"preset": "ultrafast", "crf": "4", "x265-params": "log-level=none"}
+# With B frames, x265 gives videos of one or two frames random decoding times.
+X265 = {"preset": "ultrafast", "crf": "4", "x265-params": "log-level=none:bframes=0"}
 VP9 = {"cpu-used": "8", "deadline": "realtime", "b": "2M"}
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
 FULL_444 = {"crf": "4", "preset": "ultrafast"}
