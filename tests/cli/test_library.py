@@ -104,6 +104,7 @@ def test_backwards_with_a_correction(job, inputs):
     assert [event.frame.index for event in frames] == list(range(FRAMES))
     assert np.array_equal(frames[7].result.labels, mask)
     assert not any(event.result.labels.any() for event in frames[8:])
+    assert not any(isinstance(event, ObjectLost) for event in events)  # they are not followed there
     backward = [e for e in events if isinstance(e, Progress) and e.direction == "backward"]
     assert [(each.done, each.total) for each in backward] == [(n, 8) for n in range(9)]
 
