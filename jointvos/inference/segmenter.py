@@ -215,8 +215,9 @@ class VideoSegmenter:
 
         Raises:
             MaskSizeMismatch: Mask and image differ in size.
-            MaskError: The mask does not consist of IDs.
-            UnsupportedMediaError: The image's size differs from the first one's.
+            MaskError: The mask is of another type or shape.
+            UnsupportedMediaError: The image is of another type or shape, or differs from the first
+                one in size.
             OutOfDeviceMemory: The device's memory does not suffice.
         """
         wait = self.device.type != "cuda"
@@ -371,6 +372,15 @@ class VideoSegmenter:
             yield
 
     def _check(self, image: Image, masks: LabelMap | None) -> None:
+        if not _is_array(image, 3, np.uint8) or image.shape[2] != 3 or not image.size:
+            raise UnsupportedMediaError(
+                f"the image is {_type_of(image)}, expected RGB in a uint8 array [height, width, 3]"
+            )
+        if masks is not None and not _is_array(masks, 2, np.uint8, np.uint16):
+            raise MaskError(
+                f"the mask is {_type_of(masks)}, expected IDs in a uint8 or uint16 array "
+                "[height, width]"
+            )
         size = (image.shape[0], image.shape[1])
         first = self._frame or size
         if size != first:
@@ -383,8 +393,6 @@ class VideoSegmenter:
                 f"the mask is {masks.shape[1]}x{masks.shape[0]}, the frame {size[1]}x{size[0]}; "
                 "they must be the same size"
             )
-        if masks is not None and masks.dtype not in (np.uint8, np.uint16):
-            raise MaskError(f"the mask is {masks.dtype}, expected IDs in uint8 or uint16")
 
     def _advance(
         self, image: Image, masks: LabelMap | None, index: int, cut: bool, template: bool | None
@@ -513,3 +521,14 @@ class VideoSegmenter:
             group, own = begin_objects(self.net, self.config, ids, frame, prompt)
             group.shrink(self._memory_size)
             yield group, own
+
+
+def _is_array(value: object, dimensions: int, *types: type[np.generic]) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == dimensions and value.dtype in types
+
+
+def _type_of(value: object) -> str:
+    """What was passed in place of an array of another type, in a few words."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    return f"of type {type(value).__name__}"
