@@ -26,7 +26,7 @@ def load_model_for(spec: "SessionSpec", paper_preset: str, reporter: Reporter) -
     model = spec.load(paper_preset=paper_preset, say=reporter.warn)
     reporter.note(
         f"model {model.name}, preset {model.preset} (a template every "
-        f"{model.config.template_interval} frames), {_precision(model)} on {_where(model)}"
+        f"{model.config.template_interval} frames), {model.precision} on {_where(model)}"
     )
     if spec.compiled:
         reporter.note(f"compiled in {model.compile_s:.0f} s")
@@ -52,14 +52,10 @@ def shown(model: "LoadedModel") -> dict[str, str]:
         "reach": f"{config.reach:g} times the target's side" if config.reach else "no limit",
         "search region": f"{config.crop_size[1]}x{config.crop_size[0]}",
         "device": _where(model),
-        "precision": _precision(model),
+        "precision": model.precision,
         **({"compiled": "yes"} if spec.compiled else {}),
         "torch": torch.__version__,
     }
-
-
-def _precision(model: "LoadedModel") -> str:
-    return "fp32" if model.dtype is None else str(model.dtype).removeprefix("torch.")
 
 
 def _where(model: "LoadedModel") -> str:

@@ -40,15 +40,31 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+def choose_dtype(
+    precision: str, device: torch.device, now: torch.dtype = torch.float32
+) -> torch.dtype | None:
     """The type of most weights for a precision; None means fp32 throughout.
 
     "auto" is bf16 on a GPU that computes in it, where labels hardly change, and fp32 elsewhere.
     The few-shot learner, attention and soft aggregation stay in fp32 whatever is asked for.
 
+    Args:
+        precision: What is asked for.
+        device: What computes.
+        now: What the weights are in. Half precision cannot be undone, so "auto" keeps it.
+
     Raises:
-        ConfigError: There is no such precision, or the device cannot compute in it.
+        ConfigError: There is no such precision, the device cannot compute in it, or the weights
+            are in another half precision already.
     """
+    for name, half in DTYPES.items():
+        if half == now and precision != name:
+            if precision != "auto":
+                raise ConfigError(
+                    f"`precision` is {precision!r}, but the network is in {name} already",
+                    hint="load the network again, or leave out `precision`",
+                )
+            precision = name
     if precision == "auto":
         fast = device.type == "cuda" and torch.cuda.is_available() and has_bf16()
         return torch.bfloat16 if fast else None

@@ -66,7 +66,7 @@ class VideoSegmenter:
         net: The network; it is moved to the device, or a copy of it in half precision.
         config: How to run it; the network's own preset by default.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "fp32", "bf16" or "fp16".
+        precision: "auto", "fp32", "bf16" or "fp16"; a network in half precision stays in it.
         probabilities: Whether results carry the probability maps.
         overlays: Whether results carry the images with the masks drawn over them. On a GPU that
             takes next to no time, on the CPU `jointvos.masks.draw_overlay` is faster.
@@ -86,7 +86,7 @@ class VideoSegmenter:
 
     Raises:
         DeviceUnavailable: The device is not there.
-        ConfigError: Device or precision are unknown or do not fit.
+        ConfigError: Device or precision are unknown or do not fit each other or the network.
         OutOfDeviceMemory: The device's memory does not suffice.
     """
 
@@ -106,7 +106,7 @@ class VideoSegmenter:
         if on_oom not in get_args(OnOOM):
             raise ConfigError(f"on_oom is {on_oom!r}, expected {' or '.join(get_args(OnOOM))}")
         self.device = choose_device(device)
-        self.dtype = choose_dtype(precision, self.device)
+        self.dtype = choose_dtype(precision, self.device, net.heads.weight.dtype)
         self.net = net if self.dtype is None else net.in_precision(self.dtype)
         self.config = config or INFERENCE[net.config.inference]
         self.keep_probabilities, self.draw_overlays = probabilities, overlays

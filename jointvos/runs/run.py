@@ -44,7 +44,8 @@ def segment_video(job: SegmentJob, model: LoadedModel | None = None) -> "Segment
 
     Args:
         job: What to do.
-        model: Its network is used instead of loading `job.session`'s, for whoever does many jobs.
+        model: Its network is used instead of loading `job.session`'s, for whoever does many jobs;
+            what that says of model, device, precision and compiling must agree, or be left out.
 
     Example:
         >>> job = SegmentJob("video.mp4", ["first.png"], outputs=Outputs(overlay="marked.mp4"))

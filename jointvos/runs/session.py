@@ -6,9 +6,9 @@ torch is imported when the model is loaded and not before.
 import warnings
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jointvos.config import CUTS, INFERENCE, PRECISIONS, OnOOM, preset
 from jointvos.errors import ConfigError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FOR_THE_PAPER = ("paper", "davis", "ytvos")
 """Presets of models that follow the paper, which changes the template interval by data set."""
+
+OF_LOADING = ("model", "weights", "device", "precision", "compiled", "without")
+"""What a spec decides about a network when it is loaded; the rest may change afterwards."""
 
 
 @dataclass(frozen=True)
@@ -168,20 +171,54 @@ class LoadedModel:
         )
 
     def for_spec(self, spec: SessionSpec, say: Callable[[str], None]) -> "LoadedModel":
-        """The same network, where it is, with the settings of another spec for the same model.
+        """The same network, where and as it is, with the settings of another spec.
+
+        What loading has decided (`OF_LOADING`) must be left at its default there, or agree.
 
         Raises:
-            ConfigError: Settings are unknown or out of range.
+            ConfigError: Settings are unknown or out of range, or the model was loaded otherwise.
+            WeightsNotFound: The spec names a model that is missing.
+            DeviceUnavailable: The spec names a device that is not there.
         """
+        for name in OF_LOADING:
+            asked = getattr(spec, name)
+            default, own = getattr(SessionSpec, name), getattr(self.spec, name)
+            if asked not in (default, own) and not self._agrees(name, asked):
+                raise ConfigError(
+                    f"`{name}` is {asked}, but the model was loaded otherwise: {self.name}, "
+                    f"{self.precision} on {self.device}",
+                    hint=f"leave out `{name}`, or load the model with it",
+                )
         other = copy(self)
-        other.spec, other._say = spec, say
+        other.spec = replace(spec, **{name: getattr(self.spec, name) for name in OF_LOADING})
+        other._say = say
         other._configure()
         return other
+
+    def _agrees(self, name: str, asked: Any) -> bool:
+        """Whether a setting means, in other words, what the model was loaded with."""
+        from jointvos.checkpoints import find_weights
+        from jointvos.inference.device import choose_device, choose_dtype
+
+        match name:
+            case "model" | "weights":
+                return self.path is not None and find_weights(asked).samefile(self.path)
+            case "device":
+                there, here = choose_device(asked), self.device
+                return (there.type, there.index or 0) == (here.type, here.index or 0)
+            case "precision":
+                return choose_dtype(asked, self.device) == self.dtype
+        return False
 
     @property
     def name(self) -> str:
         """What to call the model."""
         return self.net.config.name if self.path is None else self.path.stem
+
+    @property
+    def precision(self) -> str:
+        """What most weights are in, for people."""
+        return "fp32" if self.dtype is None else str(self.dtype).removeprefix("torch.")
 
     def session(self) -> "VideoSegmenter":
         """A session without objects, for one video."""

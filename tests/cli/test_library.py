@@ -201,6 +201,26 @@ def test_what_is_wrong_with_its_files_is_said_by_the_first_event(job):
         next(segment_video(job(masks=["empty.png"])))
 
 
+def test_a_loaded_model_is_not_run_otherwise_than_asked_for(job, tiny_weights):
+    model = SessionSpec(model=str(tiny_weights), device="cpu", precision="bf16").load()
+
+    def last_of(**settings):
+        events = segment_video(job(end="2", session=SessionSpec(**settings)), model)
+        return [e.result.objects for e in events if isinstance(e, SegmentedFrame)][-1]
+
+    expected = last_of()
+    for same in ({"precision": "bf16"}, {"device": "cpu"}, {"weights": tiny_weights}):
+        assert last_of(**same) == expected
+    for name, other in (
+        ("precision", "fp32"),
+        ("compiled", True),
+        ("without", "induction"),
+        ("weights", REPOSITORY / "weights" / "joint-lite.safetensors"),
+    ):
+        with pytest.raises(ConfigError, match=f"`{name}` is {other}, .*: tiny, bfloat16 on cpu"):
+            last_of(**{name: other})
+
+
 def test_a_model_s_fingerprint_tells_what_its_results_depend_on(tiny_weights):
     spec = SessionSpec(weights=tiny_weights, device="cpu")
     same = of_model(spec.load())

@@ -90,3 +90,13 @@ def test_precision_that_does_not_fit(machine, precision, device, message):
     with pytest.raises(ConfigError, match=message):
         choose_dtype(precision, torch.device(device))
     assert choose_dtype("auto", torch.device(device)) is None
+
+
+def test_half_precision_is_not_undone(session):
+    half = session(precision="bf16").net
+    for precision in ("auto", "bf16"):
+        again = session(half, precision=precision)
+        assert again.net is half
+        assert again.dtype == torch.bfloat16
+    with pytest.raises(ConfigError, match="is 'fp32', but the network is in bf16 already"):
+        session(half, precision="fp32")
