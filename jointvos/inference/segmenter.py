@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar, get_args
 
 import numpy as np
@@ -50,7 +51,7 @@ AT_ONCE = 8
 GROUPS_RECORDED = 4
 """Groups of different sizes whose next templates are kept recorded."""
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Of what `VideoSegmenter.state_dict` returns; raised when its layout changes."""
 
 
@@ -107,6 +108,7 @@ class VideoSegmenter:
             raise ConfigError(f"on_oom is {on_oom!r}, expected {' or '.join(get_args(OnOOM))}")
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device, net.heads.weight.dtype)
+        self._precision = str(self.dtype or torch.float32).removeprefix("torch.")
         self.net = net if self.dtype is None else net.in_precision(self.dtype)
         self.config = config or INFERENCE[net.config.inference]
         self.keep_probabilities, self.draw_overlays = probabilities, overlays
@@ -260,8 +262,7 @@ class VideoSegmenter:
         """
         return {
             "version": STATE_VERSION,
-            "model": to_dict(self.net.config),
-            "config": to_dict(self.config),
+            **self._identity(),
             "memory_size": self._memory_size,
             "frame": self._frame,
             "count": self._count,
@@ -274,7 +275,7 @@ class VideoSegmenter:
 
         Raises:
             ConfigError: It is no state of a session, of another version, or of a session that ran
-                another network or ran it otherwise.
+                another network or ran it in another precision or configuration.
             OutOfDeviceMemory: The device's memory does not suffice.
         """
         if (version := loaded(state, "version", int)) != STATE_VERSION:
@@ -282,9 +283,9 @@ class VideoSegmenter:
                 f"the saved state is of version {version}, expected {STATE_VERSION}; it was saved "
                 "by another version of jointvos"
             )
-        for name, own in (("model", self.net.config), ("config", self.config)):
+        for name, own in self._identity().items():
             saved = loaded(state, name, Mapping)
-            for key, value in to_dict(own).items():
+            for key, value in own.items():
                 if saved.get(key) != value:
                     raise ConfigError(
                         f"the saved session had {key} {saved.get(key)}, this one has {value}; "
@@ -300,6 +301,18 @@ class VideoSegmenter:
         self.groups, self.object_ids = groups, tuple(ids)
         self._memory_size, self._count = memory_size, count
         self._frame = None if frame is None else size
+
+    def _identity(self) -> dict[str, dict[str, Any]]:
+        """What a state belongs to: a network and how it is run, memory fallbacks aside."""
+        return {
+            "model": to_dict(self.net.config),
+            "config": to_dict(self.config),
+            "network": {"precision": self._precision, "weights": self._weights},
+        }
+
+    @cached_property
+    def _weights(self) -> str:
+        return self.net.digest()  # takes 0.3 s for the paper's network
 
     def shrink_memory(self, size: int) -> None:
         """Keep at most so many templates per object from now on, and the corrections."""

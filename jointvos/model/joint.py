@@ -7,6 +7,7 @@ Leading dimension B is sequences in training and objects in inference; every met
 function of the parameters and its arguments.
 """
 
+import hashlib
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING
@@ -73,6 +74,15 @@ class JointNet(nn.Module):
             part.to(dtype)
         other.backbone.normalize = normalize
         return other
+
+    def digest(self) -> str:
+        """The weights as a word, whatever device and memory format they are in; of SHA-256."""
+        content = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            content.update(name.encode())
+            # A network that was in half precision once keeps its values and so its word.
+            content.update(tensor.to("cpu", torch.float32).flatten().numpy())
+        return content.hexdigest()[:16]
 
     def encode_image(self, image: Tensor) -> FrameFeatures:
         """Backbone and heads; image [B,3,H,W], RGB in [0, 255], sides multiples of 16."""

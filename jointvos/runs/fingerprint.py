@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import jointvos
 from jointvos.config import to_dict
@@ -18,9 +18,6 @@ from jointvos.files.sequences import images_of, is_pattern
 from jointvos.masks import MaskPrompts
 from jointvos.runs.job import SegmentJob
 from jointvos.runs.session import LoadedModel
-
-if TYPE_CHECKING:
-    from jointvos.model import JointNet
 
 Fingerprint: TypeAlias = dict[str, str]
 
@@ -31,7 +28,7 @@ def of_model(model: LoadedModel) -> Fingerprint:
 
     values: dict[str, object] = {
         "version": f"jointvos {jointvos.__version__}, torch {torch.__version__}",
-        "model": _of_net(model.net),
+        "model": f"{model.net.config.name}, {model.net.digest()}",
         "without": model.spec.without,
         "device": f"{model.device.type}, {model.dtype or 'fp32'}",
         "compiled": model.spec.compiled,
@@ -131,17 +128,6 @@ def _of_masks(prompts: MaskPrompts) -> str:
         place = "first" if prompt.place is None else prompt.place.text
         words.append(f"{place}: IDs {prompt.ids}, {_short(prompt.labels.tobytes())}")
     return "; ".join(words)
-
-
-def _of_net(net: "JointNet") -> str:
-    import torch
-
-    content = hashlib.sha256()
-    for name, tensor in sorted(net.state_dict().items()):
-        content.update(name.encode())
-        values = tensor.detach().cpu().contiguous().flatten()
-        content.update(values.view(torch.uint8).numpy().data)
-    return f"{net.config.name}, {content.hexdigest()[:16]}"
 
 
 def _short(content: bytes) -> str:

@@ -205,6 +205,7 @@ def test_what_was_computed_in_half_precision_is_not_on_the_cpu(session):
         running = session(device="cuda", precision="fp16")
         assert running.dtype == torch.float16
         running.move_to_cpu()
+        session(device="cuda", precision="fp16").load_state_dict(running.state_dict())
     assert running.dtype is None
 
 

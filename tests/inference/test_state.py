@@ -1,6 +1,7 @@
 """A session that goes on from a saved state does so to the bit."""
 
 import io
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -124,6 +125,9 @@ def test_a_state_holds_no_more_than_it_must(session, clip):
             {"crop_size": (48, 80)}, "had crop_size .64, 96., this one has .48, 80.", id="crop"
         ),
         pytest.param({"memory_size": 7}, "had memory_size 3, this one has 7", id="memory"),
+        pytest.param(
+            {"precision": "bf16"}, "had precision float32, this one has bfloat16", id="precision"
+        ),
     ],
 )
 def test_a_state_of_another_session_is_refused(session, clip, changes, message):
@@ -135,6 +139,14 @@ def test_a_state_of_another_session_is_refused(session, clip, changes, message):
         other.load_state_dict(through_a_file(running.state_dict()))
     assert "\n" not in str(caught.value)
     assert other.object_ids == ()
+
+
+def test_a_state_of_another_network_is_refused(session, tiny_net):
+    other = deepcopy(tiny_net)
+    other.decoder.upsample2.bias.add_(0.01)
+    with pytest.raises(ConfigError, match=r"had weights \w{16}, this one has \w{16};"):
+        session(other).load_state_dict(session().state_dict())
+    session(deepcopy(tiny_net)).load_state_dict(session().state_dict())
 
 
 def put(state, value, *path):
@@ -151,7 +163,7 @@ TEMPLATE = (*FIRST, "bank", "templates", 1)
 @pytest.mark.parametrize(
     ("value", "path", "message"),
     [
-        pytest.param(0, ("version",), "is of version 0, expected 3", id="version"),
+        pytest.param(0, ("version",), "is of version 0, expected 4", id="version"),
         pytest.param("two", ("count",), "count is of type str, expected int", id="type"),
         pytest.param({}, FIRST, "has no object_ids", id="empty object"),
         pytest.param(
