@@ -70,9 +70,7 @@ def test_a_target_that_is_all_but_gone_stays_where_it_was():
     assert state.center[[0, 2]].tolist() == [[1, 2], [1, 2]]
     assert state.size[[0, 2]].tolist() == [[3, 4], [3, 4]]
     assert state.center[1].tolist() == pytest.approx([15.5, 31.5])
-    assert updated_state(rows, previous, least=50).center[0].tolist() == pytest.approx(
-        [15.5, 31.5]
-    )
+    assert updated_state(rows, previous, least=50).center[0].tolist() == pytest.approx([15.5, 31.5])
 
 
 def test_the_search_region_is_so_many_times_the_target():
