@@ -1,12 +1,14 @@
 """What can be set, as frozen dataclasses with named presets; no framework, no torch.
 
 `ModelConfig` describes the network (and so belongs to a weights file), `InferenceConfig` how a
-video is run through it. Both check themselves when they are made and name every problem at once.
+video is run through it. Both check themselves when they are made: a value of another type is
+converted if nothing is lost, else refused; all that are out of range are named at once.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
+from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from jointvos.errors import ConfigError
@@ -14,15 +16,84 @@ from jointvos.errors import ConfigError
 Config = TypeVar("Config", bound="Checked")
 
 
+Range: TypeAlias = tuple[Callable[[Any], bool], str]
+"""Whether a value is in it, and what it consists of, in words."""
+
+ABOVE_0: Range = (lambda value: value > 0, "more than 0")
+FROM_0: Range = (lambda value: value >= 0, "0 or more")
+FROM_1: Range = (lambda value: value >= 1, "1 or more")
+SHARE: Range = (lambda value: 0 <= value <= 1, "0 to 1")
+BELOW_1: Range = (lambda value: 0 <= value < 1, "0 to below 1")
+CROP_SIZE: Range = (
+    lambda size: all(side >= 32 and side % 16 == 0 for side in size),
+    "multiples of 16 from 32 up",
+)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """A plain value, or one that is it already, as what the annotation says."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return value if isinstance(value, hint) else _convert_table(hint, value, where)
+    if origin is Literal and value in arguments:
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        if arguments[-1] is Ellipsis:
+            arguments = arguments[:1] * len(value)
+        if len(arguments) == len(value):
+            pairs = zip(arguments, value, strict=True)
+            return tuple(_convert(each, v, f"{where}[{i}]") for i, (each, v) in enumerate(pairs))
+    if origin is Mapping and isinstance(value, Mapping):
+        return {key: _convert(arguments[1], v, f"{where}.{key}") for key, v in value.items()}
+    if hint is float and not isinstance(value, bool) and isinstance(value, Real):
+        if math.isfinite(value):
+            return float(value)
+    elif hint is int and not isinstance(value, bool) and isinstance(value, Integral):
+        return int(value)
+    elif origin is None and type(value) is hint:
+        return value
+    if hint is float:
+        expected = "a finite number"
+    elif origin is Literal:
+        expected = ", ".join(arguments)
+    else:
+        expected = str(hint) if arguments else hint.__name__
+    raise ConfigError(f"{where} is {value!r}, expected {expected.replace('typing.', '')}")
+
+
+def _convert_table(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} is {values!r}, expected a table")
+    hints = get_type_hints(kind)
+    if unknown := sorted(set(values) - set(hints)):
+        raise ConfigError(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(hints)}")
+    plain = {key: _convert(hints[key], v, f"{where}.{key}") for key, v in values.items()}
+    try:
+        return kind(**plain)
+    except TypeError as error:  # a field without default is not there
+        raise ConfigError(f"{where}: {error}") from None
+
+
 class Checked:
-    """Shared by the configurations: `problems` lists what is wrong, in the user's words."""
+    """Shared by the configurations, dataclasses with annotations that `from_dict` knows."""
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            object.__setattr__(self, name, _convert(hint, getattr(self, name), name))
         if problems := self.problems():
             raise ConfigError("; ".join(problems))
 
+    def ranges(self) -> Mapping[str, Range]:
+        """Of the fields that have one."""
+        return {}
+
     def problems(self) -> list[str]:
-        return []
+        """What is wrong, in the user's words."""
+        return [
+            f"{name} is {value}, expected {expected}"
+            for name, (fits, expected) in self.ranges().items()
+            if not fits(value := getattr(self, name))
+        ]
 
 
 @dataclass(frozen=True)
@@ -76,8 +147,18 @@ class ModelConfig(Checked):
     two_head: bool = True
     inference: str = "paper"
 
+    def ranges(self) -> Mapping[str, Range]:
+        widths = (lambda widths: all(width >= 1 for width in widths), "widths of 1 or more")
+        return {
+            **dict.fromkeys(("feature_dim", "key_dim", "encoding_dim", "upsampler_dim"), FROM_1),
+            **dict.fromkeys(("label_encoder_dims", "decoder_dims"), widths),
+            "kernel_size": (lambda size: size >= 1 and size % 2 == 1, "an odd number from 1 up"),
+            "temperature": ABOVE_0,
+            "pixel_std": (lambda std: min(std) > 0, "more than 0"),
+        }
+
     def problems(self) -> list[str]:
-        found = []
+        found = super().problems()
         if self.stages not in (3, 4):
             found.append(f"stages is {self.stages}, expected 3 or 4")
         if self.backbone != "resnet50" and self.stages != 3:
@@ -88,8 +169,6 @@ class ModelConfig(Checked):
             found.append("at least one of transduction and induction must be on")
         if self.two_head and not (self.transduction and self.induction):
             found.append("two_head needs both branches; switch it off for one branch alone")
-        if self.kernel_size % 2 == 0:
-            found.append(f"kernel_size is {self.kernel_size}, expected an odd number")
         return found
 
 
@@ -145,24 +224,23 @@ class InferenceConfig(Checked):
     redetection_area: int = 100
     redetection_probability: float = 0.95
 
-    def problems(self) -> list[str]:
-        found = []
-        if any(side < 32 or side % 16 for side in self.crop_size):
-            found.append(f"crop_size is {self.crop_size}, expected multiples of 16 from 32 up")
-        for name in ("template_interval", "memory_size", "initial_steps"):
-            if getattr(self, name) < 1:
-                found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
-        if not 0 <= self.reach < math.inf:
-            found.append(f"reach is {self.reach}, expected 0 or more")
-        for name in ("update_steps", "objects_at_once"):
-            if getattr(self, name) < 0:
-                found.append(f"{name} is {getattr(self, name)}, expected 0 or more")
-        if self.memory_precision not in MEMORY_PRECISIONS:
-            expected = " or ".join(MEMORY_PRECISIONS)
-            found.append(f"memory_precision is {self.memory_precision!r}, expected {expected}")
-        if self.cuts not in CUTS:
-            found.append(f"cuts is {self.cuts!r}, expected {', '.join(CUTS)}")
-        return found
+    def ranges(self) -> Mapping[str, Range]:
+        return {
+            "crop_size": CROP_SIZE,
+            **dict.fromkeys(("template_interval", "memory_size", "initial_steps"), FROM_1),
+            **dict.fromkeys(("reach", "update_steps", "objects_at_once"), FROM_0),
+            # An area of 0 would let a target that is gone move its box, to nowhere.
+            **dict.fromkeys(("search_scale", "min_target_area"), ABOVE_0),
+            "redetection_area": FROM_0,
+            "template_decay": BELOW_1,
+            **dict.fromkeys(
+                ("first_template_weight", "min_target_share", "redetection_probability"), SHARE
+            ),
+            "scale_change": (
+                lambda limits: 0 < limits[0] <= 1 <= limits[1],
+                "a limit above 0 up to 1, and one from 1 up",
+            ),
+        }
 
 
 CUTS = ("off", "pause", "reset")
@@ -170,9 +248,6 @@ CUTS = ("off", "pause", "reset")
 
 OnOOM: TypeAlias = Literal["retry", "fail"]
 """What it does when the device runs out of memory: smaller steps, or an error at once."""
-
-MEMORY_PRECISIONS = ("fp32", "fp16")
-"""What templates can be kept in."""
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """What the network can compute in; "auto" is bf16 on a GPU that has it, else fp32."""
@@ -244,39 +319,3 @@ def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
         ConfigError: A key is unknown or missing, a value of the wrong type or out of range.
     """
     return _convert(kind, values, kind.__name__)  # type: ignore[no-any-return]
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """A plain value as what the annotation says."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if isinstance(hint, type) and is_dataclass(hint):
-        return _convert_table(hint, value, where)
-    if origin is Literal and value in arguments:
-        return value
-    if origin is tuple and isinstance(value, list | tuple):
-        if arguments[-1] is Ellipsis:
-            arguments = arguments[:1] * len(value)
-        if len(arguments) == len(value):
-            pairs = zip(arguments, value, strict=True)
-            return tuple(_convert(each, v, f"{where}[{i}]") for i, (each, v) in enumerate(pairs))
-    if origin is Mapping and isinstance(value, Mapping):
-        return {key: _convert(arguments[1], v, f"{where}.{key}") for key, v in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if origin is None and type(value) is hint:
-        return value
-    expected = hint.__name__ if isinstance(hint, type) and not arguments else str(hint)
-    raise ConfigError(f"{where} is {value!r}, expected {expected.replace('typing.', '')}")
-
-
-def _convert_table(kind: Any, values: Any, where: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{where} is {values!r}, expected a table")
-    hints = get_type_hints(kind)
-    if unknown := sorted(set(values) - set(hints)):
-        raise ConfigError(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(hints)}")
-    plain = {key: _convert(hints[key], v, f"{where}.{key}") for key, v in values.items()}
-    try:
-        return kind(**plain)
-    except TypeError as error:  # a field without default is not there
-        raise ConfigError(f"{where}: {error}") from None

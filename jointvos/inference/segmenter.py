@@ -51,7 +51,7 @@ AT_ONCE = 8
 GROUPS_RECORDED = 4
 """Groups of different sizes whose next templates are kept recorded."""
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Of what `VideoSegmenter.state_dict` returns; raised when its layout changes."""
 
 

@@ -1,6 +1,5 @@
 """What a recipe can say, as frozen dataclasses, and how it is written as TOML."""
 
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,21 @@ from typing import Literal
 
 import tomli_w
 
-from jointvos.config import MODELS, Checked, ModelConfig, from_dict, preset, to_dict
+from jointvos.config import (
+    ABOVE_0,
+    BELOW_1,
+    CROP_SIZE,
+    FROM_0,
+    FROM_1,
+    MODELS,
+    SHARE,
+    Checked,
+    ModelConfig,
+    Range,
+    from_dict,
+    preset,
+    to_dict,
+)
 from jointvos.errors import ConfigError
 
 ABLATIONS = ("transduction", "induction", "two-head", "cosine")
@@ -38,16 +51,17 @@ class Phase(Checked):
     mix: Mapping[str, float]
     steps: int = 0
 
+    def ranges(self) -> Mapping[str, Range]:
+        return {
+            "share": SHARE,
+            "crop_size": CROP_SIZE,
+            "frames": (lambda frames: frames >= 2, "2 or more"),
+            "steps": FROM_0,
+            "batch_size": FROM_1,
+        }
+
     def problems(self) -> list[str]:
-        found = []
-        if any(side < 32 or side % 16 for side in self.crop_size):
-            found.append(f"crop_size is {self.crop_size}, expected multiples of 16 from 32 up")
-        if self.frames < 2:
-            found.append(f"frames is {self.frames}, expected 2 or more")
-        if self.steps < 0:
-            found.append(f"steps is {self.steps}, expected 0 or more")
-        if self.batch_size < 1:
-            found.append(f"batch_size is {self.batch_size}, expected 1 or more")
+        found = super().problems()
         if not self.mix or min(self.mix.values()) < 0 or sum(self.mix.values()) <= 0:
             found.append(f"mix is {dict(self.mix)}, expected weights, some above 0, none below")
         return found
@@ -83,12 +97,8 @@ class Chances(Checked):
     fast: float = 0.0
     lit: float = 0.0
 
-    def problems(self) -> list[str]:
-        return [
-            f"{name} is {share}, expected 0 to 1"
-            for name, share in vars(self).items()
-            if not 0 <= share <= 1
-        ]
+    def ranges(self) -> Mapping[str, Range]:
+        return dict.fromkeys(vars(self), SHARE)
 
 
 @dataclass(frozen=True)
@@ -137,12 +147,18 @@ class Stage(Checked):
     lovasz_start: float = 0.0
     lovasz_full: float = 0.0
 
+    def ranges(self) -> Mapping[str, Range]:
+        return {
+            "steps": FROM_1,
+            **dict.fromkeys(("learning_rate", "drop_factor"), ABOVE_0),
+            "rates": (lambda rates: all(rate >= 0 for rate in rates.values()), "0 or more each"),
+            "warmup_steps": FROM_0,
+            "drops": (lambda drops: all(0 <= drop <= 1 for drop in drops), "0 to 1 each"),
+            **dict.fromkeys(("lovasz_start", "lovasz_full"), SHARE),
+        }
+
     def problems(self) -> list[str]:
-        found = []
-        if self.steps < 1:
-            found.append(f"steps is {self.steps}, expected 1 or more")
-        if not self.learning_rate > 0:
-            found.append(f"learning_rate is {self.learning_rate}, expected more than 0")
+        found = super().problems()
         if abs(sum(phase.share for phase in self.phases) - 1) > 1e-6:
             found.append("the shares of the phases must sum to 1")
         counted = [phase.steps for phase in self.phases if phase.steps]
@@ -236,21 +252,23 @@ class TrainConfig(Checked):
     validation_steps: int = 1000
     seed: int = 1
 
+    def ranges(self) -> Mapping[str, Range]:
+        losses = ("safety_cross_entropy", "cosine_weight", "auxiliary_weight")
+        intervals = ("checkpoint_steps", "validation_steps")
+        return {
+            **dict.fromkeys(("initial_steps", "window", "accumulate", *intervals), FROM_1),
+            **dict.fromkeys(("update_steps", "weight_decay", "clip_norm"), FROM_0),
+            **dict.fromkeys(("segmentation_weight", *losses, "minutes", "seed"), FROM_0),
+            "branch_drop": SHARE,
+            "ema_decay": BELOW_1,
+        }
+
     def problems(self) -> list[str]:
-        found = []
+        found = super().problems()
         if self.model not in MODELS:
             found.append(f"model is {self.model!r}, expected one of {', '.join(MODELS)}")
         if not self.stages:
             found.append("stages is empty, expected at least one")
-        for name in ("accumulate", "checkpoint_steps", "validation_steps"):
-            if getattr(self, name) < 1:
-                found.append(f"{name} is {getattr(self, name)}, expected 1 or more")
-        if not 0 <= self.minutes < math.inf:
-            found.append(f"minutes is {self.minutes}, expected 0 or more")
-        if not 0 <= self.ema_decay < 1:
-            found.append(f"ema_decay is {self.ema_decay}, expected 0 to below 1")
-        if not 0 <= self.branch_drop <= 1:
-            found.append(f"branch_drop is {self.branch_drop}, expected 0 to 1")
         without_branch = {"transduction", "induction"} & set(self.without)
         if len(without_branch) == 2:
             found.append("without both branches nothing is left to train")

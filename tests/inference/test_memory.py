@@ -257,5 +257,5 @@ def test_kept_in_half_precision(session, clip):
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(ConfigError, match="memory_precision is 'bf16', expected fp32 or fp16"):
+    with pytest.raises(ConfigError, match="memory_precision is 'bf16', expected fp32, fp16"):
         InferenceConfig(memory_precision="bf16")

@@ -1,5 +1,6 @@
 """The recipes: presets, files, and what they say of a step."""
 
+import re
 import tomllib
 from dataclasses import replace
 
@@ -37,6 +38,9 @@ def test_a_recipe_comes_back_from_its_file(name, tmp_path):
         pytest.param("sedd = 1", "unknown sedd", id="unknown"),
         pytest.param('seed = "one"', "seed is 'one', expected int", id="type"),
         pytest.param("seed = true", "seed is True, expected int", id="bool"),
+        pytest.param("seed = -1", "seed is -1, expected 0 or more", id="negative seed"),
+        pytest.param("weight_decay = nan", "is nan, expected a finite number", id="not a number"),
+        pytest.param("window = 0", "window is 0, expected 1 or more", id="window"),
         pytest.param('precision = "fp8"', "precision is 'fp8'", id="choice"),
         pytest.param("accumulate = 0", "accumulate is 0", id="range"),
         pytest.param('model = "joint-huge"', "model is 'joint-huge'", id="model"),
@@ -66,6 +70,21 @@ def test_nested_keys_are_checked_and_named():
     del stages[1]["learning_rat"], stages[1]["steps"]
     with pytest.raises(ConfigError, match=r"stages\[1\].*steps"):
         from_dict(TrainConfig, {**values, "stages": stages})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": float("inf")}, "learning_rate is inf, expected a finite number"),
+        ({"warmup_steps": -1}, "warmup_steps is -1, expected 0 or more"),
+        ({"rates": {"backbone.": -0.1}}, "rates is {'backbone.': -0.1}, expected 0 or more each"),
+        ({"drops": (0.5, 1.5)}, "drops is (0.5, 1.5), expected 0 to 1 each"),
+        ({"phases": ({"share": 1.0},)}, "phases[0]: "),
+    ],
+)
+def test_stages_that_make_no_sense(changes, message):
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
+        replace(STAGE, **changes)
 
 
 def test_names_may_hold_anything(tmp_path):
