@@ -315,7 +315,16 @@ class VideoSegmenter:
         return self.net.digest()  # takes 0.3 s for the paper's network
 
     def shrink_memory(self, size: int) -> None:
-        """Keep at most so many templates per object from now on, and the corrections."""
+        """Keep at most so many templates per object from now on, and the corrections.
+
+        `memory_size` of the configuration stays the most; up to it, memories may grow again.
+
+        Raises:
+            ConfigError: The size is below 1.
+        """
+        if size < 1:
+            raise ConfigError(f"`size` is {size}, expected 1 or more")
+        size = min(size, self.config.memory_size)
         groups = [group.copy() for group in self.groups]
         with self._computing():
             for group in groups:

@@ -162,6 +162,21 @@ def test_objects_that_come_later_get_the_smaller_memory(session, clip):
     assert [alone.bank.size for alone in objects(fresh)] == [2, 2, 2]
 
 
+def test_a_memory_shrinks_to_one_template_and_never_grows_beyond_its_size(session, clip):
+    frames, labels = clip
+    running = session(template_interval=1, memory_size=3)
+    running.step(frames[0], labels[0])
+    with pytest.raises(ConfigError, match="`size` is 0, expected 1 or more"):
+        running.shrink_memory(0)
+    lengths = []
+    for size in (50, 1, 50):
+        running.shrink_memory(size)
+        for image in frames[1:6]:
+            running.step(image)
+        lengths.append([len(alone.bank) for alone in objects(running)])
+    assert lengths == [[3, 3], [1, 1], [3, 3]]
+
+
 def last_words(lines):
     return [line.split("retrying ")[1] for line in lines]
 
