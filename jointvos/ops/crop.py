@@ -70,7 +70,7 @@ def search_region(center: Tensor, scale: Tensor, crop: Pair, frame: Pair) -> Sea
         crop: Height and width of the crop.
         frame: Height and width of the frame.
     """
-    region = _unlimited_region(center, _within_frame(scale, crop, frame).trunc(), crop)
+    region = _unlimited_region(center, _within_frame(scale, crop, frame).trunc(), crop, frame)
     start = [
         _moved_inside(region.start[:, i], region.size[:, i], _limit(region, i, frame))
         for i in (0, 1)
@@ -85,11 +85,13 @@ def _within_frame(scale: Tensor, crop: Pair, frame: Pair) -> Tensor:
     return torch.stack(extent, 1) / shrink[:, None]
 
 
-def _unlimited_region(center: Tensor, extent: Tensor, crop: Pair) -> SearchRegion:
+def _unlimited_region(center: Tensor, extent: Tensor, crop: Pair, frame: Pair) -> SearchRegion:
     smallest = torch.minimum(extent[:, 0] / crop[0], extent[:, 1] / crop[1])
     step = (smallest - 0.1).long().clamp_min(1)[:, None]
     center = center.long()
     offset = center % step
+    # A frame of no more rows than `step` would have none left if the center is beyond it.
+    offset = torch.stack([offset[:, i].clamp(max=frame[i] - 1) for i in (0, 1)], 1)
     center = (center - offset) // step
     size = (extent / step).round().long().clamp_min(2)
     return SearchRegion(center - (size - 1) // 2, size, step[:, 0], offset)
@@ -190,7 +192,7 @@ def crop_first_frame(
     beyond = torch.stack([(last[:, i] - frame[i]).clamp_min(0) for i in (0, 1)], 1)
     shift = (-((-first).clamp_min(0) - beyond) / inner_scale[:, None]).long()
     whole = torch.stack([inner_scale * 2 * side for side in crop], 1)
-    patch = _unlimited_region(state.center.round(), whole, double)
+    patch = _unlimited_region(state.center.round(), whole, double, frame)
     start = [crop[i] // 2 - shift[:, i] for i in (0, 1)]
     rows, columns = (_crop_taps(patch, i, double[i], frame).shifted(start[i]) for i in (0, 1))
     picked, inside = [], []

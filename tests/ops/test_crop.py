@@ -149,6 +149,19 @@ def test_large_frames_are_decimated():
     assert float(crop[0].mean()) == pytest.approx(float(smooth[0].mean()), abs=2)
 
 
+@pytest.mark.parametrize(("frame", "axis"), [((1, 900), 0), ((900, 2), 1)])
+def test_frames_narrower_than_the_decimation_keep_a_pixel(frame, axis):
+    center = [side / 2 for side in frame]
+    center[axis] += 13  # half a feature cell of such a crop
+    region = region_of(tuple(center), 4.05, frame)
+    assert region.step.item() == 3
+    image = torch.zeros(3, *frame)
+    image.select(axis + 1, frame[axis] - 1).fill_(7)
+    assert (crop_image(image, region, CROP) == 7).all()
+    assert crop_mask(image[:1], region, CROP).shape == (1, 1, *CROP)
+    assert paste(torch.ones(1, *CROP), region, frame, exact=True).max() == 1
+
+
 def test_objects_together_are_cut_and_pasted_as_each_alone():
     image, frame = picture(240, 428), (240, 428)
     center = torch.tensor([[60.0, 100.0], [5.0, 420.0], [200.0, 250.0], [120.0, 200.0]])
