@@ -270,6 +270,16 @@ def test_sound_that_does_not_fit_is_left_out_and_told(make_clip, tmp_path, caplo
     assert sound(tmp_path / "o.webm") == []
 
 
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+def test_sound_that_only_the_header_refuses_is_left_out(make_clip, tmp_path, caplog, codec):
+    clip = make_clip(name="clip.mkv", frames=3, sound_s=0.2, sound_codec=codec)
+    with VideoReader(clip) as source:
+        copy(source, OverlaySink(tmp_path / "o.mov", source.info))
+    assert f"{codec[-4:]} sound does not fit into mov files and is left out" in caplog.text
+    assert len(read(tmp_path / "o.mov")[1]) == 3
+    assert sound(tmp_path / "o.mov") == []
+
+
 def test_sound_can_be_left_out(make_clip, tmp_path):
     with VideoReader(make_clip(sound_s=1.0)) as source:
         copy(source, OverlaySink(tmp_path / "o.mp4", source.info, sound=False))

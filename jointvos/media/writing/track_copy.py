@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
+from io import BytesIO
 from math import inf
 from pathlib import Path
 from typing import Literal
 
+import av
 import av.container
 from av.packet import Packet
 from av.stream import Stream
@@ -51,14 +53,13 @@ class TrackCopy:
         self._streams: dict[int, Stream] = {}
         streams = self._container.streams
         for stream in streams.audio if kind == "sound" else streams.subtitles:
-            codec = stream.codec if stream.codec_context else None
-            name = codec.canonical_name if codec else "unknown"
-            if codec and {name, codec.name} & output.supported_codecs:
+            if _fits(stream, output.format.name):
                 copy = output.add_stream_from_template(stream)
                 copy.metadata.update(stream_tags(stream))
                 copy.disposition = stream.disposition
                 self._streams[stream.index] = copy
             else:
+                name = stream.codec.canonical_name if stream.codec_context else "unknown"
                 does = "does not fit" if kind == "sound" else "do not fit"
                 _log.warning(
                     "%s: %s %s %s into %s files and %s left out",
@@ -130,6 +131,17 @@ class TrackCopy:
         """Whether a packet is not wanted, as it lies before the start."""
         lasts = (packet.duration or 0) * packet.time_base if self._kind == "subtitles" else 0
         return _time(packet) < self._start and _time(packet) + lasts <= self._start
+
+
+def _fits(stream: Stream, container: str) -> bool:
+    """Whether a kind of file takes a stream; some muxers list codecs that their header refuses."""
+    try:
+        with av.open(BytesIO(), "w", format=container) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except AV_ERRORS:
+        return False
+    return True
 
 
 def stream_tags(stream: Stream) -> dict[str, str]:
