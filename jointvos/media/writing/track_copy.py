@@ -23,6 +23,10 @@ from jointvos.media.reading.containers import (
 
 _log = logging.getLogger("jointvos.media")
 
+# Containers without times before 0, which would delay the images instead, and the sound for which
+# they have them.
+_FROM_ZERO = {"matroska": ("opus",), "webm": ("opus",), "nut": ()}
+
 
 class TrackCopy:
     """All streams of a kind on their way from a video into an output, image by image."""
@@ -47,8 +51,7 @@ class TrackCopy:
         self._source, self._kind = source, kind
         self._output = output
         self._start, self._shift = start, shift
-        # Matroska can tell times before 0 only for Opus; else it would delay the images.
-        self._from_zero = output.format.name in ("matroska", "webm")
+        self._early = _FROM_ZERO.get(output.format.name)
         self._container = open_input(source)
         self._streams: dict[int, Stream] = {}
         streams = self._container.streams
@@ -122,8 +125,8 @@ class TrackCopy:
             if packet.dts is None or (self._shift and self._is_over(packet)):
                 continue
             codec = packet.stream.codec_context.codec.canonical_name
-            too_early = self._kind == "sound" and codec != "opus" and _time(packet) < self._shift
-            if self._from_zero and too_early:
+            too_early = self._kind == "sound" and _time(packet) < self._shift
+            if too_early and self._early is not None and codec not in self._early:
                 continue
             yield packet
 
