@@ -16,7 +16,7 @@ Image: TypeAlias = NDArray[np.uint8]
 """RGB image, uint8 [Hv,Wv,3]."""
 
 DeepImage: TypeAlias = NDArray[np.uint16 | np.float32]
-"""RGB image in full depth, [Hv,Wv,3]: codes as in the source, 65535 being the highest, or linear
+"""RGB image in full depth, [Hv,Wv,3]: codes as in the source, 65535 being white, or linear
 light (Rec. 709 primaries, 1.0 is white) as float32."""
 
 Hdr: TypeAlias = Literal["pq", "hlg"]

@@ -28,7 +28,7 @@ from jointvos.errors import MediaDecodeError, UnsupportedMediaError, reason
 from jointvos.files.exr import ExrHeader, at_origin, read_exr_header
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
 from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS
-from jointvos.media.reading.frame_pixels import bits_of, codes_of
+from jointvos.media.reading.frame_pixels import bits_of, codes_in_8_bit, codes_of
 from jointvos.types import DeepImage, Image
 
 _log = logging.getLogger("jointvos.media")
@@ -209,4 +209,4 @@ def _of_codes(frame: VideoFrame) -> Decoded:
     if bits_of(frame) <= 8:
         return Decoded(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
     deep = codes_of(frame)
-    return Decoded(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8), deep)
+    return Decoded(codes_in_8_bit(deep), deep)

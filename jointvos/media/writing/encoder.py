@@ -259,8 +259,10 @@ class VideoEncoder:
             return image
         known = _IMAGES[image.dtype.type, image.shape[2] if image.ndim == 3 else 1]
         values: NDArray[Any] = np.require(image, requirements="C")
-        frame = VideoFrame.from_ndarray(values, format=known)
         pixels = self._stream.codec_context.pix_fmt
+        if pixels not in _NOT_YUV and values.dtype == np.uint16:
+            values = _for_swscale(values)
+        frame = VideoFrame.from_ndarray(values, format=known)
         if pixels not in _NOT_YUV:
             frame = self._reformatter.reformat(
                 frame,
@@ -287,3 +289,10 @@ class VideoEncoder:
         if isinstance(error, BrokenPipeError) and self._path == STDOUT:
             return BrokenPipeError(*error.args[:2])
         return EncodeError(f"{self._name}: cannot write the video: {reason(error)}")
+
+
+def _for_swscale(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """RGB or RGBA with 65280 for white, not 65535, which swscale would code as 943 of 940."""
+    shown = codes - (codes >> 8)
+    shown[..., 3:] = codes[..., 3:]
+    return shown
