@@ -26,6 +26,7 @@ from jointvos.media.writing import (
     CocoSink,
     CropSink,
     MaskVideoSink,
+    MatteVideoSink,
     OverlaySink,
     PngSequenceSink,
     ProbabilityFolderSink,
@@ -91,6 +92,32 @@ def test_an_overlay_of_nothing_is_the_film(make_clip, tmp_path, caplog, changes,
     tick = 0 if suffix in (".mp4", ".m4v", ".mov") else 0.00051  # Matroska counts milliseconds
     assert [f.time_s for f in got] == pytest.approx([f.time_s for f in frames], abs=tick + 1e-9)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["clip.mp4", output.name])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "kept"),
+    [
+        ("o.mov", AlphaVideoSink, True),
+        ("o.mov", MatteVideoSink, True),
+        ("o.mov", lambda p, i: OverlaySink(p, i, encoder="prores"), True),
+        ("o.mp4", lambda p, i: OverlaySink(p, i, encoder="vp9"), True),
+        ("o.mp4", lambda p, i: OverlaySink(p, i, encoder="av1"), True),
+        ("o.mkv", lambda p, i: OverlaySink(p, i, encoder="h265"), True),
+        ("o.mkv", lambda p, i: OverlaySink(p, i, encoder="av1"), False),
+        ("o.mkv", lambda p, i: OverlaySink(p, i, encoder="prores"), False),
+        ("o.mkv", MaskVideoSink, False),
+        ("o.mkv", ProbabilityVideoSink, False),
+        ("o.webm", AlphaVideoSink, False),
+    ],
+)
+def test_the_shape_of_pixels_is_kept_or_told_to_be_lost(
+    make_clip, tmp_path, caplog, name, make, kept
+):
+    with VideoReader(make_clip(frames=2, aspect=Fraction(2))) as source:
+        copy(source, make(tmp_path / name, source.info))
+    with VideoReader(tmp_path / name) as output:
+        assert output.info.sample_aspect_ratio == (2 if kept else 1)
+    assert caplog.text.count("players will show the video too narrow or too wide") == (not kept)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from jointvos.files.staged import StagedFile
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import Alpha, cut_out, object_probabilities, to_8_bit, to_16_bit
 from jointvos.media.reading.containers import AV_ERRORS
+from jointvos.media.writing.encoder import warn_of_shape
 from jointvos.media.writing.formats import LOSSLESS_GRAY, MATTE_FORMATS, video_stream
 from jointvos.types import Frame, FrameResult, VideoInfo
 
@@ -142,6 +143,7 @@ class ProbabilityVideoSink(StagedFile):
             raise self._failure(error) from error
 
     def _open(self, first: Frame, ids: tuple[int, ...]) -> None:
+        warn_of_shape(self.path, self._info, LOSSLESS_GRAY)
         self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
         self._container = av.open("file:" + str(self._staging), "w", format=LOSSLESS_GRAY.container)
         for object_id in ids:
