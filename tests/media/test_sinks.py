@@ -246,6 +246,26 @@ def test_times_before_zero_are_moved(make_clip, tmp_path):
     assert [f.time_s for f in read(sink.path)[1]] == pytest.approx([i / 24 for i in range(12)])
 
 
+@pytest.mark.parametrize("name", ["clip.ts", "clip.mpg"])
+def test_where_times_begin_anywhere_outputs_begin_at_zero(make_clip, tmp_path, name):
+    options = {"name": name, "codec": "mpeg2video", "rate": Fraction(25), "sound_codec": "mp2"}
+    clip = make_clip(**options, frames=25, pts=range(37, 62), sound_s=2.4, options={})
+    with VideoReader(clip) as source:
+        first = source.info.first_pts * source.info.time_base
+        assert first > 1.4
+        given = [(frame, result(frame)) for frame in source]
+    for sink in (
+        OverlaySink(tmp_path / "o.mp4", source.info),
+        MatteVideoSink(tmp_path / "m.mov", source.info),
+        ProbabilityVideoSink(tmp_path / "s.mkv", source.info, ids=[1]),
+    ):
+        write(sink, given)
+        times = [frame.time_s for frame in read(sink.path)[1]]
+        assert times == pytest.approx([i / 25 for i in range(25)], abs=0.0006)
+    kept = [time - first for time, _ in sound(clip) if time >= first]
+    assert [t for t, _ in sound(tmp_path / "o.mp4")] == pytest.approx(kept, abs=0.001)
+
+
 def sound(path):
     """Times and sizes of the sound's packets."""
     with av.open(str(path)) as film:

@@ -33,6 +33,8 @@ from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
 
+_BEGINS_ANYWHERE = ("mpegts", "mpeg")
+
 
 class VideoReader:
     """Frames of a video file in display order, with the times of the file.
@@ -294,6 +296,7 @@ class VideoReader:
             has_audio=bool(self._container.streams.audio) and self._path.is_file(),
             color_tags=self._pixels.color_tags,
             first_pts=self._first.pts or 0,
+            begins_anywhere=self._container.format.name in _BEGINS_ANYWHERE,
             hdr=self._pixels.hdr if self._deep else None,
             mastering=self._pixels.mastering if self._deep and self._pixels.hdr else None,
         )

@@ -109,7 +109,7 @@ class VideoEncoder:
     def write(self, image: Pixels | VideoFrame, frame: Frame) -> None:
         """Encode an image, or what it is in the format's own pixels, at the time of a frame.
 
-        If the first frame is not the source's first, or before 0, the video starts at 0.
+        Where the video starts is told by `VideoInfo.shift`.
 
         Raises:
             EncodeError: The encoder or the disk refuses.
@@ -185,7 +185,7 @@ class VideoEncoder:
         warn_of_shape(self._name, info, format)
         self._colors = self._chosen_colors(pixels)
         self._colors.tag(context)
-        self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
+        self._shift = info.shift(first)
         if info.timecode is not None and (
             timecode := Timecode.parse(info.timecode, info.frame_rate)
         ):

@@ -148,7 +148,7 @@ class ProbabilityVideoSink(StagedFile):
 
     def _open(self, first: Frame, ids: tuple[int, ...]) -> None:
         warn_of_shape(self.path, self._info, LOSSLESS_GRAY)
-        self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
+        self._shift = self._info.shift(first)
         self._container = av.open("file:" + str(self._staging), "w", format=LOSSLESS_GRAY.container)
         for object_id in ids:
             stream = video_stream(
