@@ -87,7 +87,7 @@ class VideoReader:
             raise
         self.info = self._describe()
         self._refuse_late_start()
-        for doubt in doubts_about(self._container, self._video):
+        for doubt in doubts_about(self._container, self._video, self._first):
             _log.warning("%s %s", self._name, doubt)
         if self._hwaccel is not None and not self._video.codec_context.is_hwaccel:
             codec = self._video.codec_context.name
