@@ -47,14 +47,14 @@ class Bound:
 
     def excludes(self, start: "Bound | None") -> bool:
         """Whether no frame from `start` on is before this place, as far as both can be compared."""
-        if 0 in (self.frame, self.seconds):
-            return True
-        if start is None:
-            return False
-        if start.frame is not None and self.frame is not None:
-            return start.frame >= self.frame
-        if start.seconds is not None and self.seconds is not None:
-            return start.seconds >= self.seconds
+        return 0 in (self.frame, self.seconds) or (start is not None and start.follows(self))
+
+    def follows(self, other: "Bound") -> bool:
+        """Whether this is the same place or a later one, as far as both can be compared."""
+        if self.frame is not None and other.frame is not None:
+            return self.frame >= other.frame
+        if self.seconds is not None and other.seconds is not None:
+            return self.seconds >= other.seconds
         return False
 
     def same_as(self, other: "Bound") -> bool:
@@ -92,6 +92,12 @@ class FrameRange:
     def ended(self, index: int, elapsed: Fraction) -> bool:
         return self.end is not None and self.end.reached(index, elapsed)
 
+    def leaves_out(self, place: Bound) -> bool:
+        """Whether a place is certainly before the start, or the end or behind it."""
+        start, end = self.start, self.end
+        early = start is not None and start.follows(place) and not place.follows(start)
+        return early or (end is not None and end.excludes(place))
+
     def count(self, total: int | None, rate: Fraction) -> int | None:
         """About how many of `total` frames are in the range."""
         if total is None:
@@ -110,3 +116,8 @@ class FrameRange:
         if self.start is not None and self.start.frame is not None:
             why += f" ({start} is the number of a frame; seconds are {start}s)"
         return ConfigError(why)
+
+
+def far_beyond(frame: int, count: int) -> bool:
+    """Whether a video of about so many frames certainly has none of this number."""
+    return frame > 1.1 * count + 10

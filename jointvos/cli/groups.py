@@ -16,6 +16,9 @@ from typer.core import TyperArgument, TyperCommand
 COLUMN = 24
 """Width of options and their values in the help."""
 
+_PATHS = ("FILE", "DIR", "PATH")
+"""What options that take a path call it."""
+
 # Of these errors, Typer exports a single kind.
 _UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
@@ -100,11 +103,20 @@ class GroupedCommand(TyperCommand):
             if len(name) > 2 and f"-{name}" in names:  # else read as -o verlay
                 ctx.fail(f"No such option: {name}; did you mean -{name}?")
         try:
+            self._refuse_second_files(ctx, args)
             return super().parse_args(ctx, args)
         except _UsageError as error:
             if hasattr(error, "possibilities"):
                 ctx.fail(_unknown(str(getattr(error, "option_name", "")), names))
             raise
+
+    def _refuse_second_files(self, ctx: Any, args: list[str]) -> None:
+        """Refuse two files for an option that takes one, of which one would not be written."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for each in given:
+            a_path = not isinstance(each, TyperArgument) and each.metavar in _PATHS
+            if a_path and not each.multiple and given.count(each) > 1:
+                ctx.fail(f"{each.opts[-1]} is given {given.count(each)} times, but takes one path")
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The parts of the usage line; a required argument is just its name."""

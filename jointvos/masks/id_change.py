@@ -1,7 +1,7 @@
 """Which IDs of given masks are followed, and under which names."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -61,10 +61,9 @@ class IdChange:
         for wanted in self.keep or ():
             ids = [i for i, name in names.items() if name == wanted]
             if isinstance(wanted, str) and not ids:
-                known = ", ".join(dict.fromkeys(names.values())) or "none"
-                raise ConfigError(
-                    f"`objects` names {wanted!r}, but the names in the masks are {known}"
-                )
+                known = ", ".join(dict.fromkeys(names.values()))
+                has = f"the names in the masks are {known}" if known else "the masks hold no names"
+                raise ConfigError(f"`objects` names {wanted!r}, but {has}")
             keep.update(ids or [wanted])
         return replace(self, keep=None if self.keep is None else frozenset(keep))
 
@@ -86,9 +85,13 @@ class IdChange:
                     f"`remap` names {old}, which `objects` leaves out", hint="add it there"
                 )
 
+    def kept(self, ids: Iterable[int]) -> list[int]:
+        """Those of these IDs that do not become background."""
+        return [i for i in ids if self.keep is None or i in self.keep]
+
     def __call__(self, labels: LabelMap) -> LabelMap:
         """The labels with the change, in the type that their new IDs need."""
-        ids = [i for i in object_ids(labels) if self.keep is None or i in self.keep]
+        ids = self.kept(object_ids(labels))
         new = [self.rename.get(i, i) for i in ids]
         dtype = label_type(new)
         table = np.zeros(np.iinfo(labels.dtype).max + 1, dtype=dtype)
@@ -99,9 +102,8 @@ class IdChange:
 
     def names(self, names: Mapping[int, str]) -> dict[int, str]:
         """What the objects are called, by their new IDs."""
-        kept = [i for i in names if self.keep is None or i in self.keep]
         new: dict[int, str] = {}
-        for i in kept:
+        for i in self.kept(names):
             new.setdefault(self.rename.get(i, i), names[i])
         return new
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jointvos.errors import ConfigError, EmptyMaskError, MaskError, MaskReadError, os_errors_as
 from jointvos.files.orientation import Orientation
-from jointvos.frame_range import Bound, FrameRange
+from jointvos.frame_range import Bound, FrameRange, far_beyond
 from jointvos.masks.check import MaskCheck, examine_labels, examine_mask
 from jointvos.masks.formats import is_annotation
 from jointvos.masks.id_change import IdChange, parse_id
@@ -62,7 +62,7 @@ def read_prompts(
     for text in masks:
         place, object_id, path, image = _split(text)
         found = source.find(path, image, place)
-        wanted = [each for each in found if each.place is None or _is_met(each.place, frames)]
+        wanted = [one for one in found if one.place is None or not frames.leaves_out(one.place)]
         if place is None and len(wanted) < len(found):
             _log.warning(
                 "%s: %d of its masks are outside of the range", path, len(found) - len(wanted)
@@ -80,7 +80,7 @@ def read_prompts(
     change.check({i for prompt in read for i in prompt.ids})
     names = numbering.names
     if change.does_something:
-        read = [p.relabeled(change(p.labels)) for p in read]
+        read = [prompt.changed(change) for prompt in read]
         names = change.names(names)
     prompts = [prompt for prompt in read if prompt.ids]
     for cut in cuts:
@@ -167,22 +167,25 @@ def _prompt(found: Found, info: VideoInfo, numbering: Numbering, object_id: int 
             raise EmptyMaskError(f"{found.path} selects nothing: it holds no objects")
         labels = numbering.paint(objects, found.path, object_id)
     else:
-        labels = objects if object_id is None else _renamed(objects, found.path, object_id)
+        labels = objects if object_id is None else _renamed(objects, found, object_id)
         numbering.take(object_ids(labels))
     labels = scaled(labels, found.path, info)
     check_mask(labels, found.path, info)
     return Prompt.of(labels, found.path, found.place, is_image=found.is_image)
 
 
-def _renamed(labels: LabelMap, path: Path, object_id: int) -> LabelMap:
+def _renamed(labels: LabelMap, found: Found, object_id: int) -> LabelMap:
     """The mask of one object with another ID."""
     ids = object_ids(labels)
     if len(ids) != 1:
+        place = "" if found.place is None else f"{found.place.text}="
+        hint = f"leave out {object_id}: and change IDs with `remap`"
+        if found.place is None:
+            hint += f"; for frame {object_id} write {object_id}={found.path}"
         raise ConfigError(
-            f"`mask` {object_id}:{path}: it holds the IDs {', '.join(map(str, ids))}, expected one "
-            "object",
-            hint=f"leave out {object_id}: and change IDs with `remap`; for frame {object_id} "
-            f"write {object_id}={path}",
+            f"`mask` {place}{object_id}:{found.path}: it holds the IDs "
+            f"{', '.join(map(str, ids))}, expected one object",
+            hint=hint,
         )
     return IdChange(rename={ids[0]: object_id})(labels)
 
@@ -202,32 +205,21 @@ def _read(path: Path, info: VideoInfo) -> LabelMap:
 
 def _check_place(prompt: Prompt, info: VideoInfo, frames: FrameRange) -> None:
     """Refuse a frame that is certainly not in the range."""
-    number = prompt.place.frame if prompt.place is not None else None
-    if number is None:
+    place = prompt.place
+    if place is None:
         return
-    if not _in_range(number, frames):
+    if frames.leaves_out(place):
         start = "the start" if frames.start is None else frames.start.text
         end = "the end" if frames.end is None else frames.end.text
-        raise ConfigError(f"`mask` {prompt}: no frame {number} from {start} to {end}")
-    if info.frame_count is None:
+        frame = f"frame {place.frame}" if place.frame is not None else f"frame at {place.text}"
+        raise ConfigError(f"`mask` {prompt}: no {frame} from {start} to {end}")
+    if place.frame is None or info.frame_count is None:
         return
     last = (frames.start.as_frame(info.frame_rate) if frames.start else 0) + info.frame_count
-    if number >= last and not info.is_video:
-        raise MaskError(f"`mask` {prompt}: {info.path} has no frame {number}")
-    if number >= last:
+    if place.frame >= last and (not info.is_video or far_beyond(place.frame, last)):
+        raise MaskError(f"`mask` {prompt}: {info.path} has no frame {place.frame}")
+    if place.frame >= last:
         _log.warning("`mask` %s: %s seems to end at frame %d", prompt, info.path, last - 1)
-
-
-def _is_met(place: Bound, frames: FrameRange) -> bool:
-    """Whether a place is not certainly outside of the range."""
-    return place.frame is None or _in_range(place.frame, frames)
-
-
-def _in_range(number: int, frames: FrameRange) -> bool:
-    """Whether a frame is not certainly outside."""
-    start, end = frames.start, frames.end
-    early = start is not None and start.frame is not None and number < start.frame
-    return not early and not (end is not None and end.frame is not None and number >= end.frame)
 
 
 def _with_ids(cuts: Sequence[Cut], taken: set[int]) -> list[Cut]:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jointvos.errors import MaskError
 from jointvos.frame_range import Bound, FrameRange
 from jointvos.masks.boxes import Box
+from jointvos.masks.id_change import IdChange
 from jointvos.masks.points import Clicks
 from jointvos.types import VOID, Frame, LabelMap, VideoInfo, label_type, object_ids
 
@@ -28,12 +29,14 @@ class Prompt:
         path: The file.
         place: When; None for the first frame of the range.
         ids: The objects in it.
+        given_ids: The IDs that they have in the file.
         is_image: Whether the file is an image of them, and not of another kind.
     """
 
     path: Path
     place: Bound | None
     ids: tuple[int, ...]
+    given_ids: tuple[int, ...]
     is_image: bool
     _shape: tuple[int, ...]
     _wide: bool
@@ -50,12 +53,13 @@ class Prompt:
     ) -> "Prompt":
         """Keep a label map, [Hv,Wv], small."""
         packed = zlib.compress(labels.tobytes(), 1)
-        wide = labels.dtype != np.uint8
-        return cls(path, place, tuple(object_ids(labels)), is_image, labels.shape, wide, packed)
+        ids, wide = tuple(object_ids(labels)), labels.dtype != np.uint8
+        return cls(path, place, ids, ids, is_image, labels.shape, wide, packed)
 
-    def relabeled(self, labels: LabelMap) -> "Prompt":
-        """The same with other IDs, [Hv,Wv]."""
-        return Prompt.of(labels, self.path, self.place, is_image=self.is_image)
+    def changed(self, change: IdChange) -> "Prompt":
+        """The same with other IDs."""
+        new = Prompt.of(change(self.labels), self.path, self.place, is_image=self.is_image)
+        return replace(new, given_ids=tuple(change.kept(self.given_ids)))
 
     def __str__(self) -> str:
         return f"{self.path}" if self.place is None else f"{self.place.text}={self.path}"
@@ -227,17 +231,17 @@ def _of_cut(mask: NDArray[np.bool_], cut: Cut) -> Prompt:
 
 
 def refuse_shared(prompts: Sequence[Prompt]) -> None:
-    """Refuse an ID that two masks for one frame hold.
+    """Refuse an ID that two masks for one frame hold; those that are made equal become one object.
 
     Raises:
         MaskError: There is one.
     """
     seen: dict[int, Prompt] = {}
     for prompt in prompts:
-        for i in prompt.ids:
+        for i in prompt.given_ids:
             if i in seen:
                 place = "" if prompt.place is None else f"{prompt.place.text}="
-                free = max(other for each in prompts for other in each.ids) + 1
+                free = max(other for each in prompts for other in each.given_ids) + 1
                 raise MaskError(
                     f"{seen[i].path} and {prompt.path} are for one frame and both hold the ID {i}",
                     hint="if they are two objects, give one another ID: "

@@ -178,6 +178,10 @@ class Outputs:
             raise ConfigError(f"`audio` is {self.audio!r}, expected copy or none")
         if self.coco_layout is not None and self.coco is None:
             raise ConfigError("`coco_layout` requires `coco`")
+        if self.soft is None and self.soft_bits != 8:
+            raise ConfigError("`soft_bits` requires `soft`")
+        if self.matte is None and (self.matte_edges, self.matte_range) != ("soft", "limited"):
+            raise ConfigError("`matte_edges` and `matte_range` require `matte`")
         if self.alpha_format is not None and not (
             self.alpha is not None and is_folder(Path(self.alpha))
         ):

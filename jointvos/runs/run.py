@@ -241,10 +241,10 @@ class SegmentRun(Iterator[Event]):
                         out.write(frame, result)
                 self.frames += 1
                 yield SegmentedFrame(frame, result)
-                now = {state.id for state in result.objects if state.area}
-                for lost in sorted(visible - now):
-                    yield ObjectLost(lost, frame.index, frame.time_s)
-                visible = now
+                for state in result.objects:  # backwards, none are followed behind the last mask
+                    if not state.area and state.id in visible:
+                        yield ObjectLost(state.id, frame.index, frame.time_s)
+                visible = {state.id for state in result.objects if state.area}
                 yield Progress("forward", self.frames, total)
 
     def _begin(self, frame: Frame, prompts: MaskPrompts) -> Iterator[Event]:

@@ -104,6 +104,7 @@ def test_backwards_with_a_correction(job, inputs):
     assert [event.frame.index for event in frames] == list(range(FRAMES))
     assert np.array_equal(frames[7].result.labels, mask)
     assert not any(event.result.labels.any() for event in frames[8:])
+    assert not any(isinstance(event, ObjectLost) for event in events)  # they are not followed there
     backward = [e for e in events if isinstance(e, Progress) and e.direction == "backward"]
     assert [(each.done, each.total) for each in backward] == [(n, 8) for n in range(9)]
 
@@ -157,6 +158,12 @@ def test_a_run_that_was_left_goes_on(job):
         pytest.param(
             {"outputs": Outputs(stats="old.csv")}, OutputExists, "overwrite=True", id="exists"
         ),
+        pytest.param({"objects": "1,2"}, ConfigError, "'1,2', expected a list", id="objects"),
+        pytest.param({"objects": 1}, ConfigError, "`objects` is '1', expected a", id="object"),
+        pytest.param({"boxes": [(1, 2, 30, 40)]}, ConfigError, "such as '10,20,300", id="tuple"),
+        pytest.param({"end": 3}, ConfigError, "`end` is 3, expected text", id="number"),
+        pytest.param({"remap": {1: 0}}, ConfigError, "'0' is not an ID", id="background"),
+        pytest.param({"remap": {1: 70000}}, ConfigError, "from 1 to 65535", id="no ID"),
     ],
 )
 def test_what_is_wrong_with_a_job_is_said_at_once(job, changes, kind, says):

@@ -190,6 +190,15 @@ def test_what_cannot_be_is_refused_before_the_input_is_read(tmp_path, changes, k
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{"soft_bits": 16}, {"matte_edges": "hard"}, {"matte_range": "full"}, {"coco_layout": "ytvis"}],
+)
+def test_settings_of_an_output_that_is_not_written_are_refused(tmp_path, setting):
+    with pytest.raises(ConfigError, match=r"requires? `"):
+        Outputs(png=tmp_path / "masks", **setting).check(tmp_path / "clip.mp4", [])
+
+
 def test_the_terminal_gets_no_video():
     with (
         redirect_stdout(Terminal()),

@@ -102,6 +102,10 @@ def test_a_video_in_place_of_a_command_names_segment(jointvos):
         (["clip.mp4", "-overlay=x.mp4"], "No such option: -overlay; did you mean --overlay?\n"),
         (["clip.mp4", "--ovrlay", "x"], "No such option: --ovrlay; did you mean --overlay?\n"),
         (["clip.mp4", "--mask-vdeo", "x"], "did you mean --mask-video?\n"),
+        (
+            ["clip.mp4", "--alpha", "a.mov", "--alpha", "a.webm"],
+            "--alpha is given 2 times, but takes one path\n",
+        ),
         (["clip.mp4", "--zzzz"], "No such option: --zzzz\n"),
         (["a.mp4", "b.png", "c.jpg"], "expected one INPUT, got 2 more (b.png ...)"),
         (

@@ -94,14 +94,14 @@ def test_times_count_from_the_first_frame_of_the_source(masks):
     assert met(prompts, frames(offset=100)) == {6: [1, 2]}
 
 
-@pytest.mark.parametrize("place", ["30", "2s", "0.5s"])
+@pytest.mark.parametrize("place", ["30", "36", "2s", "0.5s"])
 def test_a_mask_whose_frame_does_not_come_is_an_error(masks, place, caplog):
     prompts = read_prompts([str(masks / "a.png"), f"{place}={masks / 'b.png'}"], INFO, start="15")
     assert met(prompts, frames(15)) == {15: [1, 2]}
     assert [str(p) for p in prompts.missed()] == [f"{place}={masks / 'b.png'}"]
     with pytest.raises(MaskError, match=rf"no frame for the mask {place}=.*up to frame 19"):
         prompts.require_all_met()
-    assert ("seems to end at frame 34" in caplog.text) == (place == "50")
+    assert ("seems to end at frame 34" in caplog.text) == (place == "36")
 
 
 def test_a_mask_before_the_range_is_refused_with_the_first_frame(masks):
@@ -225,6 +225,8 @@ def test_only_one_object_can_be_named(tmp_path):
     with pytest.raises(ConfigError, match="holds the IDs 1, 3, expected one object") as raised:
         read_prompts([f"2:{tmp_path / 'a.png'}"], INFO)
     assert str(raised.value).endswith(f"; for frame 2 write 2={tmp_path / 'a.png'}")
+    with pytest.raises(ConfigError, match=r"^`mask` 7=2:.*change IDs with `remap`$"):
+        read_prompts([f"7=2:{tmp_path / 'a.png'}"], INFO)
 
 
 @pytest.mark.parametrize(("place", "told"), [("120:", True), ("20:", False), ("4=120:", False)])
@@ -251,6 +253,13 @@ def test_a_file_that_looks_like_a_place_is_a_file(tmp_path, monkeypatch):
             ["3=a.png"], {"start": "5"}, ConfigError, "no frame 3 from 5 to the end", id="before"
         ),
         pytest.param(["9=a.png"], {"end": "9"}, ConfigError, "from the start to 9", id="behind"),
+        pytest.param(
+            ["0.2s=a.png"], {"start": "0.3s"}, ConfigError, "no frame at 0.2s", id="before a time"
+        ),
+        pytest.param(
+            ["0:01=a.png"], {"end": "1s"}, ConfigError, "from the start to 1s", id="behind a time"
+        ),
+        pytest.param(["200=a.png"], {}, MaskError, "clip.mp4 has no frame 200", id="far behind"),
         pytest.param(["a.png", "c.png"], {}, MaskError, "both hold the ID 2", id="same ID"),
         pytest.param(["3=a.png", "3=c.png"], {}, MaskError, "both hold", id="same ID later"),
         pytest.param(["a.png", "0=c.png"], {}, MaskError, "both hold", id="same ID at 0"),
@@ -268,6 +277,20 @@ def test_what_cannot_be_is_refused_before_the_video_is_decoded(
         read_prompts(given, INFO, **options)
     assert type(caught.value) is error
     assert "\n" not in str(caught.value)
+
+
+def test_objects_of_several_files_can_be_joined(masks):
+    """Though two files may not hold one ID without being told to."""
+    change = IdChange.parse(None, "3:2")
+    given = [str(masks / name) for name in ("c.png", "b.png")]
+    prompts = read_prompts(given, INFO, change=change)
+    np.testing.assert_array_equal(prompts.first == 2, ids(0, 1, 1) == 1)
+    assert met(prompts, frames()) == {0: [2]}
+    again = IdChange.parse(None, "2:5")
+    with pytest.raises(MaskError, match="both hold the ID 2"):
+        read_prompts([given[0], str(masks / "a.png")], INFO, change=again)
+    kept = IdChange.parse("1,3", None)
+    assert read_prompts([str(masks / "a.png"), *given[1:]], INFO, change=kept).ids == (1, 3)
 
 
 def test_number_and_time_that_meet_must_not_share_an_id(masks):
@@ -306,7 +329,7 @@ def test_ids_are_chosen_and_renamed(objects, remap, expected):
 @pytest.mark.parametrize(
     ("objects", "remap", "says"),
     [
-        ("1,x", None, "names 'x', but the names in the masks are none"),
+        ("1,x", None, "names 'x', but the masks hold no names"),
         ("0", None, "from 1 to 65535"),
         ("", None, "'' is not an ID"),
         (None, "2", "expected old:new"),

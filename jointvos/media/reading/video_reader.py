@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from jointvos.errors import MediaDecodeError, MediaOpenError, reason
 from jointvos.files.orientation import Orientation
-from jointvos.frame_range import FrameRange
+from jointvos.frame_range import FrameRange, far_beyond
 from jointvos.media.reading.clock import Clock
 from jointvos.media.reading.completeness import file_cut_short
 from jointvos.media.reading.containers import (
@@ -275,7 +275,7 @@ class VideoReader:
         start, count = self._range.start, self._expected_count()
         if start is None or start.frame is None or count is None:
             return
-        if start.frame > 1.1 * count + 10:  # the count is an estimate
+        if far_beyond(start.frame, count):
             self.close()
             raise self._range.nothing_in(self._path, count)
 
