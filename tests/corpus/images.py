@@ -1,6 +1,7 @@
 """Images that post houses work in, written by their definitions, not by the codec library."""
 
 import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -83,3 +84,57 @@ def write_dpx(
         data = (values << (16 - bits)).astype(">u2").tobytes()
     struct.pack_into(">I", head, 16, len(head) + len(data))
     path.write_bytes(bytes(head) + data)
+
+
+def write_tiff(
+    path: Path,
+    pixels: np.ndarray,
+    *,
+    planar: bool = False,
+    order: str = "<",
+    deflated: bool = False,
+    rows: int = 20,
+    tiled: bool = False,
+    extra: int | None = None,
+    orientation: int = 1,
+) -> None:
+    """TIFF, gray [H,W] or [H,W,C], in strips of some rows or, if sides fit, in one tile."""
+    height, width = pixels.shape[:2]
+    planes = pixels.reshape(height, width, -1)
+    samples = planes.shape[2]
+    parts = np.split(planes, samples, axis=2) if planar else [planes]
+    step = height if tiled else rows
+    kind = pixels.dtype.newbyteorder(order)
+    chunks = [p[y : y + step].astype(kind).tobytes() for p in parts for y in range(0, height, step)]
+    if deflated:
+        chunks = [zlib.compress(chunk) for chunk in chunks]
+    starts = np.cumsum([8, *map(len, chunks)]).tolist()
+    tags: dict[int, Sequence[int]] = {
+        256: [width],
+        257: [height],
+        258: [pixels.itemsize * 8] * samples,
+        259: [8 if deflated else 1],
+        262: [2 if samples > 2 else 1],
+        274: [orientation],
+        277: [samples],
+        284: [2 if planar else 1],
+        296: [2],
+        339: [3 if pixels.dtype.kind == "f" else 1] * samples,
+    }
+    if extra is not None:
+        tags[338] = [extra]
+    sizes = [len(chunk) for chunk in chunks]
+    tags |= (
+        {322: [width], 323: [height], 324: starts[:-1], 325: sizes}
+        if tiled
+        else {273: starts[:-1], 278: [rows], 279: sizes}
+    )
+    entries, behind, end = b"", b"", starts[-1] + 6 + 12 * len(tags)
+    for tag, values in sorted(tags.items()):
+        packed = struct.pack(f"{order}{len(values)}I", *values)
+        if len(values) > 1:
+            packed, behind = struct.pack(f"{order}I", end + len(behind)), behind + packed
+        entries += struct.pack(f"{order}2HI", tag, 4, len(values)) + packed
+    head = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, starts[-1])
+    count = struct.pack(f"{order}H", len(tags))
+    path.write_bytes(head + b"".join(chunks) + count + entries + bytes(4) + behind)

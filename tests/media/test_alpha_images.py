@@ -56,6 +56,19 @@ def test_colors_of_8_bit_in_16_bit_and_in_linear_light(tmp_path):
         assert linear[..., :3] == pytest.approx(curve * soft[..., None], abs=1e-3)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_colors_of_16_bit_keep_their_depth(tmp_path, suffix):
+    (tmp_path / "in").mkdir()
+    codes = np.random.default_rng(4).integers(0, 65536, (48, 64, 3), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "in" / f"0{suffix}"), codes[..., ::-1])
+    ((frame, result),) = masked(tmp_path / "in")
+    write(AlphaFolderSink(tmp_path / "p", format="png16"), [(frame, result)])
+    pixels = png(tmp_path / "p" / "0.png")
+    seen = pixels[..., 3] > 0
+    assert seen.any()
+    np.testing.assert_array_equal(pixels[seen][:, :3], codes[seen])
+
+
 def test_linear_light_comes_back_as_it_was(tmp_path):
     (tmp_path / "in").mkdir()
     pixels = np.linspace(-0.5, 30, 48 * 64 * 3, dtype=np.float32).reshape(48, 64, 3)
