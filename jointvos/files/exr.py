@@ -25,6 +25,7 @@ class ExrHeader:
         primaries: x and y of red, green, blue and white, if they are not those of Rec. 709.
         rate: Frames per second.
         timecode: hh:mm:ss:ff, with ; before the frames where numbers are dropped.
+        pixel_aspect: Width of a pixel divided by its height; may be any number.
     """
 
     channels: tuple[str, ...]
@@ -32,6 +33,7 @@ class ExrHeader:
     primaries: tuple[float, ...] | None
     rate: Fraction | None
     timecode: str | None
+    pixel_aspect: float
 
     def layer(self) -> str:
         """The layer to show: "" if there are R, G and B or Y by themselves.
@@ -84,6 +86,7 @@ def _read(content: bytes) -> ExrHeader:
         primaries=None if primaries is None else struct.unpack("<8f", primaries),
         rate=_rate(values.get("framesPerSecond", values.get("FramesPerSecond"))),
         timecode=_timecode(values.get("timeCode")),
+        pixel_aspect=struct.unpack("<f", values.get("pixelAspectRatio", bytes(4)))[0],
     )
 
 

@@ -22,6 +22,7 @@ def write_exr(
     primaries: Sequence[float] | None = None,
     rate: tuple[int, int] | None = None,
     timecode: int | None = None,
+    aspect: float = 1,
 ) -> None:
     """OpenEXR, uncompressed, float32, float16 or uint32 [H,W,C]; windows: x, y, width, height."""
     height, width, _ = pixels.shape
@@ -41,7 +42,7 @@ def write_exr(
     window = struct.pack("<4i", left, top, left + columns - 1, top + rows - 1)
     head += _attribute("displayWindow", "box2i", window)
     head += _attribute("lineOrder", "lineOrder", b"\0")
-    head += _attribute("pixelAspectRatio", "float", struct.pack("<f", 1))
+    head += _attribute("pixelAspectRatio", "float", struct.pack("<f", aspect))
     head += _attribute("screenWindowCenter", "v2f", struct.pack("<2f", 0, 0))
     head += _attribute("screenWindowWidth", "float", struct.pack("<f", 1))
     if primaries is not None:
@@ -66,6 +67,7 @@ def write_dpx(
     transfer: int = 6,
     rate: float = float("nan"),
     timecode: int = 0xFFFFFFFF,
+    aspect: tuple[int, int] = (0xFFFFFFFF, 0xFFFFFFFF),
 ) -> None:
     """DPX, big-endian RGB [H,W,3]: 10 bit (filled, method A), or 12 or 16 bit in words."""
     height, width, _ = codes.shape
@@ -74,6 +76,7 @@ def write_dpx(
     struct.pack_into(">2H2I", head, 768, 0, 1, width, height)
     struct.pack_into(">4BHH", head, 800, 50, transfer, 6, bits, 0 if bits == 16 else 1, 0)
     struct.pack_into(">I", head, 808, 2048)
+    struct.pack_into(">2I", head, 1628, *aspect)
     struct.pack_into(">f", head, 1724, rate)
     struct.pack_into(">I", head, 1920, timecode)
     values = codes.astype(np.uint32)

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import av
 import cv2
 import numpy as np
@@ -67,6 +69,13 @@ def test_colors_of_16_bit_keep_their_depth(tmp_path, suffix):
     seen = pixels[..., 3] > 0
     assert seen.any()
     np.testing.assert_array_equal(pixels[seen][:, :3], codes[seen])
+
+
+@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(2), Fraction(59, 54)])
+def test_openexr_tells_the_shape_of_pixels(tmp_path, aspect):
+    write(AlphaFolderSink(tmp_path / "e", format="exr", pixel_aspect=aspect), list(results(1)))
+    with open_source(tmp_path / "e") as source:
+        assert source.info.sample_aspect_ratio == aspect
 
 
 def test_linear_light_comes_back_as_it_was(tmp_path):

@@ -10,11 +10,8 @@ What is shown, and seen by the network, of
 """
 
 import importlib
-import logging
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -36,8 +33,6 @@ from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS
 from jointvos.media.reading.frame_pixels import bits_of, codes_of
 from jointvos.types import DeepImage, Image
 
-_log = logging.getLogger("jointvos.media")
-
 _CODECS = {".exr": "exr", ".dpx": "dpx"} | dict.fromkeys(
     (".jp2", ".j2k", ".j2c", ".jpc", ".jpx"), "jpeg2000"
 )
@@ -47,9 +42,6 @@ _PLUGINS = {".jxl": ("pillow_jxl", "JPEG XL", "pillow-jxl-plugin")} | dict.fromk
 _PNG, _PNG_BITS = b"\x89PNG\r\n\x1a\n", 24
 _HALF_MAX = 65504.0  # instead of infinity
 _LARGEST = 1 << 30  # bytes; 100 million pixels of half floats are less
-_DPX_HEADER, _DPX_TIMECODE, _DPX_RATES = 1944, 1920, (1940, 1724)  # of video, of video
-_FASTEST = 1000
-_DPX_TRANSFER, _LOGARITHMIC = 801, {1: "printing density", 3: "logarithmic"}
 
 
 @dataclass(frozen=True)
@@ -99,57 +91,6 @@ def deep_reader(path: Path) -> Callable[[], DeepImage]:
         return deep
 
     return read
-
-
-def read_facts(path: Path) -> tuple[Fraction | None, str | None]:
-    """What an image that was decoded says of its sequence; what may not be expected is told.
-
-    Returns:
-        Frames per second, and hh:mm:ss:ff or hh:mm:ss;ff of the image; None if it does not say.
-    """
-    if path.suffix.lower() == ".exr":
-        _log.info("%s: showing linear light as sRGB; values above 1 become white", path.name)
-        header = read_exr_header(path.read_bytes())
-        return _usual(header.rate), header.timecode
-    if path.suffix.lower() == ".dpx":
-        with path.open("rb") as file:
-            return _of_dpx(path.name, file.read(_DPX_HEADER))
-    if _decoder_of(path) is _of_tiff:
-        with path.open("rb") as file:
-            tiff = read_tiff_header(file)
-        if tiff.is_16_bit and not tiff.for_codec:
-            _log.warning(
-                "%s: only 8 of its 16 bits are used; to keep all, save it as RGB in strips, "
-                "uncompressed or with LZW",
-                path.name,
-            )
-    return None, None
-
-
-def _of_dpx(name: str, head: bytes) -> tuple[Fraction | None, str | None]:
-    if kind := _LOGARITHMIC.get(head[_DPX_TRANSFER]):
-        _log.warning("%s is tagged %s; used as it is, so it looks flat", name, kind)
-    if len(head) < _DPX_HEADER:
-        return None, None
-    order = ">" if head.startswith(b"SDPX") else "<"
-    (digits,) = struct.unpack_from(f"{order}I", head, _DPX_TIMECODE)
-    text = f"{digits:08x}"  # two digits each of hours, minutes, seconds and frames
-    rates = (struct.unpack_from(f"{order}f", head, at)[0] for at in _DPX_RATES)
-    rate = next((rate for rate in map(_of_float, rates) if rate is not None), None)
-    timecode = ":".join(text[i : i + 2] for i in range(0, 8, 2)) if text.isdecimal() else None
-    return rate, timecode
-
-
-def _of_float(rate: float) -> Fraction | None:
-    """25 for 25.0, 24000/1001 for 23.976."""
-    if not 1 <= rate <= _FASTEST:  # 0, infinite or no number where nothing is said
-        return None
-    whole = round(rate)
-    return Fraction(whole) if abs(rate - whole) < 0.005 else Fraction(whole * 1000, 1001)
-
-
-def _usual(rate: Fraction | None) -> Fraction | None:
-    return rate if rate is not None and 1 <= rate <= _FASTEST else None
 
 
 def _through_pillow(path: Path) -> Decoded:
