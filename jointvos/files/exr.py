@@ -26,6 +26,7 @@ class ExrHeader:
         rate: Frames per second.
         timecode: hh:mm:ss:ff, with ; before the frames where numbers are dropped.
         pixel_aspect: Width of a pixel divided by its height; may be any number.
+        has_parts: Whether there may be more parts.
     """
 
     channels: tuple[str, ...]
@@ -34,6 +35,7 @@ class ExrHeader:
     rate: Fraction | None
     timecode: str | None
     pixel_aspect: float
+    has_parts: bool
 
     def layer(self) -> str:
         """The layer to show: "" if there are R, G and B or Y by themselves.
@@ -48,7 +50,10 @@ class ExrHeader:
             return ""
         layers = [name[:-2] for name in self.channels if name.upper().endswith(".R")]
         if not layers:
-            raise ValueError(f"expected channels R, G, B or Y, it has {', '.join(self.channels)}")
+            there = ", ".join(self.channels)
+            if self.has_parts:
+                raise ValueError(f"its first part has no colors ({there}); put the RGB part first")
+            raise ValueError(f"expected channels R, G, B or Y, it has {there}")
         whole = (layer for layer in layers if layer.rpartition(".")[2].lower() in _WHOLE)
         return next(whole, layers[0])
 
@@ -87,6 +92,7 @@ def _read(content: bytes) -> ExrHeader:
         rate=_rate(values.get("framesPerSecond", values.get("FramesPerSecond"))),
         timecode=_timecode(values.get("timeCode")),
         pixel_aspect=struct.unpack("<f", values.get("pixelAspectRatio", bytes(4)))[0],
+        has_parts=bool(flags & _PARTS),
     )
 
 

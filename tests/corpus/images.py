@@ -23,8 +23,12 @@ def write_exr(
     rate: tuple[int, int] | None = None,
     timecode: int | None = None,
     aspect: float = 1,
+    parts: bool = False,
 ) -> None:
-    """OpenEXR, uncompressed, float32, float16 or uint32 [H,W,C]; windows: x, y, width, height."""
+    """OpenEXR, uncompressed, float32, float16 or uint32 [H,W,C]; windows: x, y, width, height.
+
+    Those that may have parts have one.
+    """
     height, width, _ = pixels.shape
     x, y = data_at
     left, top, columns, rows = display or (0, 0, width, height)
@@ -33,7 +37,7 @@ def write_exr(
     listing = b"".join(
         channels[i].encode() + b"\0" + struct.pack("<i4x2i", kind, 1, 1) for i in order
     )
-    head = b"\x76\x2f\x31\x01" + struct.pack("<i", 2)
+    head = b"\x76\x2f\x31\x01" + struct.pack("<i", 2 | 0x1000 * parts)
     head += _attribute("channels", "chlist", listing + b"\0")
     head += _attribute("compression", "compression", b"\0")
     head += _attribute(
@@ -51,11 +55,11 @@ def write_exr(
         head += _attribute("framesPerSecond", "rational", struct.pack("<iI", *rate))
     if timecode is not None:
         head += _attribute("timeCode", "timecode", struct.pack("<2I", timecode, 0))
-    head += b"\0"
+    head += b"\0\0" if parts else b"\0"
     lines = []
     for row in range(height):
         values = b"".join(np.ascontiguousarray(pixels[row, :, i]).tobytes() for i in order)
-        lines.append(struct.pack("<2i", y + row, len(values)) + values)
+        lines.append(bytes(4 * parts) + struct.pack("<2i", y + row, len(values)) + values)
     starts = np.cumsum([len(head) + 8 * height, *(len(line) for line in lines[:-1])])
     path.write_bytes(head + starts.astype("<u8").tobytes() + b"".join(lines))
 

@@ -218,6 +218,10 @@ def test_bombs_are_refused(tmp_path):
             lambda p: write_exr(p, LINEAR[..., :1], ("Z",)),
             "expected channels R, G, B or Y, it has Z",
         ),
+        (
+            lambda p: write_exr(p, LINEAR[..., :1], ("Z",), parts=True),
+            r"its first part has no colors \(Z\); put the RGB part first",
+        ),
         (lambda p: p.write_bytes(b"II*\0 not an EXR"), "not an OpenEXR file"),
     ],
 )
