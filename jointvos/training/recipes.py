@@ -1,11 +1,11 @@
 """The training recipes: what a run does from its first step to its last, as frozen dataclasses.
 
 `joint-r50` is the paper's (Sec. 3.6 and 4.1) with the values of its code where the two disagree;
-`joint-r50-as-printed` takes the paper's words instead; `joint-r50-davis` is the set-up of the lower
-half of Table 4. `joint-lite` trains the bundled network, from a backbone that knows ImageNet, in
-hours of a CPU, and `joint-lite-finish` continues it, with larger crops and harder scenes;
-`joint-lite-cuda` does it in minutes of a large GPU; `joint-lite-short` is a few minutes of a CPU,
-to compare one thing with another.
+`joint-r50-as-printed` takes learning rate, losses and order of frames from the paper's words
+instead; `joint-r50-davis` is the set-up of the lower half of Table 4. `joint-lite` trains the
+bundled network, from a backbone that knows ImageNet, in hours of a CPU, and `joint-lite-finish`
+continues it, with larger crops and harder scenes; `joint-lite-cuda` does it in minutes of a large
+GPU; `joint-lite-short` is a few minutes of a CPU, to compare one thing with another.
 """
 
 from collections.abc import Mapping
@@ -147,7 +147,7 @@ RECIPES: Mapping[str, TrainConfig] = {
         JOINT_R50,
         stages=(
             replace(JOINT_R50.stages[0], learning_rate=0.01, rates={"backbone.": 0.0}),
-            replace(JOINT_R50.stages[1], rates={}),
+            replace(JOINT_R50.stages[1], learning_rate=4e-4, rates={}),  # 0.01, divided twice
         ),
         lovasz_per_frame=True,
         segmentation_weight=1.0,
