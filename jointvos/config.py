@@ -101,6 +101,8 @@ class InferenceConfig(Checked):
     Attributes:
         crop_size: Height and width of the search region as the network sees it, multiples of 16.
         search_scale: Side of the search region relative to the target's.
+        exact_paste: Whether results go back to exactly where the search region came from; the
+            paper's code rounds to whole pixels.
         reach: How far a target may be from its last mask, relative to the root of its area; not in
             the paper. 0 sets no limit but the search region.
         template_interval: T, every how many frames one becomes a template.
@@ -113,6 +115,9 @@ class InferenceConfig(Checked):
         first_template_weight: Least share of the first template.
         scale_change: Limits of the target's scale change from frame to frame.
         min_target_area: Below this sum of probabilities (pixels) the target's box stays put.
+        min_target_share: Share of the given mask's box that is enough, if it has fewer pixels than
+            `min_target_area` or `redetection_area`; 0 for none, as in the paper's code, which
+            never follows what is smaller.
         objects_at_once: Most search regions that go through the network together; more objects
             are predicted one such part after the other. 0 picks what is fastest on the device.
         cuts: What the first frame of a new shot does: "pause" takes no template and searches the
@@ -124,6 +129,7 @@ class InferenceConfig(Checked):
 
     crop_size: tuple[int, int] = (480, 832)
     search_scale: float = 5.0
+    exact_paste: bool = False
     reach: float = 0.0
     template_interval: int = 5
     memory_size: int = 20
@@ -134,6 +140,7 @@ class InferenceConfig(Checked):
     first_template_weight: float = 0.25
     scale_change: tuple[float, float] = (0.95, 1.1)
     min_target_area: float = 100.0
+    min_target_share: float = 0.0
     objects_at_once: int = 0
     cuts: Literal["off", "pause", "reset"] = "pause"
     redetection_area: int = 100
@@ -207,6 +214,8 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "small": InferenceConfig(
         crop_size=(480, 832),
         search_scale=3.0,
+        exact_paste=True,
+        min_target_share=0.2,
         reach=1.0,
         memory_size=5,
         initial_steps=10,
