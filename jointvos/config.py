@@ -102,7 +102,8 @@ class ModelConfig(Checked):
 
     Attributes:
         name: Preset the network was made from.
-        backbone: "resnet50" (the paper's; stride on the first 1x1), "efficientnet_lite0" or
+        backbone: "resnet50" (the paper's and Mask R-CNN's; stride on the first 1x1),
+            "resnet50_v1.5" (torchvision's; stride on the 3x3), "efficientnet_lite0" or
             "efficientnet_lite2" (to stride 16, so 3 stages).
         norm: "frozen_batch" (BatchNorm whose statistics never change) or "group" (GroupNorm).
         stages: Number of stages that are built and handed to the decoder, 3 or 4. The third
@@ -127,7 +128,7 @@ class ModelConfig(Checked):
     """
 
     name: str
-    backbone: Literal["resnet50", "efficientnet_lite0", "efficientnet_lite2"]
+    backbone: Literal["resnet50", "resnet50_v1.5", "efficientnet_lite0", "efficientnet_lite2"]
     norm: Literal["frozen_batch", "group"]
     stages: int
     feature_dim: int
@@ -161,7 +162,7 @@ class ModelConfig(Checked):
         found = super().problems()
         if self.stages not in (3, 4):
             found.append(f"stages is {self.stages}, expected 3 or 4")
-        if self.backbone != "resnet50" and self.stages != 3:
+        if self.backbone.startswith("efficientnet") and self.stages != 3:
             found.append(f"stages is {self.stages}, expected 3 with {self.backbone}")
         if len(self.decoder_dims) != self.stages:
             found.append(f"decoder_dims needs {self.stages} widths, got {self.decoder_dims}")
@@ -252,15 +253,18 @@ OnOOM: TypeAlias = Literal["retry", "fail"]
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """What the network can compute in; "auto" is bf16 on a GPU that has it, else fp32."""
 
+JOINT_R50 = ModelConfig(
+    name="joint-r50",
+    backbone="resnet50",
+    norm="frozen_batch",
+    stages=4,
+    feature_dim=512,
+    key_dim=128,
+)
+
 MODELS: Mapping[str, ModelConfig] = {
-    "joint-r50": ModelConfig(
-        name="joint-r50",
-        backbone="resnet50",
-        norm="frozen_batch",
-        stages=4,
-        feature_dim=512,
-        key_dim=128,
-    ),
+    "joint-r50": JOINT_R50,
+    "joint-r50-imagenet": replace(JOINT_R50, name="joint-r50-imagenet", backbone="resnet50_v1.5"),
     "joint-lite": ModelConfig(
         name="joint-lite",
         backbone="efficientnet_lite0",
