@@ -257,6 +257,14 @@ def test_a_model_runs_and_a_finished_run_is_taken_over(evaluated, tmp_path):
     refused = evaluated(*given)
     assert (refused.returncode, refused.stdout) == (8, "")
     assert "already contains a run; continue it (--resume)" in refused.stderr
+    before = files_below(out)
+    other = evaluated(*given, "--resume", "--template-interval", "1")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "out is from another run: --template-interval was 3, is 1; use the" in other.stderr
+    assert files_below(out) == before
+    more = evaluated(*given[:2], *given[4:], "--sequences", "bear,swan", "--resume")
+    assert more.returncode == 0, more.stderr
+    assert "reusing 1 sequence" in more.stderr
 
 
 def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp_path):
