@@ -78,7 +78,7 @@ def segment_data(
         results = Path(temporary) / "run"
     if is_first():
         # Before torch and the model are loaded: it may refuse.
-        ResultsFolder(results, resume=resume)
+        stack.enter_context(ResultsFolder(results, resume=resume).hold())
     from jointvos.distributed import joined_processes
 
     with joined_processes(spec.device, "gloo", PATIENCE) as (processes, device):

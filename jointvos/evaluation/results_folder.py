@@ -22,14 +22,15 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.errors import OutputError, OutputExists, os_errors_as
+from jointvos.errors import ConfigError, OutputError, OutputExists, os_errors_as
+from jointvos.files.lock import alone
 from jointvos.files.png import is_marked
 from jointvos.files.whole_file import hidden_beside, whole_file
 from jointvos.masks import write_mask_png
@@ -39,6 +40,7 @@ from jointvos.types import LabelMap
 MASKS = "Annotations"
 MANIFEST = "manifest"
 SETTINGS = "settings.json"
+_LOCK = ".eval.lock"
 
 
 @dataclass
@@ -98,6 +100,25 @@ class ResultsFolder:
         with os_errors_as(OutputError, self._unwritable):
             self.masks.mkdir(parents=True, exist_ok=True)
             self._manifest.mkdir(exist_ok=True)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep other evaluations out of the folder.
+
+        Raises:
+            ConfigError: One is at work in it.
+            OutputError: The lock cannot be made.
+        """
+
+        def refuse() -> None:
+            raise ConfigError(
+                f"another evaluation is at work in {self.root}; wait until it has ended"
+            )
+
+        with ExitStack() as stack:
+            with os_errors_as(OutputError, self._unwritable):
+                stack.enter_context(alone(self.root / _LOCK, refuse))
+            yield
 
     def begin(self, settings: Fingerprint) -> None:
         """Begin, or go on with the run that is there.
@@ -170,7 +191,7 @@ class ResultsFolder:
         try:
             return dict(json.loads(self._settings.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
-            return {}  # it tells from what the masks were made no more
+            return {}  # lost; then nothing is the same
 
     def _entry(self, name: str) -> Path:
         return self._manifest / f"{name}.json"

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 from jointvos.cli.app import app
 from jointvos.cli.flags import in_flags
+from jointvos.evaluation.results_folder import ResultsFolder
 
 SEQUENCES = {"bear": (4, (1, 2)), "cow": (6, (3,)), "swan": (3, (1,))}
 
@@ -275,6 +276,10 @@ def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp
     run.kill()
     assert run.end().returncode == -signal.SIGKILL
     assert not csv_of(killed)
+    with ResultsFolder(killed, resume=True).hold():
+        second = evaluated("--results", killed, "--resume")
+    assert (second.returncode, second.stdout) == (2, "")
+    assert "another evaluation is at work in" in second.stderr
     resumed = evaluated("--results", killed, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "reusing" in resumed.stderr

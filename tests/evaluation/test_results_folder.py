@@ -14,7 +14,7 @@ from PIL import Image
 from trees import Reader, files_below, write_davis
 
 from jointvos.datasets import davis_dataset
-from jointvos.errors import MaskError, OtherRun, OutputError, OutputExists
+from jointvos.errors import ConfigError, MaskError, OtherRun, OutputError, OutputExists
 from jointvos.evaluation.results_folder import ResultsFolder
 from jointvos.evaluation.tracking import segment_sequences
 
@@ -123,6 +123,15 @@ def test_a_run_is_not_mixed_with_what_is_there(dataset, tmp_path):
     segment(dataset, ResultsFolder(tmp_path / "run"))
     with pytest.raises(OutputExists, match="`resume=True`"):
         ResultsFolder(tmp_path / "run")
+
+
+def test_one_evaluation_at_a_time(tmp_path):
+    with ResultsFolder(tmp_path / "run").hold():
+        other = ResultsFolder(tmp_path / "run", resume=True)
+        with pytest.raises(ConfigError, match="another evaluation is at work in"), other.hold():
+            pass
+    with other.hold():
+        pass
 
 
 def test_masks_of_others_are_never_replaced(dataset, tmp_path):
