@@ -216,9 +216,9 @@ def show(run: "Run", result: "EvaluationResult | None", reporter: Reporter, as_j
     elif result is None:
         reporter.note(f"{run.dataset} {run.split} has no true masks here; nothing was scored")
     else:
-        from jointvos.cli.evaluation_table import print_tables
+        from jointvos.cli.evaluation_table import tables
 
-        print_tables(run, result)
+        data(tables(run, result))
 
 
 def is_first() -> bool:

@@ -1,10 +1,12 @@
 """`jointvos eval` as users run it; with a model only where the model is the point."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import command
 import numpy as np
@@ -85,6 +87,24 @@ def test_json_is_one_object_on_stdout(run, davis, masks):
     assert (code, document["complete"]) == (0, True)
     assert document["sequences"][0]["J&F-Mean"] == 1.0
     assert document["global"]["J-Mean"] < 1
+
+
+def test_tables_that_nobody_reads_end_it_quietly(davis, masks, tmp_path):
+    """As through `true`."""
+    os.mkfifo(pipe := tmp_path / "pipe")
+    run = Run(tmp_path, "eval", "--gt", davis, "--predictions", masks, stdout=pipe)
+    with pipe.open("rb"):
+        pass
+    ended = run.end()
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_tables_on_a_full_disk_are_an_error(davis, masks, tmp_path):
+    given = ("eval", "--gt", davis, "--predictions", masks)
+    ended = Run(tmp_path, *given, stdout=Path("/dev/full")).end()
+    assert ended.returncode == 8
+    assert ended.stderr == "jointvos: stdout cannot be written: No space left on device\n"
 
 
 def test_any_two_folders(run, davis, masks):
