@@ -110,7 +110,7 @@ def test_tables_on_a_full_disk_are_an_error(davis, masks, tmp_path):
 def test_any_two_folders(run, davis, masks):
     code, out, _ = run("--gt", davis / "Annotations/480p", "--predictions", masks, "--json")
     whole = json.loads(out)
-    code, out, _ = run("--gt", davis, "--predictions", masks, "--sequences", "cow", "--json")
+    code, out, _ = run("--gt", davis, "--predictions", masks, "--sequences", " cow", "--json")
     part = json.loads(out)
     assert code == 0
     assert whole["sequences"][1] == part["sequences"][0]
