@@ -109,7 +109,7 @@ class VideoInfo:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One decoded image.
 
@@ -191,7 +191,7 @@ class ObjectState:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameResult:
     """The segmentation of one frame.
 
