@@ -82,7 +82,7 @@ class VideoInfo:
         frame_count: Number of frames if the container tells, else None; an estimate.
         sample_aspect_ratio: Width of a pixel divided by its height, after rotation.
         is_video: False for a folder of images.
-        has_audio: Whether there is sound to copy.
+        has_audio: Whether there is sound.
         color_tags: Matrix, primaries and transfer by their numbers in ITU-T H.273; 2 is unknown.
         first_pts: `Frame.pts` of the source's first frame, from which times are counted.
         hdr: How `Frame.deep` is coded (with BT.2020 primaries) if the source is HDR; `Frame.image`

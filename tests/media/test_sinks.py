@@ -3,6 +3,7 @@ import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -261,6 +262,20 @@ def test_of_a_part_only_its_sound_is_copied(make_clip, tmp_path):
     times = [time for time, _ in sound(tmp_path / "o.mp4")]
     assert 0 <= times[0] < 0.03
     assert 0.45 < times[-1] <= 0.5
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_sound_of_a_pipe_is_left_out_and_told(make_clip, tmp_path, caplog, wanted):
+    clip, pipe = make_clip(name="clip.mkv", sound_s=0.5), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as sending:
+        sending.submit(lambda: pipe.write_bytes(clip.read_bytes()))
+        with open_source(pipe) as source:
+            assert source.info.has_audio
+            copy(source, OverlaySink(tmp_path / "o.mp4", source.info, sound=wanted))
+    assert sound(tmp_path / "o.mp4") == []
+    told = [f"{tmp_path / 'o.mp4'}: without audio, which cannot be copied from a pipe or URL"]
+    assert caplog.messages == (told if wanted else [])
 
 
 def test_sound_that_does_not_fit_is_left_out_and_told(make_clip, tmp_path, caplog):

@@ -290,8 +290,7 @@ class VideoReader:
             time_base=self._time_base,
             frame_count=self._range.count(self._expected_count(), self._rate),
             sample_aspect_ratio=aspect,
-            # Sound is copied by reading the file once more, which a pipe does not allow.
-            has_audio=bool(self._container.streams.audio) and self._path.is_file(),
+            has_audio=bool(self._container.streams.audio),
             color_tags=self._pixels.color_tags,
             first_pts=self._first.pts or 0,
             hdr=self._pixels.hdr if self._deep else None,

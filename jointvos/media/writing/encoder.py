@@ -199,6 +199,8 @@ class VideoEncoder:
         ):
             stream.metadata["timecode"] = str(timecode + first.index)
         # They are copied by reading the video once more, which a pipe does not allow.
+        if self._with_sound and not info.path.is_file():
+            _log.warning("%s: without audio, which cannot be copied from a pipe or URL", self._name)
         if info.is_video and info.path.is_file() and format.keeps_times:
             start = first.pts * info.time_base
             end = None
