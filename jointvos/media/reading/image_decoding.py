@@ -30,7 +30,7 @@ from jointvos.files.orientation import Orientation
 from jointvos.files.tiff import MAGIC as TIFF
 from jointvos.files.tiff import plain_tiff, read_tiff_header
 from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS
-from jointvos.media.reading.frame_pixels import bits_of, codes_of
+from jointvos.media.reading.frame_pixels import bits_of, codes_in_8_bit, codes_of
 from jointvos.types import DeepImage, Image
 
 _CODECS = {".exr": "exr", ".dpx": "dpx"} | dict.fromkeys(
@@ -201,4 +201,4 @@ def _of_codes(frame: VideoFrame, orientation: Orientation, *, associated: bool =
         straight = np.divide(deep, alpha / 65535, out=deep.astype(np.float32), where=alpha > 0)
         deep = np.rint(np.minimum(straight, 65535)).astype(np.uint16)
     deep = orientation.upright(deep)
-    return Decoded(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8), deep)
+    return Decoded(codes_in_8_bit(deep), deep)
