@@ -75,6 +75,7 @@ class Plan:
         self._db.execute("BEGIN")
         for number, row in enumerate(rows):
             self._add(number, row)
+        self._leave_out_outputs()
         self._refuse_collisions()
         self._db.execute("COMMIT")
         self._length: int
@@ -162,6 +163,23 @@ class Plan:
                 )
         for path in map(_absolute, task.inputs):
             self._db.execute("INSERT INTO inputs VALUES (?, ?)", (path, number))
+
+    def _leave_out_outputs(self) -> None:
+        """Take what a row writes into the folder of the list for no video of it, if it has no mask.
+
+        A batch that was killed may have written it and not have recorded it.
+        """
+        found = self._db.execute(
+            "SELECT i.path, i.number, row FROM inputs i "
+            "JOIN outputs o ON o.path = i.path AND o.number != i.number "
+            "JOIN tasks t ON t.number = i.number"
+        ).fetchall()
+        for path, number, text in found:
+            row = _read(text)
+            is_video = path == _absolute(row.path(row.values["video"]))
+            if is_video and row.in_folder and "mask" not in row.values:
+                for table in ("tasks", "outputs", "inputs"):
+                    self._db.execute(f"DELETE FROM {table} WHERE number = ?", (number,))
 
     def _refuse_collisions(self) -> None:
         owners_above = self._find_owners_above()

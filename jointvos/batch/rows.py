@@ -54,6 +54,11 @@ class Row:
             return PurePosixPath(url.partition("?")[0]).stem
         return video.resolve().name if video.is_dir() else video.stem
 
+    @property
+    def in_folder(self) -> bool:
+        """Whether the list is a folder, and this a video in it."""
+        return self.place == str(self.folder / str(self.values["video"]))
+
     def text(self, column: str) -> str | None:
         """A value, None if it is not given."""
         value = self.values.get(column)

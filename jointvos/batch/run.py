@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -153,7 +153,7 @@ class Batch(Iterator[BatchEvent]):
             self._scratch = scratch / f"jointvos-{_mark(self.folder)}"
         self._scratch = self._scratch.absolute()
         self._engine: Engine = engine or LocalEngine()
-        self._plan = Plan(rows, template, folder, self._scratch)
+        self._plan = Plan(self._without_outputs(rows), template, folder, self._scratch)
         self._model = model_identity(template.session)
         self._session = template.session
         self._places = self._engine.places(template.session)
@@ -191,6 +191,20 @@ class Batch(Iterator[BatchEvent]):
         """Let the iteration end soon; what is done is kept. A signal handler may call it."""
         self._stopping = True
         self._engine.stop()
+
+    def _without_outputs(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, but for videos that earlier runs have written into the folder of the list."""
+
+        @cache
+        def written() -> set[Path]:
+            folder = self._out.resolve()
+            with Record(self.folder, append=False) as record:
+                return {folder / output for output in record.outputs()}
+
+        for row in rows:
+            video = row.folder.resolve() / str(row.values["video"])
+            if not row.in_folder or video not in written():
+                yield row
 
     def _run(self) -> Generator[BatchEvent, None, None]:
         if self._dry:

@@ -29,6 +29,13 @@ def test_the_last_line_of_a_video_counts(tmp_path):
     assert len(record.path.read_text().splitlines()) == 3
 
 
+def test_outputs_of_all_lines_are_known(tmp_path):
+    with Record(tmp_path) as record:
+        for entry in (DONE, FAILED, replace(DONE, outputs=("a.csv", "a.mov"))):
+            record.append(entry)
+        assert list(record.outputs()) == ["a_masks", "a.csv", "a.mov"]
+
+
 @pytest.mark.parametrize("size", [1, 20, -1])
 def test_a_torn_last_line_is_cut_off(tmp_path, size):
     with Record(tmp_path) as record:

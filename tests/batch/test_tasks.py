@@ -104,6 +104,18 @@ def test_masks_keep_their_frame_and_id(tmp_path):
     )
 
 
+def test_in_a_folder_what_a_row_writes_is_no_row_unless_it_has_a_mask(tmp_path):
+    for name in ("a.mp4", "a.png", "a_overlay.mp4"):
+        (tmp_path / name).touch()
+    plan = Plan(read_rows(tmp_path), SegmentJob(""), tmp_path, SCRATCH)
+    assert [task.name for task in plan] == ["a"]
+    elsewhere = Plan(read_rows(tmp_path), SegmentJob(""), OUT, SCRATCH)
+    assert [task.name for task in elsewhere] == ["a", "a_overlay"]
+    (tmp_path / "a_overlay.png").touch()
+    with pytest.raises(ConfigError, match=r"a\.mp4 would write .*a_overlay\.mp4, and .* reads"):
+        Plan(read_rows(tmp_path), SegmentJob(""), tmp_path, SCRATCH)
+
+
 def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
     first, second = "n" * 250 + "1", "n" * 250 + "2"
     one, two = tasks(tmp_path, {"video": f"{first}.mp4"}, {"video": f"{second}.mp4"})

@@ -212,6 +212,23 @@ def test_what_others_have_written_is_not_replaced(inputs):
     assert (inputs / "out/a_overlay.mp4").read_bytes() != b"mine"
 
 
+def test_outputs_beside_the_videos_of_a_folder_are_no_videos_of_the_list(inputs):
+    for name in "bc":
+        (inputs / f"clips/{name}.mp4").unlink()
+    arguments = ["batch", "clips", "-o", "clips", "--weights", "tiny.safetensors", "--end", "4"]
+    for options, says in [
+        ([], "1 done;"),
+        ([], "0 done, 1 done before;"),
+        (["--overlay", "{name}.mov"], "1 done;"),
+        (["--overlay", "{name}.mov"], "0 done, 1 done before;"),
+    ]:
+        run = Run(inputs, *arguments, "--device", "cpu", *options).end()
+        assert run.returncode == 0, run.stderr
+        assert says in run.stderr
+    made = {path.name for path in (inputs / "clips").iterdir()} - OF_THE_BATCH
+    assert made == {"a.mp4", "a.png", "b.png", "c.png", "a_masks", "a_overlay.mp4", "a.mov"}
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected):
     run = in_the_middle(inputs, "--jobs", "2")
