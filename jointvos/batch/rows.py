@@ -145,13 +145,17 @@ def _from_table(file: Iterable[str], source: Path) -> Iterator[Row]:
                     f"{place} has {len(cells)} fields, expected {len(columns)} like the first line"
                 )
             given = {
-                name: cell.split(";") if name in LISTS else cell
+                name: _parts(cell) if name in LISTS else cell
                 for name, cell in zip(columns, cells, strict=True)
                 if cell
             }
             yield _row(given, place, source.parent)
     except csv.Error as error:
         raise ConfigError(f"{source}, line {reader.line_num}: {error}") from error
+
+
+def _parts(cell: str) -> list[str]:
+    return [part for each in cell.split(";") if (part := each.strip())]
 
 
 def _from_json(lines: Iterable[str], source: str, folder: Path) -> Iterator[Row]:

@@ -202,13 +202,16 @@ def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
         pytest.param([{"video": "a", "out": "../a"}], Outputs(), "out is '../a'", id="outside"),
         pytest.param([{"video": "a", "remap": "x"}], Outputs(), "line 1: `remap`", id="ids"),
         pytest.param([{"video": "a", "mask": "1=0:a.png"}], Outputs(), "line 1: `mask`", id="mask"),
+        pytest.param(
+            [{"video": "a", "mask": ["a.png", ""]}], Outputs(), "line 1: `mask` is ''", id="empty"
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(tmp_path, rows, outputs, says):
     def filled(text: str) -> str:
         return text.replace("{tmp}", str(tmp_path)).replace("{list}", f"{tmp_path}/clips.jsonl")
 
-    rows = [{key: filled(value) for key, value in row.items()} for row in rows]
+    rows = json.loads(filled(json.dumps(rows)))
     with pytest.raises(ConfigError) as raised:
         tasks(tmp_path, *rows, outputs=outputs)
     assert filled(says) in str(raised.value)
