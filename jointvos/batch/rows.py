@@ -129,14 +129,15 @@ def _may_be_list(path: Path) -> bool:
 
 
 def _from_table(file: Iterable[str], source: Path) -> Iterator[Row]:
-    reader = csv.reader(file, strict=True)
+    reader = csv.reader(file, strict=True, skipinitialspace=True)
     try:
         head = next(reader, [])
         columns = [name.strip().replace("-", "_") for name in head]
         _check_columns(columns, f"{source}, line 1")
         if len(set(columns)) != len(columns):
             raise ConfigError(f"{source}, line 1: a column occurs twice: {', '.join(head)}")
-        for cells in reader:
+        for fields in reader:
+            cells = [field.strip() for field in fields]
             if not any(cells):
                 continue
             place = f"{source}, line {reader.line_num}"

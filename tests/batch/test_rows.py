@@ -15,9 +15,10 @@ def write(path: Path, text: str) -> Path:
 def test_a_table_names_its_columns_and_leaves_fields_empty(tmp_path):
     text = (
         "\ufeffvideo,mask,box,start,mask-video\n"
-        "a.mp4,a.png; 120=b.png;,;,4.5s,\n"
+        "a.mp4, a.png; 120=b.png;,;, 4.5s ,\n"
         "\n"
-        'sub/b.mp4,,"1,2,3,4;5,6,7,8=2",,b.mkv\n'
+        " ,,\t,,\n"
+        'sub/b.mp4,, "1,2,3,4;5,6,7,8=2",,b.mkv\n'
     )
     a, b = read_rows(write(tmp_path / "clips.csv", text))
     assert (a.place, a.folder, a.name) == (f"{tmp_path}/clips.csv, line 2", tmp_path, "a")
