@@ -165,15 +165,14 @@ class Record:
             if (entry := self.get(name)) is not None:
                 yield entry
 
-    def outputs(self) -> Iterator[str]:
-        """What was written in any run, `Entry.outputs` of all lines.
+    def written(self) -> dict[str, str]:
+        """The outputs of all runs, each with the name of the video that it was written for last.
 
         Raises:
             OutputError: They cannot be read.
         """
-        if self._file is not None:
-            for entry, _ in self._lines(self._file):
-                yield from entry.outputs
+        lines = () if self._file is None else self._lines(self._file)
+        return {output: entry.name for entry, _ in lines for output in entry.outputs}
 
     def append(self, entry: Entry) -> None:
         """Add a line, and wait until it is on the disk.

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -198,13 +198,18 @@ class Batch(Iterator[BatchEvent]):
         @cache
         def written() -> set[Path]:
             folder = self._out.resolve()
-            with Record(self.folder, append=False) as record:
-                return {folder / output for output in record.outputs()}
+            return {folder / output for output in self._written}
 
         for row in rows:
             video = row.folder.resolve() / str(row.values["video"])
             if not row.in_folder or video not in written():
                 yield row
+
+    @cached_property
+    def _written(self) -> dict[str, str]:
+        """What earlier runs have written, each with the name of its video."""
+        with Record(self.folder, append=False) as record:
+            return record.written()
 
     def _run(self) -> Generator[BatchEvent, None, None]:
         if self._dry:
@@ -293,7 +298,7 @@ class Batch(Iterator[BatchEvent]):
         try:
             verdict, known = self._earlier(task, entry)
             if verdict == "todo":
-                task = _owning(task, entry, self._out)
+                task = self._owning(task, entry)
                 _refuse_replacing(task)
         except TransferError as error:
             settings = hash_settings(task.job, self._model, self._out)
@@ -333,6 +338,18 @@ class Batch(Iterator[BatchEvent]):
         if all(map(self._is_there, entry.outputs)):
             return "done", known
         return "todo", replace(known, reason="its outputs are gone")
+
+    def _owning(self, task: Task, entry: Entry | None) -> Task:
+        """The task; what it has written itself, in whichever run, it may replace."""
+        if entry is None:
+            return task
+        paths = task.written([each.id for each in entry.objects])
+        there = set(filter(self._is_there, (relative(path, self._out) for path in paths)))
+        others = there - set(entry.outputs)
+        if not there or any(self._written.get(path) != task.name for path in others):
+            return task
+        outputs = replace(task.job.outputs, overwrite=True)
+        return replace(task, job=replace(task.job, outputs=outputs))
 
     def _is_there(self, output: str) -> bool:
         return os.path.lexists(self._out / output) if url_of(output) is None else exists(output)
@@ -421,17 +438,6 @@ class Batch(Iterator[BatchEvent]):
             return None
         pace = measure_pace(first, self._places)
         return None if pace is None else pace.seconds(self._plan.lengths(), len(self._places))
-
-
-def _owning(task: Task, entry: Entry | None, folder: Path) -> Task:
-    """The task; what it has written itself it may replace."""
-    if entry is None:
-        return task
-    paths = task.written([each.id for each in entry.objects])
-    if not {relative(path, folder) for path in paths} <= set(entry.outputs):
-        return task
-    outputs = replace(task.job.outputs, overwrite=True)
-    return replace(task, job=replace(task.job, outputs=outputs))
 
 
 def _refuse_replacing(task: Task) -> None:

@@ -31,9 +31,10 @@ def test_the_last_line_of_a_video_counts(tmp_path):
 
 def test_outputs_of_all_lines_are_known(tmp_path):
     with Record(tmp_path) as record:
-        for entry in (DONE, FAILED, replace(DONE, outputs=("a.csv", "a.mov"))):
+        for entry in (DONE, FAILED, replace(DONE, outputs=("a.csv", "b.csv"))):
             record.append(entry)
-        assert list(record.outputs()) == ["a_masks", "a.csv", "a.mov"]
+        record.append(replace(DONE, name="b", outputs=("b.csv",)))
+        assert record.written() == {"a_masks": "a", "a.csv": "a", "b.csv": "b"}
 
 
 @pytest.mark.parametrize("size", [1, 20, -1])

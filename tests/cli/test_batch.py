@@ -229,6 +229,24 @@ def test_outputs_beside_the_videos_of_a_folder_are_no_videos_of_the_list(inputs)
     assert made == {"a.mp4", "a.png", "b.png", "c.png", "a_masks", "a_overlay.mp4", "a.mov"}
 
 
+def test_another_choice_of_outputs_replaces_what_the_batch_has_written(inputs):
+    for name in "bc":
+        (inputs / f"clips/{name}.mp4").unlink()
+    for outputs in (["--stats", "{name}.csv"], ["--coco", "{name}.json"]):
+        assert batch(inputs, "--end", "4", *outputs).returncode == 0
+    (inputs / "out/a.csv").write_text("")
+    both = ["--end", "4", "--stats", "{name}.csv", "--coco", "{name}.json"]
+    run = batch(inputs, *both)
+    assert run.returncode == 0, run.stderr
+    assert entries(inputs) == {"a.csv", "a.json"}
+    assert (inputs / "out/a.csv").read_text()
+    (inputs / "out/a.mov").write_text("mine")
+    refused = batch(inputs, *both, "--overlay", "{name}.mov")
+    assert refused.returncode == 9
+    assert "a.mov already exists" in refused.stderr
+    assert (inputs / "out/a.mov").read_text() == "mine"
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_a_killed_worker_is_replaced_and_its_video_goes_on(inputs, expected):
     run = in_the_middle(inputs, "--jobs", "2")
