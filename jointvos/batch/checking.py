@@ -1,6 +1,7 @@
 """What can be found wrong with a video before any is segmented."""
 
 import gc
+import logging
 import os
 import signal
 import threading
@@ -21,12 +22,14 @@ from jointvos.batch.engine import Outcome
 from jointvos.batch.places import cores
 from jointvos.batch.processes import CONTEXT, apart, end_with_parent
 from jointvos.batch.tasks import Task
-from jointvos.batch.urls import url_of
+from jointvos.batch.urls import shown, url_of
 from jointvos.errors import ConfigError, DeviceError, JointVOSError, OutputError, OutputExists
 from jointvos.masks import MaskPrompts
 from jointvos.runs import Outputs
 from jointvos.runs.outputs import ID
 from jointvos.types import VideoInfo
+
+_log = logging.getLogger("jointvos.batch")
 
 _TOGETHER = 16
 """Tasks that a process is given at once."""
@@ -165,6 +168,8 @@ def _look(task: Task, empty: Path) -> Seen:
         return Seen(None, 0)
     with job.open(threads=False) as frames:
         prompts = job.prompts(frames.info)
+        if frames.info.frame_count == 0:
+            _log.warning("%s seems to end before %s", shown(Path(job.source)), job.start)
         _check_sinks(elsewhere, frames.info, prompts)
     _check_places(task, prompts.ids)
     return Seen(frames.info.frame_count, len(prompts.ids))

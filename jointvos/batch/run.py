@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -51,6 +52,8 @@ _LOCK = ".batch.lock"
 _SCRATCH = ".scratch"
 _ASKED = 16
 """Videos whose URLs are asked at a time."""
+_TIMED = 3
+"""Videos that are tried for an estimate."""
 _NAMED = 20
 """Failed videos of each kind that are named at the end; all of them are in the record."""
 
@@ -432,12 +435,13 @@ class Batch(Iterator[BatchEvent]):
         return Begins(videos, frames, seconds)
 
     def _estimate(self) -> float | None:
-        """Seconds that all videos take, from the first frames of the longest."""
+        """Seconds that all videos take, from the first frames of one of the longest."""
         local = (due for due in self._plan.due() if not due.task.fetches)
-        if not self._places or (first := next(local, None)) is None:
-            return None
-        pace = measure_pace(first, self._places)
-        return None if pace is None else pace.seconds(self._plan.lengths(), len(self._places))
+        if self._places:
+            for due in islice(local, _TIMED):
+                if (pace := measure_pace(due, self._places)) is not None:
+                    return pace.seconds(self._plan.lengths(), len(self._places))
+        return None
 
 
 def _refuse_replacing(task: Task) -> None:
