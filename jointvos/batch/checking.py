@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -144,7 +145,17 @@ def _check(task: Task, empty: Path) -> Seen | Outcome:
         with logged(notes):
             return replace(_look(task, empty), notes=tuple(notes))
     except JointVOSError as error:
-        return Outcome.of(error)
+        outcome = Outcome.of(error)
+        return replace(outcome, error=_as_given(outcome.error or "", task, empty))
+
+
+def _as_given(text: str, task: Task, empty: Path) -> str:
+    """A message about moved outputs with the paths that they have in the list."""
+    elsewhere = moved(task.job.outputs, empty).paths()
+    for name, path in task.job.outputs.paths().items():
+        pattern = re.escape(str(elsewhere[name])).replace(re.escape(ID), "[0-9]+")
+        text = shown(path).join(re.split(pattern, text))
+    return text
 
 
 def _look(task: Task, empty: Path) -> Seen:

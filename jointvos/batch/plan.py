@@ -148,8 +148,10 @@ class Plan:
                 "SELECT row FROM tasks WHERE name = ?", (os.fsencode(task.name),)
             ).fetchone()
             raise ConfigError(
-                f"{_read(other).place} and {row.place} are both called {task.name}; give one of "
-                "them another name in a column out"
+                f"{_read(other).place} and {row.place} are both called {task.name}",
+                hint="rename one, or use a list (CSV) with a column out"
+                if row.in_folder
+                else "give one of them another name in a column out",
             ) from None
         for path in map(_absolute, task.files):
             taken = self._db.execute(

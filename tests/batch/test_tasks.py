@@ -111,6 +111,10 @@ def test_in_a_folder_what_a_row_writes_is_no_row_unless_it_has_a_mask(tmp_path):
     assert [task.name for task in plan] == ["a"]
     elsewhere = Plan(read_rows(tmp_path), SegmentJob(""), OUT, SCRATCH)
     assert [task.name for task in elsewhere] == ["a", "a_overlay"]
+    (tmp_path / "a_overlay.mov").touch()
+    with pytest.raises(ConfigError, match=r"are both called a_overlay; rename one, or use a list"):
+        Plan(read_rows(tmp_path), SegmentJob(""), OUT, SCRATCH)
+    (tmp_path / "a_overlay.mov").unlink()
     (tmp_path / "a_overlay.png").touch()
     with pytest.raises(ConfigError, match=r"a\.mp4 would write .*a_overlay\.mp4, and .* reads"):
         Plan(read_rows(tmp_path), SegmentJob(""), tmp_path, SCRATCH)

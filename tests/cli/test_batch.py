@@ -461,23 +461,25 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
 
 def test_a_dry_run_says_once_what_may_fail_and_estimates_the_rest(inputs):
     (inputs / "list.csv").write_text(
-        "video,mask,start\n"
-        "clips/a.mp4,15=clips/a.png,\n"
-        "clips/b.mp4,clips/b.png,12\n"
-        "clips/c.mp4,clips/c.png,900s\n"
-        "clip.mp4,first.png,\n"
+        "video,mask,start,out,matte\n"
+        "clips/a.mp4,15=clips/a.png,,,\n"
+        "clips/b.mp4,clips/b.png,12,,\n"
+        "clips/c.mp4,clips/c.png,900s,,\n"
+        "clips/c.mp4,clips/c.png,,d,{name}_{id}.txt\n"
+        "clip.mp4,first.png,,,\n"
     )
     arguments = ["batch", "list.csv", "-o", "out", "--weights", "tiny.safetensors", "-n"]
     run = Run(inputs, *arguments, "--device", "cpu").end()
     assert run.returncode == 9
     assert [line.split()[:2] for line in run.stdout.splitlines()] == [
-        *(["todo", "a"], ["todo", "b"], ["refused", "c"], ["todo", "clip"])
+        *(["todo", "a"], ["todo", "b"], ["refused", "c"], ["refused", "d"], ["todo", "clip"])
     ]
     assert "c.mp4: no frame from 900s to the end" in run.stdout
+    assert "(out/d_{id}.txt: a matte is a video" in run.stdout
     first, second, plan, _ = run.stderr.splitlines()
     assert first == "--mask 15=clips/a.png: clips/a.mp4 seems to end at frame 11"
     assert second == "clips/b.mp4 seems to end before 12"
-    assert plan.startswith("3 videos to do (24 frames), 1 cannot be done; 1 worker: cpu; about")
+    assert plan.startswith("3 videos to do (24 frames), 2 cannot be done; 1 worker: cpu; about")
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
