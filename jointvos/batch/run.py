@@ -123,6 +123,7 @@ class Batch(Iterator[BatchEvent]):
         engine: Engine | None = None,
         retry_failed: bool = True,
         dry: bool = False,
+        wording: Callable[[str], str] = str,
     ) -> None:
         """Understand the list; no video is opened and nothing is written yet.
 
@@ -138,6 +139,7 @@ class Batch(Iterator[BatchEvent]):
             engine: What does the videos, a `LocalEngine` by default.
             retry_failed: Whether what failed in an earlier run is tried again.
             dry: Whether the videos are only looked at; nothing is written then.
+            wording: Puts messages about videos in the words of whoever reads record and events.
 
         Raises:
             JointVOSError: A row cannot be understood, outputs would collide, or the model or the
@@ -160,7 +162,7 @@ class Batch(Iterator[BatchEvent]):
         self._model = model_identity(template.session)
         self._session = template.session
         self._places = self._engine.places(template.session)
-        self._retry_failed, self._dry = retry_failed, dry
+        self._retry_failed, self._dry, self._wording = retry_failed, dry, wording
         self._considered: dict[str, _Considered] = {}
         self._counts = _Counts()
         self._stopping = False
@@ -402,7 +404,7 @@ class Batch(Iterator[BatchEvent]):
             status="failed" if outcome.exit_code else "done",
             video=shown(Path(task.job.source)),
             exit_code=outcome.exit_code,
-            error=outcome.error,
+            error=outcome.error and self._wording(outcome.error),
             frames=outcome.frames,
             seconds=outcome.seconds,
             attempts=outcome.attempts,
@@ -412,7 +414,7 @@ class Batch(Iterator[BatchEvent]):
             settings=settings,
             outputs=outputs,
             objects=outcome.objects,
-            notes=outcome.notes,
+            notes=tuple(map(self._wording, outcome.notes)),
             traceback=outcome.traceback,
         )
         record.append(entry)
@@ -428,7 +430,9 @@ class Batch(Iterator[BatchEvent]):
     ) -> Looked:
         seen = seen or Seen(None, 0)
         outputs = tuple(relative(path, self._out) for path in task.files)
-        return Looked(task.name, verdict, reason, seen.frames, seen.objects, outputs, seen.notes)
+        notes = tuple(map(self._wording, seen.notes))
+        reason = reason and self._wording(reason)
+        return Looked(task.name, verdict, reason, seen.frames, seen.objects, outputs, notes)
 
     def _begins(self, seconds: float | None = None) -> Begins:
         videos, frames = self._plan.total()

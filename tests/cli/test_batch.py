@@ -206,6 +206,10 @@ def test_what_others_have_written_is_not_replaced(inputs):
         run = batch(inputs, "--end", "4")
         assert run.returncode == 9
         assert "a_overlay.mp4 already exists" in run.stderr
+        assert (
+            record(inputs)[-1]["error"] == "out/a_overlay.mp4 already exists; use -f to replace it"
+        )
+        assert "already exists; use -f to replace it" in (inputs / "out/report.html").read_text()
         assert entries(inputs) == {"a_overlay.mp4"}
     assert batch(inputs, "--end", "4", "-f").returncode == 0
     assert entries(inputs) == {"a_masks", "a_overlay.mp4"}
