@@ -346,7 +346,7 @@ class TestLaterLooks:
             file.write(b"x")
         with pytest.raises(IncompatibleWeights, match="not the file that was installed") as caught:
             load_model("mine")
-        assert "`install('mine', force=True)`" in str(caught.value)
+        assert "`install('mine', source=FILE, force=True)`" in str(caught.value)
 
     def test_another_content_is_seen_when_its_time_tells(self, path):
         content = bytearray(path.read_bytes())
