@@ -498,6 +498,16 @@ def test_a_process_that_dies_while_it_checks_stops_nothing(inputs):
     assert entries(inputs) == MADE
 
 
+def test_without_room_for_what_a_long_list_needs_it_says_so(inputs):
+    rows = (f"clips/a.mp4,clips/a.png,{number}/{'x' * 200}" for number in range(3000))
+    (inputs / "list.csv").write_text("\n".join(["video,mask,out", *rows]))
+    arguments = ["list.csv", "-o", "out", "--weights", "tiny.safetensors", "--device", "cpu"]
+    run = Run(inputs, "batch", *arguments, largest_file=500_000).end()
+    assert run.returncode == 8
+    assert run.stderr.startswith("jointvos: no room for temporary files: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
