@@ -126,12 +126,12 @@ class Record:
                 end = self._index(self._file)
                 if append:
                     self._file.truncate(end)
+        except OutputError:  # which is an OSError as well
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise self._failure(error) from error
-        except OutputError:
-            self.close()
-            raise
 
     def __enter__(self) -> "Record":
         return self

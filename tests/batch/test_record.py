@@ -57,7 +57,7 @@ def test_a_torn_last_line_is_cut_off(tmp_path, size):
 @pytest.mark.parametrize("line", ["", "[]", '{"name": "a"}', '{"name": "a'])
 def test_a_damaged_line_is_named(tmp_path, line):
     (tmp_path / "batch.jsonl").write_text(f"{DONE.line()}\n{line}\n")
-    with pytest.raises(OutputError, match="line 2 is damaged; delete that line"):
+    with pytest.raises(OutputError, match=r"^[^ ]*batch\.jsonl, line 2 is damaged; delete"):
         Record(tmp_path)
 
 
