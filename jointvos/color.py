@@ -128,7 +128,7 @@ def hlg_of_nits(nits: Values) -> Values:
 
 
 def shown_as_sdr(codes: NDArray[np.uint16], hdr: Hdr) -> NDArray[np.uint8]:
-    """HDR (BT.2020), 65535 being the highest code, as SDR shows it: sRGB, uint8 [H,W,3].
+    """HDR (BT.2020), 65535 being the peak, as SDR shows it: sRGB, uint8 [H,W,3].
 
     Highlights are rolled off by the curve of ITU-R BT.2390 (EETF), from 1000 nits to white of 203;
     what is below about 90 nits is kept. The curve works on the largest of red, green and blue, so

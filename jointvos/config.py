@@ -31,7 +31,8 @@ class ModelConfig(Checked):
 
     Attributes:
         name: Preset the network was made from.
-        backbone: "resnet50" (the paper's; stride on the first 1x1), "efficientnet_lite0" or
+        backbone: "resnet50" (the paper's and Mask R-CNN's; stride on the first 1x1),
+            "resnet50_v1.5" (torchvision's; stride on the 3x3), "efficientnet_lite0" or
             "efficientnet_lite2" (to stride 16, so 3 stages).
         norm: "frozen_batch" (BatchNorm whose statistics never change) or "group" (GroupNorm).
         stages: Number of stages that are built and handed to the decoder, 3 or 4. The third
@@ -56,7 +57,7 @@ class ModelConfig(Checked):
     """
 
     name: str
-    backbone: Literal["resnet50", "efficientnet_lite0", "efficientnet_lite2"]
+    backbone: Literal["resnet50", "resnet50_v1.5", "efficientnet_lite0", "efficientnet_lite2"]
     norm: Literal["frozen_batch", "group"]
     stages: int
     feature_dim: int
@@ -80,7 +81,7 @@ class ModelConfig(Checked):
         found = []
         if self.stages not in (3, 4):
             found.append(f"stages is {self.stages}, expected 3 or 4")
-        if self.backbone != "resnet50" and self.stages != 3:
+        if self.backbone.startswith("efficientnet") and self.stages != 3:
             found.append(f"stages is {self.stages}, expected 3 with {self.backbone}")
         if len(self.decoder_dims) != self.stages:
             found.append(f"decoder_dims needs {self.stages} widths, got {self.decoder_dims}")
@@ -100,6 +101,8 @@ class InferenceConfig(Checked):
     Attributes:
         crop_size: Height and width of the search region as the network sees it, multiples of 16.
         search_scale: Side of the search region relative to the target's.
+        exact_paste: Whether results go back to exactly where the search region came from; the
+            paper's code rounds to whole pixels.
         reach: How far a target may be from its last mask, relative to the root of its area; not in
             the paper. 0 sets no limit but the search region.
         template_interval: T, every how many frames one becomes a template.
@@ -112,6 +115,9 @@ class InferenceConfig(Checked):
         first_template_weight: Least share of the first template.
         scale_change: Limits of the target's scale change from frame to frame.
         min_target_area: Below this sum of probabilities (pixels) the target's box stays put.
+        min_target_share: Share of the given mask's box that is enough, if it has fewer pixels than
+            `min_target_area` or `redetection_area`; 0 for none, as in the paper's code, which
+            never follows what is smaller.
         objects_at_once: Most search regions that go through the network together; more objects
             are predicted one such part after the other. 0 picks what is fastest on the device.
         cuts: What the first frame of a new shot does: "pause" takes no template and searches the
@@ -123,6 +129,7 @@ class InferenceConfig(Checked):
 
     crop_size: tuple[int, int] = (480, 832)
     search_scale: float = 5.0
+    exact_paste: bool = False
     reach: float = 0.0
     template_interval: int = 5
     memory_size: int = 20
@@ -133,6 +140,7 @@ class InferenceConfig(Checked):
     first_template_weight: float = 0.25
     scale_change: tuple[float, float] = (0.95, 1.1)
     min_target_area: float = 100.0
+    min_target_share: float = 0.0
     objects_at_once: int = 0
     cuts: Literal["off", "pause", "reset"] = "pause"
     redetection_area: int = 100
@@ -170,15 +178,18 @@ MEMORY_PRECISIONS = ("fp32", "fp16")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 """What the network can compute in; "auto" is bf16 on a GPU that has it, else fp32."""
 
+JOINT_R50 = ModelConfig(
+    name="joint-r50",
+    backbone="resnet50",
+    norm="frozen_batch",
+    stages=4,
+    feature_dim=512,
+    key_dim=128,
+)
+
 MODELS: Mapping[str, ModelConfig] = {
-    "joint-r50": ModelConfig(
-        name="joint-r50",
-        backbone="resnet50",
-        norm="frozen_batch",
-        stages=4,
-        feature_dim=512,
-        key_dim=128,
-    ),
+    "joint-r50": JOINT_R50,
+    "joint-r50-imagenet": replace(JOINT_R50, name="joint-r50-imagenet", backbone="resnet50_v1.5"),
     "joint-lite": ModelConfig(
         name="joint-lite",
         backbone="efficientnet_lite0",
@@ -203,6 +214,8 @@ INFERENCE: Mapping[str, InferenceConfig] = {
     "small": InferenceConfig(
         crop_size=(480, 832),
         search_scale=3.0,
+        exact_paste=True,
+        min_target_share=0.2,
         reach=1.0,
         memory_size=5,
         initial_steps=10,

@@ -16,7 +16,7 @@ Image: TypeAlias = NDArray[np.uint8]
 """RGB image, uint8 [Hv,Wv,3]."""
 
 DeepImage: TypeAlias = NDArray[np.uint16 | np.float32]
-"""RGB image in full depth, [Hv,Wv,3]: codes as in the source, 65535 being the highest, or linear
+"""RGB image in full depth, [Hv,Wv,3]: codes as in the source, 65535 being white, or linear
 light (Rec. 709 primaries, 1.0 is white) as float32."""
 
 Hdr: TypeAlias = Literal["pq", "hlg"]
@@ -82,9 +82,11 @@ class VideoInfo:
         frame_count: Number of frames if the container tells, else None; an estimate.
         sample_aspect_ratio: Width of a pixel divided by its height, after rotation.
         is_video: False for a folder of images.
-        has_audio: Whether there is sound to copy.
+        has_audio: Whether there is sound.
         color_tags: Matrix, primaries and transfer by their numbers in ITU-T H.273; 2 is unknown.
         first_pts: `Frame.pts` of the source's first frame, from which times are counted.
+        begins_anywhere: Whether the times of such files begin anywhere, as in MPEG-TS, which means
+            nothing; outputs begin at 0.
         hdr: How `Frame.deep` is coded (with BT.2020 primaries) if the source is HDR; `Frame.image`
             is SDR then, and `color_tags` are those of SDR.
         mastering: What HDR was mastered for, if it tells and `hdr` is known.
@@ -103,10 +105,19 @@ class VideoInfo:
     has_audio: bool = False
     color_tags: tuple[int, int, int] = (2, 2, 2)
     first_pts: int = 0
+    begins_anywhere: bool = False
     hdr: Hdr | None = None
     mastering: Mastering | None = None
     timecode: str | None = None
     names: tuple[str, ...] = ()
+
+    def shift(self, first: "Frame") -> int:
+        """By how much `Frame.pts` is less in outputs that begin with a frame.
+
+        They keep the source's times, or begin at 0 if the frame is not the source's first, is
+        before 0, or times begin anywhere.
+        """
+        return first.pts if first.index > 0 or first.pts < 0 or self.begins_anywhere else 0
 
 
 @dataclass(frozen=True)

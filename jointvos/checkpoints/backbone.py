@@ -26,6 +26,9 @@ from jointvos.model import JointNet
 
 IMAGENET = "imagenet-r50"
 LITE = {"imagenet-lite0": "efficientnet_lite0", "imagenet-lite2": "efficientnet_lite2"}
+RESNET = {"mask-rcnn-r50-backbone": "resnet50", IMAGENET: "resnet50_v1.5"}
+"""The two are alike in names and shapes, but not in where their strides are."""
+
 EFFICIENTNET = "an EfficientNet-Lite"
 EXPECTED = "a ResNet-50 with the names of torchvision or of maskrcnn-benchmark"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -45,6 +48,12 @@ def load_backbone(net: JointNet, names: Sequence[str]) -> str | None:
     for name in names:
         expected = net.backbone.state_dict()
         if path := there.get(name):
+            if RESNET.get(name, net.config.backbone) != net.config.backbone:
+                raise IncompatibleWeights(
+                    f"{name} fits the backbone {RESNET[name]}, but {net.config.name!r} has "
+                    f"{net.config.backbone}",
+                    hint=f"set the recipe's model to {KNOWN[name].preset!r}",
+                )
             check_quickly(path)
             state = read_tensors(path)[1]
         elif path := packaged_backbone(name):
@@ -94,7 +103,7 @@ def _convert_lite(path: Path, name: str, target: Path) -> None:
     state = fold(read_state_dict(path, EFFICIENTNET), expected, path)
     if broken := [key for key, tensor in state.items() if not is_finite(tensor)]:
         raise IncompatibleWeights(f"{path} has NaN or infinite values in {listing(broken)}")
-    write_tensors(state, target, {**origin(path, name), "preset": KNOWN[name].preset})
+    write_tensors(state, target, origin(path, name))
 
 
 def _under_our_names(found: Mapping[str, Tensor]) -> dict[str, Tensor]:

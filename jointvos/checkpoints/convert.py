@@ -95,7 +95,7 @@ def origin(path: Path, name: str) -> dict[str, str]:
     return {
         "source": path.name if known is None else known.file,
         "source_sha256": sha256_of(path),
-        "preset": PRESET,
+        "preset": PRESET if known is None else known.preset,
         "license": "unknown" if known is None else known.license,
         "date": datetime.now(UTC).date().isoformat(),
     }

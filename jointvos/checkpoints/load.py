@@ -87,11 +87,19 @@ def begin_with(net: JointNet, weights: str | Path) -> tuple[Path, list[str]]:
 
     Raises:
         WeightsNotFound: There is no such model.
-        IncompatibleWeights: The file is damaged, changed or foreign, or nothing of it fits.
+        IncompatibleWeights: The file is damaged, changed or foreign, has another backbone, or
+            nothing of it fits.
     """
     path = find_weights(weights)
     check_quickly(path)
-    state = read_tensors(path)[1]
+    notes, state = read_tensors(path)
+    theirs = _described(notes, path).config
+    if theirs.backbone != net.config.backbone:
+        raise IncompatibleWeights(
+            f"{path} has the backbone {theirs.backbone}, but {net.config.name!r} has "
+            f"{net.config.backbone}",
+            hint=f"set the recipe's model to {theirs.name!r}",
+        )
     own = net.state_dict()
     fitting = {
         name: tensor

@@ -99,15 +99,22 @@ def _videos() -> dict[str, Any]:
     try:
         import av
         import av.codec
-        from av.codec.hwaccel import hwdevices_available
     except (ImportError, OSError) as error:
         return {"pyav": f"{_version('av')}, cannot be used: {_first_line(error)}"}
     return {
         "pyav": av.__version__,
         "ffmpeg": av.ffmpeg_version_info,
         "encoders": {name: _encodes(name) for name in ENCODERS},
-        "hwaccels": hwdevices_available(),
+        "hwaccels": _hwaccels(),
     }
+
+
+def _hwaccels() -> list[str]:
+    try:
+        from jointvos.media.reading.hwaccel import hwaccels
+    except (ImportError, OSError) as error:  # of another package, such as OpenCV
+        return [f"not known: {_first_line(error)}"]
+    return hwaccels()
 
 
 def _encodes(name: str) -> bool:

@@ -138,8 +138,8 @@ def _begin(
             reporter.note(f"starting the backbone from {name}")
         else:
             reporter.warn(
-                f"THE BACKBONE STARTS FROM RANDOM WEIGHTS: none of {', '.join(backbones)} is "
-                "installed, but the recipe expects one"
+                f"THE BACKBONE STARTS FROM RANDOM WEIGHTS: {' or '.join(backbones)}, which the "
+                "recipe expects, is not installed"
             )
 
 

@@ -67,8 +67,8 @@ class RecipeOptions(OptionGroup):
             metavar="NAME",
             help="joint-lite (default; hours on a CPU), joint-lite-finish (its last part, with "
             "--initial), joint-lite-cuda (minutes on a large GPU), joint-lite-short (minutes on a "
-            "CPU, for comparisons), joint-r50 (the paper's), joint-r50-as-printed or "
-            "joint-r50-davis.",
+            "CPU, for comparisons), joint-r50 (the paper's), joint-r50-as-printed, "
+            "joint-r50-imagenet or joint-r50-davis.",
         ),
     ] = None
     config: Annotated[

@@ -25,6 +25,8 @@ class ExrHeader:
         primaries: x and y of red, green, blue and white, if they are not those of Rec. 709.
         rate: Frames per second.
         timecode: hh:mm:ss:ff, with ; before the frames where numbers are dropped.
+        pixel_aspect: Width of a pixel divided by its height; may be any number.
+        has_parts: Whether there may be more parts.
     """
 
     channels: tuple[str, ...]
@@ -32,6 +34,8 @@ class ExrHeader:
     primaries: tuple[float, ...] | None
     rate: Fraction | None
     timecode: str | None
+    pixel_aspect: float
+    has_parts: bool
 
     def layer(self) -> str:
         """The layer to show: "" if there are R, G and B or Y by themselves.
@@ -46,7 +50,10 @@ class ExrHeader:
             return ""
         layers = [name[:-2] for name in self.channels if name.upper().endswith(".R")]
         if not layers:
-            raise ValueError(f"expected channels R, G, B or Y, it has {', '.join(self.channels)}")
+            there = ", ".join(self.channels)
+            if self.has_parts:
+                raise ValueError(f"its first part has no colors ({there}); put the RGB part first")
+            raise ValueError(f"expected channels R, G, B or Y, it has {there}")
         whole = (layer for layer in layers if layer.rpartition(".")[2].lower() in _WHOLE)
         return next(whole, layers[0])
 
@@ -84,6 +91,8 @@ def _read(content: bytes) -> ExrHeader:
         primaries=None if primaries is None else struct.unpack("<8f", primaries),
         rate=_rate(values.get("framesPerSecond", values.get("FramesPerSecond"))),
         timecode=_timecode(values.get("timeCode")),
+        pixel_aspect=struct.unpack("<f", values.get("pixelAspectRatio", bytes(4)))[0],
+        has_parts=bool(flags & _PARTS),
     )
 
 

@@ -33,6 +33,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 
 # Pillow itself only warns of images between 89 and 179 million pixels.
 warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
+# It also warns of tags that are cut off before it fails, or reads the image all the same.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
 
 def open_image(path: Path | IO[bytes], extra: Sequence[str] = ()) -> PillowImage.Image:

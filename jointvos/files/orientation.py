@@ -10,6 +10,16 @@ from numpy.typing import NDArray
 
 Number = TypeVar("Number", bound=np.generic)
 
+_EXIF = {
+    2: (True, 0),
+    3: (False, 2),
+    4: (True, 2),
+    5: (True, 1),
+    6: (False, 3),
+    7: (True, 3),
+    8: (False, 1),
+}
+
 
 @dataclass(frozen=True)
 class Orientation:
@@ -29,6 +39,11 @@ class Orientation:
         if mirrored:
             a, b = -a, -b
         return cls(mirrored, round(-math.atan2(b, a) / (math.pi / 2)) % 4)
+
+    @classmethod
+    def from_exif(cls, number: int | None) -> "Orientation":
+        """Take the number that EXIF has, 1 to 8; all others are upright."""
+        return cls(*_EXIF.get(number or 1, (False, 0)))
 
     @property
     def swaps_sides(self) -> bool:

@@ -141,7 +141,8 @@ def _search_at_once(
     with stage(Stage.DECODER):
         logits = net.decode(torch.cat(encodings), features.stages)[:, 0]
     with stage(Stage.PASTE):
-        whole = paste(logits, region, (image.shape[1], image.shape[2]))
+        frame = (image.shape[1], image.shape[2])
+        whole = paste(logits, region, frame, exact=config.exact_paste)
     return [
         Prediction(whole[part], own, where)
         for part, own, where in zip(parts, heads, regions, strict=True)

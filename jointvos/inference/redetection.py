@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from jointvos.config import InferenceConfig
 from jointvos.inference.frame import Outcome, Prediction
 from jointvos.inference.object_group import ObjectGroup, split
 from jointvos.inference.trees import rows_of
@@ -20,7 +19,7 @@ def closer_region(group: ObjectGroup, own: Prediction) -> tuple[Tensor, SearchRe
     """
     size = (own.logits.shape[1], own.logits.shape[2])
     rows = moments(marginals(own.logits.float().sigmoid()), size)
-    there = rows[:, 0] >= group.config.min_target_area
+    there = rows[:, 0] >= group.target.least(group.config.min_target_area, group.config)
     kernel_size = group.net.config.kernel_size
     return there, group.target.closer_region(rows, group.config, kernel_size, size)
 
@@ -33,7 +32,8 @@ def moved_on(groups: Sequence[ObjectGroup], outcome: Outcome) -> list[ObjectGrou
         group.frame_number += 1
         seen = list(range(len(group)))
         if group.paused:
-            seen = certain(probabilities, group.config)
+            least = target.least(group.config.redetection_area, group.config)
+            seen = certain(probabilities, least, group.config.redetection_probability)
         unseen = [i for i in range(len(group)) if i not in seen]
         if unseen:
             after.append(group.part(unseen) if seen else group)
@@ -45,11 +45,16 @@ def moved_on(groups: Sequence[ObjectGroup], outcome: Outcome) -> list[ObjectGrou
     return after
 
 
-def certain(probabilities: Tensor, config: InferenceConfig) -> list[int]:
-    """Which of some objects' probabilities [O,Hv,Wv] leave no doubt that they are there."""
+def certain(probabilities: Tensor, least: Tensor, mean_probability: float) -> list[int]:
+    """Which objects are there without a doubt.
+
+    Args:
+        probabilities: Of the objects, [O,Hv,Wv].
+        least: Pixels that each must have, [O].
+        mean_probability: What these must have at least.
+    """
     there = probabilities > 0.5
     area = there.sum((1, 2))
     mean = (probabilities * there).sum((1, 2)) / area
-    large = area >= max(config.redetection_area, 1)
-    seen = large & (mean >= config.redetection_probability)
+    seen = (area >= least.clamp_min(1)) & (mean >= mean_probability)
     return [i for i, there in enumerate(seen.cpu().tolist()) if there]

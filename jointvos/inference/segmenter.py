@@ -50,7 +50,7 @@ AT_ONCE = 8
 GROUPS_RECORDED = 4
 """Groups of different sizes whose next templates are kept recorded."""
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Of what `VideoSegmenter.state_dict` returns; raised when its layout changes."""
 
 

@@ -31,6 +31,7 @@ class Target:
     Attributes:
         state: Places and extents.
         base_size: Extents at a scale of 1, [O,2].
+        given_area: Of the boxes of the user's masks, pixels, [O].
         scale: Video pixels per crop pixel, [O].
         area: Sums of probabilities, [O].
         cells: The squares that they occupied, bool [O,h,w], none of a target that was all but
@@ -39,6 +40,7 @@ class Target:
 
     state: TargetState
     base_size: Tensor
+    given_area: Tensor
     scale: Tensor
     area: Tensor
     cells: Tensor | None = None
@@ -47,7 +49,14 @@ class Target:
     def at(cls, state: TargetState, config: InferenceConfig) -> "Target":
         """Where masks from the user are, at their scale."""
         scale = scale_of_size(state.size, config.crop_size, config.search_scale)
-        return cls(state, state.size / scale[:, None], scale, torch.zeros_like(scale))
+        given_area, area = state.size.prod(-1), torch.zeros_like(scale)
+        return cls(state, state.size / scale[:, None], given_area, scale, area)
+
+    def least(self, area: float, config: InferenceConfig) -> Tensor:
+        """A least area, lower for targets that are small themselves, [O]."""
+        if config.min_target_share == 0:
+            return torch.full_like(self.given_area, area)
+        return (config.min_target_share * self.given_area).clamp_max(area)
 
     def region(
         self, config: InferenceConfig, kernel_size: int, frame: tuple[int, int]
@@ -66,7 +75,7 @@ class Target:
             kernel_size: Of the target model.
             frame: Height and width.
         """
-        found = updated_state(moments, self.state, config.min_target_area)
+        found = updated_state(moments, self.state, self.least(config.min_target_area, config))
         scale = limited_scale(found.size, self.base_size, self.scale, ANY_CHANGE)
         return _region(found.center, scale, config, kernel_size, frame)
 
@@ -90,12 +99,13 @@ class Target:
             limits: Of the scale's change.
             config: How to run it.
         """
-        state = updated_state(moments, self.state, config.min_target_area)
+        least = self.least(config.min_target_area, config)
+        state = updated_state(moments, self.state, least)
         scale = limited_scale(state.size, self.base_size, self.scale, limits)
         area = moments[:, 0]
         cells = None
         if config.reach > 0:
-            cells = main_cells(masks) & (area >= config.min_target_area)[:, None, None]
+            cells = main_cells(masks) & (area >= least)[:, None, None]
         state = TargetState(state.center, self.base_size * scale[:, None])
         return replace(self, state=state, scale=scale, area=area, cells=cells)
 
@@ -123,6 +133,7 @@ class Target:
         return cls(
             loaded_state(loaded(state, "state", Mapping), objects, device),
             loaded_tensor(state, "base_size", objects, 2, device=device),
+            loaded_tensor(state, "given_area", objects, device=device),
             loaded_tensor(state, "scale", objects, device=device),
             loaded_tensor(state, "area", objects, device=device),
             cells,

@@ -11,7 +11,7 @@ from jointvos.masks.alpha import (
 from jointvos.masks.boxes import Box
 from jointvos.masks.check import MaskCheck, MaskedObject, examine_labels, examine_mask
 from jointvos.masks.grab_cut import Region
-from jointvos.masks.id_change import IdChange
+from jointvos.masks.id_change import IdChange, parse_id
 from jointvos.masks.legend import Legend
 from jointvos.masks.mask_file import MaskFile, as_gray, check_mask, read_mask, write_mask_png
 from jointvos.masks.overlay import draw_overlay
@@ -50,6 +50,7 @@ __all__ = [
     "mask_in",
     "mask_path",
     "matte",
+    "parse_id",
     "read_background",
     "read_mask",
     "read_prompts",

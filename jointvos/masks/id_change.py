@@ -61,10 +61,9 @@ class IdChange:
         for wanted in self.keep or ():
             ids = [i for i, name in names.items() if name == wanted]
             if isinstance(wanted, str) and not ids:
-                known = ", ".join(dict.fromkeys(names.values())) or "none"
-                raise ConfigError(
-                    f"`objects` names {wanted!r}, but the names in the masks are {known}"
-                )
+                known = ", ".join(dict.fromkeys(names.values()))
+                has = f"the names in the masks are {known}" if known else "the masks hold no names"
+                raise ConfigError(f"`objects` names {wanted!r}, but {has}")
             keep.update(ids or [wanted])
         return replace(self, keep=None if self.keep is None else frozenset(keep))
 

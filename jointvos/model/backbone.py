@@ -2,8 +2,8 @@
 
 The paper's res3 is torchvision's layer3 (stride 16, 1024 channels in ResNet-50). Deviations from
 torchvision: the stride of a bottleneck stage sits on its first 1x1 convolution (the layout of the
-Mask R-CNN weights), and the network takes RGB in [0, 255]; official weights expect BGR, so
-their first convolution is flipped once, when they are converted.
+Mask R-CNN weights) unless the backbone is "resnet50_v1.5", and the network takes RGB in [0, 255];
+official weights expect BGR, so their first convolution is flipped once, when they are converted.
 """
 
 from torch import Tensor, nn
@@ -23,9 +23,10 @@ class ResNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         net = resnet.resnet50(norm_layer=lambda width: norm_layer(config.norm, width))
-        for stage in (net.layer2, net.layer3, net.layer4):
-            first = stage[0]
-            first.conv1.stride, first.conv2.stride = first.conv2.stride, first.conv1.stride
+        if config.backbone == "resnet50":
+            for stage in (net.layer2, net.layer3, net.layer4):
+                first = stage[0]
+                first.conv1.stride, first.conv2.stride = first.conv2.stride, first.conv1.stride
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.stage_names = [f"layer{i + 1}" for i in range(config.stages)]
         for name in self.stage_names:

@@ -204,23 +204,19 @@ def crop_first_frame(
     return _looked_up(image, rows, columns), (_picked(masks, *picked) * covered)[:, None]
 
 
-def paste(logits: Tensor, region: SearchRegion, frame: Pair) -> Tensor:
-    """Logits of crops, [O,H,W], in the whole frame, [O,Hv,Wv]; `OUTSIDE` elsewhere."""
+def paste(logits: Tensor, region: SearchRegion, frame: Pair, *, exact: bool = False) -> Tensor:
+    """Logits of crops, [O,H,W], in the whole frame, [O,Hv,Wv]; `OUTSIDE` elsewhere.
+
+    Args:
+        logits: Of the crops.
+        region: Where these come from.
+        frame: Height and width.
+        exact: Whether they go back to where the crop took its pixels. If not, place and size are
+            whole pixels as in the paper's code, which is up to a pixel off, in 4K several.
+    """
     crop = (logits.shape[1], logits.shape[2])
-    extent = region.size * region.step[:, None]
-    ratio = [extent[:, i].float() / crop[i] for i in (0, 1)]
-    scale = precise((ratio[0] * ratio[1]).sqrt())
-    taps, inside = [], []
-    for i in (0, 1):
-        length = (crop[i] * scale).long()
-        first = region.start[:, i] * region.step
-        # The middle between two pixels is rounded towards the frame's corner, as in the paper's
-        # code.
-        first = torch.div(2 * first + extent[:, i] - 1 - length, 2, rounding_mode="trunc")
-        place = torch.arange(frame[i], device=logits.device) - first[:, None]
-        inside.append((place >= 0) & (place < length[:, None]))
-        taps.append(_taps((place + 0.5) * (1 / scale).float()[:, None] - 0.5, crop[i] - 1))
-    rows, columns = taps
+    taps_of = _exact_taps if exact else _whole_pixel_taps
+    (rows, above), (columns, beside) = (taps_of(region, i, crop, frame) for i in (0, 1))
     own = torch.arange(len(logits), device=logits.device)[:, None]
     lines = torch.lerp(logits[own, rows.first], logits[own, rows.second], rows.weight[:, :, None])
     left, right = (
@@ -228,4 +224,30 @@ def paste(logits: Tensor, region: SearchRegion, frame: Pair) -> Tensor:
         for taps in (columns.first, columns.second)
     )
     whole = torch.lerp(left, right, columns.weight[:, None])
-    return torch.where(inside[0][:, :, None] & inside[1][:, None], whole, OUTSIDE)
+    return torch.where(above[:, :, None] & beside[:, None], whole, OUTSIDE)
+
+
+def _exact_taps(region: SearchRegion, axis: int, crop: Pair, frame: Pair) -> tuple[_Taps, Tensor]:
+    """Which pixels of a crop make those of the frame, and which of them it covers, bool [O,n]."""
+    start, size = (each[:, axis, None] for each in (region.start, region.size))
+    place = torch.arange(frame[axis], device=start.device) - region.offset[:, axis, None]
+    # In pixels of the decimated frame, whose first and last stand for those around them, too.
+    place = (place / region.step[:, None]).clamp_min(0)
+    place = torch.minimum(place, _limit(region, axis, frame)[:, None] - 1) - start + 0.5
+    return _taps(place * crop[axis] / size - 0.5, crop[axis] - 1), (place >= 0) & (place < size)
+
+
+def _whole_pixel_taps(
+    region: SearchRegion, axis: int, crop: Pair, frame: Pair
+) -> tuple[_Taps, Tensor]:
+    """The same with the place and the size of a crop in whole pixels, one scale for both axes."""
+    extent = region.size * region.step[:, None]
+    ratio = [extent[:, i].float() / crop[i] for i in (0, 1)]
+    scale = precise((ratio[0] * ratio[1]).sqrt())
+    length = (crop[axis] * scale).long()
+    # The middle between two pixels is rounded towards the frame's corner, as in the paper's code.
+    first = 2 * region.start[:, axis] * region.step + extent[:, axis] - 1 - length
+    first = torch.div(first, 2, rounding_mode="trunc")
+    place = torch.arange(frame[axis], device=first.device) - first[:, None]
+    taps = _taps((place + 0.5) * (1 / scale).float()[:, None] - 0.5, crop[axis] - 1)
+    return taps, (place >= 0) & (place < length[:, None])

@@ -70,9 +70,9 @@ def precise(x: Tensor) -> Tensor:
     return x if x.device.type == "mps" else x.double()
 
 
-def updated_state(moments: Tensor, previous: TargetState, min_area: float) -> TargetState:
-    """States from `moments` [O,5]; the previous ones of targets that are all but gone."""
-    gone = moments[:, :1] < min_area
+def updated_state(moments: Tensor, previous: TargetState, least: float | Tensor) -> TargetState:
+    """States from `moments` [O,5]; the previous ones of targets below a `least` area [O]."""
+    gone = (moments[:, 0] < least)[:, None]
     return TargetState(
         center=torch.where(gone, previous.center, moments[:, 1:3]),
         size=torch.where(gone, previous.size, moments[:, 3:5]),

@@ -1,6 +1,6 @@
 """What a run is asked to do."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -16,6 +16,7 @@ from jointvos.masks import (
     Refinement,
     clicks_of,
     mask_path,
+    parse_id,
     read_prompts,
 )
 from jointvos.media.reading import open_source
@@ -99,9 +100,7 @@ class SegmentJob:
             ConfigError: There is no mask, box or point, or options contradict each other.
             OutputError: Something cannot be written where it should stand.
         """
-        for name in ("masks", "boxes", "points", "no_points"):
-            if isinstance(given := getattr(self, name), str | Path):
-                raise ConfigError(f"`{name}` is {str(given)!r}, expected a list")
+        self._check_types()
         if self.direction not in get_args(Direction):
             expected = ", ".join(get_args(Direction))
             raise ConfigError(f"`direction` is {self.direction!r}, expected {expected}")
@@ -120,6 +119,23 @@ class SegmentJob:
         self.outputs.check(Path(self.source), [mask_path(str(each)) for each in self.masks])
         if self.profile is not None:
             check_trace(self.profile, self.outputs.overwrite)
+
+    def _check_types(self) -> None:
+        for name in ("masks", "boxes", "points", "no_points", "objects"):
+            given = getattr(self, name)
+            if given is not None and (isinstance(given, str) or not isinstance(given, Iterable)):
+                raise ConfigError(f"`{name}` is {str(given)!r}, expected a list")
+        for name, like in (("boxes", "10,20,300,200"), ("points", "10,20"), ("no_points", "10,20")):
+            for each in getattr(self, name):
+                if not isinstance(each, str):
+                    raise ConfigError(f"`{name}` holds {each!r}, expected text such as {like!r}")
+        for name in ("start", "end"):
+            if not isinstance(given := getattr(self, name), str | None):
+                raise ConfigError(
+                    f"`{name}` is {given!r}, expected text: '120' for a frame, '4.5s' for seconds"
+                )
+        for new in self.remap.values():
+            parse_id(str(new), "`remap`")
 
     @property
     def change(self) -> IdChange:

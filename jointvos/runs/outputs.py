@@ -309,7 +309,12 @@ class Outputs:
             elif is_folder(path):
                 format = self.alpha_format or "png"
                 yield AlphaFolderSink(
-                    path, overwrite=overwrite, source=source, format=format, hdr=info.hdr
+                    path,
+                    overwrite=overwrite,
+                    source=source,
+                    format=format,
+                    hdr=info.hdr,
+                    pixel_aspect=info.sample_aspect_ratio,
                 )
             else:
                 yield AlphaVideoSink(path, info, overwrite=overwrite, sound=sound)

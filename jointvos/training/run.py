@@ -310,18 +310,18 @@ class Run:
         return branch_mask[first : first + sequences].to(self.device)
 
     def _backward(
-        self, batch: MiniSequences, branch_mask: Tensor | None, share: float
+        self, batch: MiniSequences, branch_mask: Tensor | None, lovasz: float, weight: float
     ) -> Objective:
-        """Gradients of a batch that is already on the device."""
+        """Gradients, times a weight, of a part of a batch that is already on the device."""
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"
         ):
             masks = batch.masks.float()
             out, guess = self.forward(batch.images.float(), masks[:, :1], branch_mask)
-        found = objective(out, guess, masks[:, 1:], self.config, share, self.processes)
+        found = objective(out, guess, masks[:, 1:], self.config, lovasz, self.processes)
         if not torch.isfinite(found.loss):
             raise NonFiniteLoss(f"the loss is {found.loss.item()} at step {self.step}")
-        (found.total / self.config.accumulate).backward()  # type: ignore[no-untyped-call]
+        (weight * found.total).backward()  # type: ignore[no-untyped-call]
         return found
 
     def advance(self, batch: MiniSequences, moment: Moment) -> dict[str, float]:
@@ -345,14 +345,18 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         pieces = self.config.accumulate
         images, masks = batch.images.chunk(pieces), batch.masks.chunk(pieces)
-        found: list[Objective] = []
+        # They may be fewer, and the last one smaller, so each counts by its sequences.
+        weights = [len(part) / len(batch.images) for part in images]
+        shown = ("loss", "segmentation", "cosine", "auxiliary", "iou", "foreground")
+        found: list[Tensor] = []
         branch_mask = self.branch_mask(len(batch.images))
         mask_parts = [None] * len(images) if branch_mask is None else branch_mask.chunk(pieces)
-        parts = zip(map(MiniSequences, images, masks), mask_parts, strict=True)
-        for number, (part, mask_part) in enumerate(parts, start=1):
+        parts = zip(map(MiniSequences, images, masks), mask_parts, weights, strict=True)
+        for number, (part, mask_part, weight) in enumerate(parts, start=1):
             waits = self.processes.count > 1 and number < len(images)
             with self.forward.no_sync() if waits else nullcontext():  # type: ignore[operator]
-                found.append(self._backward(part, mask_part, lovasz))
+                losses = self._backward(part, mask_part, lovasz, weight)
+            found.append(weight * torch.stack([getattr(losses, name) for name in shown]))
         norm = nn.utils.clip_grad_norm_(
             [p for group in self.optimizer.param_groups for p in group["params"]],
             self.config.clip_norm or float("inf"),
@@ -361,11 +365,7 @@ class Run:
             raise NonFiniteLoss(f"the gradient's norm is {norm.item()} at step {self.step}")
         self.optimizer.step()
         self.averaged.update_parameters(self.net)
-        shown = ("loss", "segmentation", "cosine", "auxiliary", "iou", "foreground")
-        means = torch.stack(
-            [torch.stack([getattr(each, name) for name in shown]) for each in found]
-        ).mean(0)
-        numbers = dict(zip(shown, means.tolist(), strict=True))
+        numbers = dict(zip(shown, torch.stack(found).sum(0).tolist(), strict=True))
         return {"rate": rate, "gradient_norm": norm.item(), **numbers}
 
     def steps(self) -> Iterator[StepReport]:

@@ -201,8 +201,8 @@ class TrainConfig(Checked):
         precision: What the network computes in; the learner always in fp32.
         minutes: How long a run takes: phases, learning rate and losses follow the clock, so that it
             ends at its lowest rate wherever it runs; 0 for as many steps as the stages say.
-        accumulate: Parts of a batch that go through the network one after the other. Lovasz is
-            then taken over each part.
+        accumulate: Parts of a batch (of each process's share of it) that go through the network
+            one after the other, at most one for each sequence. Lovasz is then taken over each part.
         compile: Whether backbone and decoder are compiled.
         checkpoint_steps: Every how many steps a checkpoint is written.
         validation_steps: Every how many steps the validation sequences are tracked.

@@ -256,6 +256,49 @@ def test_torchvision_s_scaling_of_images_is_kept(theirs, net, tmp_path):
     torch.testing.assert_close(found[inner], expected[inner], rtol=1e-3, atol=1e-4)
 
 
+def test_torchvision_s_network_is_kept(tmp_path, cache):
+    torch.manual_seed(0)
+    theirs = resnet50().eval()
+    theirs.conv1.weight.requires_grad_(False)[..., (0, 1, 2, 5, 6), :] = 0
+    theirs.conv1.weight[..., (0, 1, 2, 5, 6)] = 0  # what would see the padding, which differs
+    for name, tensor in theirs.state_dict().items():
+        if "running_mean" in name:
+            tensor.normal_(0, 0.1)
+        elif "running_var" in name:
+            tensor.uniform_(0.5, 1.5)
+    path, made = tmp_path / "theirs.pth", place(IMAGENET, cache)
+    torch.save(theirs.state_dict(), path)
+    made.parent.mkdir()
+    convert_backbone(path, IMAGENET, made)
+    assert read_tensors(made)[0]["preset"] == "joint-r50-imagenet"
+    net = JointNet(MODELS["joint-r50-imagenet"]).eval()
+    assert load_backbone(net, [IMAGENET]) == IMAGENET
+    image = 255 * torch.rand(1, 3, 64, 64)
+    mean = torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1)
+    std = torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1)
+    with torch.inference_mode():
+        found = net.backbone(image)
+        x = theirs.maxpool(features(theirs, (image / 255 - mean) / std))
+        for ours, layer in zip(
+            found, (theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4), strict=True
+        ):
+            x = layer(x)
+            assert (ours - x).norm() < 1e-4 * x.norm()
+
+
+def test_a_backbone_with_other_strides_is_refused(net, cache):
+    """Nothing else tells the two apart: names and shapes are the same."""
+    path = place(IMAGENET, cache)
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(IncompatibleWeights) as caught:
+        load_backbone(net, [IMAGENET])
+    assert str(caught.value) == (
+        "imagenet-r50 fits the backbone resnet50_v1.5, but 'joint-r50' has resnet50; "
+        "set the recipe's model to 'joint-r50-imagenet'"
+    )
+
+
 def test_images_in_bgr_are_met(state, net, tmp_path):
     """Caffe's input: BGR in [0, 255] minus its mean, which is ours the other way round."""
     path, made = tmp_path / "theirs.pth", tmp_path / "made.safetensors"

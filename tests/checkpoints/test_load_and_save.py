@@ -205,6 +205,15 @@ def test_a_network_begins_with_what_fits_of_another(saved, tiny_net, tiny_config
         assert torch.equal(tensor, expected), name
 
 
+def test_a_model_with_another_backbone_is_refused(saved, tiny_config):
+    net = JointNet(replace(tiny_config, name="other", backbone="resnet50_v1.5"))
+    with pytest.raises(
+        IncompatibleWeights,
+        match=r"efficientnet_lite0, but 'other' has resnet50_v1\.5; set .* to 'tiny'",
+    ):
+        begin_with(net, saved)
+
+
 def test_a_model_of_which_nothing_fits_is_refused(saved, tiny_net):
     class Other(torch.nn.Linear):
         config = tiny_net.config

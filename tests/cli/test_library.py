@@ -158,6 +158,12 @@ def test_a_run_that_was_left_goes_on(job):
         pytest.param(
             {"outputs": Outputs(stats="old.csv")}, OutputExists, "overwrite=True", id="exists"
         ),
+        pytest.param({"objects": "1,2"}, ConfigError, "'1,2', expected a list", id="objects"),
+        pytest.param({"objects": 1}, ConfigError, "`objects` is '1', expected a", id="object"),
+        pytest.param({"boxes": [(1, 2, 30, 40)]}, ConfigError, "such as '10,20,300", id="tuple"),
+        pytest.param({"end": 3}, ConfigError, "`end` is 3, expected text", id="number"),
+        pytest.param({"remap": {1: 0}}, ConfigError, "'0' is not an ID", id="background"),
+        pytest.param({"remap": {1: 70000}}, ConfigError, "from 1 to 65535", id="no ID"),
     ],
 )
 def test_what_is_wrong_with_a_job_is_said_at_once(job, changes, kind, says):

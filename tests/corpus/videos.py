@@ -402,7 +402,7 @@ VIDEOS: dict[str, Video] = {
     ),
     "col_dolby": Video(own_colors, warning="Dolby Vision without a base layer"),
     "col_untagged_hd": film(size=(1280, 720), frames=1, error=None),
-    "interlaced": Video(interlaced, error=12),
+    "interlaced": Video(interlaced, error=12, warning="is interlaced"),
     # alpha
     "alpha_vp9": film(
         name="clip.webm",

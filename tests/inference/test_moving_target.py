@@ -129,3 +129,22 @@ def test_a_target_may_go_further_when_it_is_not_there():
     target = after(start(config), box(32, 40), config=config)
     elsewhere = torch.where(box(32, 40).roll(100, 1) > 0, 5.0, -5.0)[None]
     assert target.within_reach(elsewhere, config).equal(elsewhere)
+
+
+@pytest.mark.parametrize(("share", "moves"), [(0.0, False), (0.2, True)])
+def test_a_small_target_is_followed_if_a_share_of_its_box_is_enough(share, moves):
+    config = replace(CONFIG, min_target_share=share, reach=1.0)
+    small = TargetState(torch.tensor([[150.0, 250.0]]), torch.tensor([[9.0, 9.0]]))
+    target = after(Target.at(small, config), box(6, 6), config=config)
+    there = torch.tensor([[199.5, 299.5]]) if moves else small.center
+    assert torch.allclose(target.state.center, there)
+    assert target.cells is not None
+    assert bool(target.cells.any()) == moves
+    gone = after(target, box(3, 3) / 2, config=config)  # too little even for it
+    assert torch.equal(gone.state.center, target.state.center)
+
+
+def test_a_large_target_needs_as_many_pixels_as_ever():
+    config = replace(CONFIG, min_target_share=0.2)
+    target = after(start(config), box(9, 9), config=config)
+    assert target.state.center.tolist() == [[200.0, 300.0]]

@@ -151,7 +151,7 @@ TEMPLATE = (*FIRST, "bank", "templates", 1)
 @pytest.mark.parametrize(
     ("value", "path", "message"),
     [
-        pytest.param(0, ("version",), "is of version 0, expected 3", id="version"),
+        pytest.param(0, ("version",), "is of version 0, expected 4", id="version"),
         pytest.param("two", ("count",), "count is of type str, expected int", id="type"),
         pytest.param({}, FIRST, "has no object_ids", id="empty object"),
         pytest.param(

@@ -331,7 +331,7 @@ def test_ids_are_chosen_and_renamed(objects, remap, expected):
 @pytest.mark.parametrize(
     ("objects", "remap", "says"),
     [
-        ("1,x", None, "names 'x', but the names in the masks are none"),
+        ("1,x", None, "names 'x', but the masks hold no names"),
         ("0", None, "from 1 to 65535"),
         ("", None, "'' is not an ID"),
         (None, "2", "expected old:new"),

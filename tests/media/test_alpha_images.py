@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import av
 import cv2
 import numpy as np
@@ -54,6 +56,26 @@ def test_colors_of_8_bit_in_16_bit_and_in_linear_light(tmp_path):
         value = frame.image / 255
         curve = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
         assert linear[..., :3] == pytest.approx(curve * soft[..., None], abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_colors_of_16_bit_keep_their_depth(tmp_path, suffix):
+    (tmp_path / "in").mkdir()
+    codes = np.random.default_rng(4).integers(0, 65536, (48, 64, 3), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "in" / f"0{suffix}"), codes[..., ::-1])
+    ((frame, result),) = masked(tmp_path / "in")
+    write(AlphaFolderSink(tmp_path / "p", format="png16"), [(frame, result)])
+    pixels = png(tmp_path / "p" / "0.png")
+    seen = pixels[..., 3] > 0
+    assert seen.any()
+    np.testing.assert_array_equal(pixels[seen][:, :3], codes[seen])
+
+
+@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(2), Fraction(59, 54)])
+def test_openexr_tells_the_shape_of_pixels(tmp_path, aspect):
+    write(AlphaFolderSink(tmp_path / "e", format="exr", pixel_aspect=aspect), list(results(1)))
+    with open_source(tmp_path / "e") as source:
+        assert source.info.sample_aspect_ratio == aspect
 
 
 def test_linear_light_comes_back_as_it_was(tmp_path):

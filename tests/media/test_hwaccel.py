@@ -1,16 +1,21 @@
+import json
 import logging
 
 import av
 import numpy as np
 import pytest
-from av.codec.hwaccel import HWAccel, hwdevices_available
+from av.codec.hwaccel import HWAccel
 from clips import index_of
+from PIL import Image
 
+from jointvos.cli.info import info
 from jointvos.errors import ConfigError, DeviceUnavailable
-from jointvos.media.reading import VideoReader, video_reader
+from jointvos.media.reading import VideoReader, open_source, video_reader
 from jointvos.media.reading.frame_pixels import FramePixels, codes_of
-from jointvos.media.reading.hwaccel import find_hwaccel
+from jointvos.media.reading.hwaccel import find_hwaccel, hwaccels
 from jointvos.runs import SegmentJob, SessionSpec, job
+
+needs_cuda = pytest.mark.skipif("cuda" not in hwaccels(), reason="FFmpeg is built without it")
 
 
 @pytest.mark.parametrize(
@@ -38,16 +43,39 @@ def test_a_codec_that_the_device_does_not_know_is_decoded_by_the_cpu(
     assert "ffv1 is not decoded by cuda but by the CPU" in caplog.text
 
 
-def test_unknown_kinds_of_devices_are_refused(make_clip):
-    with pytest.raises(ConfigError, match="`hwaccel` is 'nvdec', expected one of"):
-        VideoReader(make_clip(), hwaccel="nvdec")
+@pytest.mark.parametrize("name", ["nvdec", "qsv", "drm", "none", ""])  # some have no H.264 decoder
+def test_unknown_kinds_of_devices_are_refused(make_clip, name):
+    assert name not in hwaccels()
+    with pytest.raises(ConfigError, match=f"`hwaccel` is '{name}', expected "):
+        VideoReader(make_clip(), hwaccel=name)
 
 
-@pytest.mark.skipif("cuda" not in hwdevices_available(), reason="FFmpeg is built without it")
-def test_a_device_that_is_missing_is_named():
-    with pytest.raises(DeviceUnavailable, match="hwaccel cuda:99 here") as error:
-        find_hwaccel("cuda:99")
+@pytest.mark.parametrize("raw", [None, "64x48@10"])
+def test_unknown_kinds_are_refused_where_nothing_is_decoded(tmp_path, raw):
+    Image.new("RGB", (64, 48)).save(tmp_path / "0.png")
+    source = tmp_path if raw is None else tmp_path / "0.png"
+    with pytest.raises(ConfigError, match="`hwaccel` is 'nonsense'"):
+        open_source(source, raw=raw, hwaccel="nonsense")
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", ["cuda:x", "cuda:-1", "cuda:1.5", "cuda:/dev/dri/renderD128"])
+def test_a_gpu_that_is_no_number_is_refused(name):
+    with pytest.raises(ConfigError, match=f"`hwaccel` is '{name}', expected cuda or"):
+        find_hwaccel(name)
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", ["cuda:99", "cuda:99999999999999999999"])
+def test_a_device_that_is_missing_is_named(name):
+    with pytest.raises(DeviceUnavailable, match=f"hwaccel {name} here") as error:
+        find_hwaccel(name)
     assert error.value.hint == "leave out `hwaccel`"
+
+
+def test_info_lists_what_is_accepted(capsys):
+    info(as_json=True)
+    assert json.loads(capsys.readouterr().out)["hwaccels"] == hwaccels()
 
 
 def test_the_video_is_decoded_on_the_gpu_of_its_session(monkeypatch):

@@ -218,6 +218,10 @@ def test_bombs_are_refused(tmp_path):
             lambda p: write_exr(p, LINEAR[..., :1], ("Z",)),
             "expected channels R, G, B or Y, it has Z",
         ),
+        (
+            lambda p: write_exr(p, LINEAR[..., :1], ("Z",), parts=True),
+            r"its first part has no colors \(Z\); put the RGB part first",
+        ),
         (lambda p: p.write_bytes(b"II*\0 not an EXR"), "not an OpenEXR file"),
     ],
 )
@@ -252,11 +256,42 @@ def test_sequences_tell_rate_and_timecode(tmp_path, name, rate, timecode, told):
         assert source.info.frame_rate == 50
 
 
-def test_videos_of_sequences_carry_their_timecode(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "aspect", "told"),
+    [
+        ("exr", 2, 2),
+        ("exr", 59 / 54, Fraction(59, 54)),
+        ("exr", 1.00001, 1),
+        ("exr", 0, 1),
+        ("exr", float("nan"), 1),
+        ("exr", float("inf"), 1),
+        ("dpx", (2, 1), 2),
+        ("dpx", (1200, 1100), Fraction(12, 11)),
+        ("dpx", (1, 0), 1),
+        ("dpx", (0, 0), 1),
+        ("dpx", (0xFFFFFFFF, 0xFFFFFFFF), 1),
+    ],
+)
+def test_sequences_tell_the_shape_of_pixels(tmp_path, name, aspect, told):
+    if name == "exr":
+        write_exr(tmp_path / "0.exr", LINEAR, aspect=aspect)
+    else:
+        write_dpx(tmp_path / "0.dpx", np.zeros((48, 64, 3)), 10, aspect=aspect)
+    with open_source(tmp_path) as source:
+        assert source.info.sample_aspect_ratio == told
+
+
+def test_videos_of_sequences_carry_their_timecode_and_shape_of_pixels(tmp_path):
     folder = tmp_path / "shot"
     folder.mkdir()
     for index in range(4):
-        write_exr(folder / f"{1001 + index}.exr", LINEAR, rate=(25, 1), timecode=0x01000000 + index)
+        write_exr(
+            folder / f"{1001 + index}.exr",
+            LINEAR,
+            rate=(25, 1),
+            timecode=0x01000000 + index,
+            aspect=2,
+        )
     with open_source(folder, start="2") as source:
         sink = OverlaySink(tmp_path / "o.mov", source.info)
         for frame in source:
@@ -266,4 +301,5 @@ def test_videos_of_sequences_carry_their_timecode(tmp_path):
         sink.commit()
     with av.open(str(tmp_path / "o.mov")) as video:
         assert video.streams.video[0].average_rate == 25
+        assert video.streams.video[0].sample_aspect_ratio == 2
         assert video.streams.data[0].metadata["timecode"] == "01:00:00:02"

@@ -7,6 +7,7 @@ from PIL import Image
 from soft_scene import info, result_of, results, write
 
 from jointvos.errors import ConfigError, EncodeError, OutputError, OutputExists
+from jointvos.masks import Refinement, to_8_bit
 from jointvos.media.writing import CropSink, ProbabilityFolderSink, ProbabilityVideoSink
 
 
@@ -97,6 +98,30 @@ def test_crops_fit_where_they_were_cut(tmp_path):
             part = np.s_[top : top + height, left : left + width]
             assert np.array_equal(pixels[..., :3], frame.image[part])
             assert np.abs(pixels[..., 3] - 255 * soft[part]).max() <= 0.501
+
+
+def test_crops_hold_all_of_a_soft_edge(tmp_path):
+    feather = Refinement(feather=20)
+    given = [(frame, feather(result)) for frame, result in results(2, 320, 240)]
+    write(CropSink(tmp_path / "crop"), given)
+    for frame, result in given:
+        for state, soft in zip(result.objects, result.probabilities[1:], strict=True):
+            path = tmp_path / "crop" / str(state.id) / f"{frame.name}.png"
+            left, top = offset(path.read_bytes())
+            alpha = np.asarray(Image.open(path))[..., 3]
+            whole = np.zeros((240, 320), np.uint8)
+            whole[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
+            assert np.array_equal(whole, to_8_bit(soft))
+            assert whole.size > 2 * alpha.size
+
+
+def test_crops_leave_out_what_is_far_from_the_object(tmp_path):
+    ((frame, result),) = results(1, 320, 240)
+    result.probabilities[1, 200, 300] = 0.01
+    write(CropSink(tmp_path / "crop"), [(frame, result)])
+    (path,) = (tmp_path / "crop" / "3").iterdir()
+    with Image.open(path) as crop:
+        assert crop.width < 80
 
 
 def test_folders_of_objects_are_replaced_only_if_all_is_ours(tmp_path):

@@ -3,6 +3,7 @@ import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,7 @@ from jointvos.media.writing import (
     CocoSink,
     CropSink,
     MaskVideoSink,
+    MatteVideoSink,
     OverlaySink,
     PngSequenceSink,
     ProbabilityFolderSink,
@@ -91,6 +93,32 @@ def test_an_overlay_of_nothing_is_the_film(make_clip, tmp_path, caplog, changes,
     tick = 0 if suffix in (".mp4", ".m4v", ".mov") else 0.00051  # Matroska counts milliseconds
     assert [f.time_s for f in got] == pytest.approx([f.time_s for f in frames], abs=tick + 1e-9)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["clip.mp4", output.name])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "kept"),
+    [
+        ("o.mov", AlphaVideoSink, True),
+        ("o.mov", MatteVideoSink, True),
+        ("o.mov", lambda p, i: OverlaySink(p, i, encoder="prores"), True),
+        ("o.mp4", lambda p, i: OverlaySink(p, i, encoder="vp9"), True),
+        ("o.mp4", lambda p, i: OverlaySink(p, i, encoder="av1"), True),
+        ("o.mkv", lambda p, i: OverlaySink(p, i, encoder="h265"), True),
+        ("o.mkv", lambda p, i: OverlaySink(p, i, encoder="av1"), False),
+        ("o.mkv", lambda p, i: OverlaySink(p, i, encoder="prores"), False),
+        ("o.mkv", MaskVideoSink, False),
+        ("o.mkv", ProbabilityVideoSink, False),
+        ("o.webm", AlphaVideoSink, False),
+    ],
+)
+def test_the_shape_of_pixels_is_kept_or_told_to_be_lost(
+    make_clip, tmp_path, caplog, name, make, kept
+):
+    with VideoReader(make_clip(frames=2, aspect=Fraction(2))) as source:
+        copy(source, make(tmp_path / name, source.info))
+    with VideoReader(tmp_path / name) as output:
+        assert output.info.sample_aspect_ratio == (2 if kept else 1)
+    assert caplog.text.count("players will show the video too narrow or too wide") == (not kept)
 
 
 @pytest.mark.parametrize(
@@ -219,6 +247,26 @@ def test_times_before_zero_are_moved(make_clip, tmp_path):
     assert [f.time_s for f in read(sink.path)[1]] == pytest.approx([i / 24 for i in range(12)])
 
 
+@pytest.mark.parametrize("name", ["clip.ts", "clip.mpg"])
+def test_where_times_begin_anywhere_outputs_begin_at_zero(make_clip, tmp_path, name):
+    options = {"name": name, "codec": "mpeg2video", "rate": Fraction(25), "sound_codec": "mp2"}
+    clip = make_clip(**options, frames=25, pts=range(37, 62), sound_s=2.4, options={})
+    with VideoReader(clip) as source:
+        first = source.info.first_pts * source.info.time_base
+        assert first > 1.4
+        given = [(frame, result(frame)) for frame in source]
+    for sink in (
+        OverlaySink(tmp_path / "o.mp4", source.info),
+        MatteVideoSink(tmp_path / "m.mov", source.info),
+        ProbabilityVideoSink(tmp_path / "s.mkv", source.info, ids=[1]),
+    ):
+        write(sink, given)
+        times = [frame.time_s for frame in read(sink.path)[1]]
+        assert times == pytest.approx([i / 25 for i in range(25)], abs=0.0006)
+    kept = [time - first for time, _ in sound(clip) if time >= first]
+    assert [t for t, _ in sound(tmp_path / "o.mp4")] == pytest.approx(kept, abs=0.001)
+
+
 def sound(path):
     """Times and sizes of the sound's packets."""
     with av.open(str(path)) as film:
@@ -263,11 +311,35 @@ def test_of_a_part_only_its_sound_is_copied(make_clip, tmp_path):
     assert 0.45 < times[-1] <= 0.5
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_sound_of_a_pipe_is_left_out_and_told(make_clip, tmp_path, caplog, wanted):
+    clip, pipe = make_clip(name="clip.mkv", sound_s=0.5), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as sending:
+        sending.submit(lambda: pipe.write_bytes(clip.read_bytes()))
+        with open_source(pipe) as source:
+            assert source.info.has_audio
+            copy(source, OverlaySink(tmp_path / "o.mp4", source.info, sound=wanted))
+    assert sound(tmp_path / "o.mp4") == []
+    told = [f"{tmp_path / 'o.mp4'}: without audio, which cannot be copied from a pipe or URL"]
+    assert caplog.messages == (told if wanted else [])
+
+
 def test_sound_that_does_not_fit_is_left_out_and_told(make_clip, tmp_path, caplog):
     with caplog.at_level(logging.WARNING), VideoReader(make_clip(sound_s=1.0)) as source:
         copy(source, OverlaySink(tmp_path / "o.webm", source.info))
     assert "aac sound does not fit into webm files" in caplog.text
     assert sound(tmp_path / "o.webm") == []
+
+
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+def test_sound_that_only_the_header_refuses_is_left_out(make_clip, tmp_path, caplog, codec):
+    clip = make_clip(name="clip.mkv", frames=3, sound_s=0.2, sound_codec=codec)
+    with VideoReader(clip) as source:
+        copy(source, OverlaySink(tmp_path / "o.mov", source.info))
+    assert f"{codec[-4:]} sound does not fit into mov files and is left out" in caplog.text
+    assert len(read(tmp_path / "o.mov")[1]) == 3
+    assert sound(tmp_path / "o.mov") == []
 
 
 def test_sound_can_be_left_out(make_clip, tmp_path):

@@ -98,13 +98,23 @@ def test_uneven_times_are_kept(tmp_path):
         assert [p.time for p in film.decode(video=0)] == pytest.approx([t / 1000 for t in times])
 
 
-def test_sound_goes_with_nut(make_clip, tmp_path):
-    with VideoReader(make_clip(sound_s=0.4, frames=6)) as source:
+@pytest.mark.parametrize(
+    ("name", "codec"), [("clip.mp4", "aac"), ("clip.mkv", "libopus")], ids=["aac", "opus"]
+)
+def test_sound_goes_with_nut_and_delays_no_image(make_clip, tmp_path, name, codec):
+    clip = make_clip(name=name, sound_s=0.4, frames=6, sound_codec=codec)
+    with VideoReader(clip) as source:
         given = [(f, r) for f, (_, r) in zip(source, results(6), strict=True)]
         data = sent(tmp_path, given, "rgb", info=source.info, sound=True)
-    with av.open(io.BytesIO(data)) as film:
-        assert len(film.streams.audio) == 1
-        assert sum(packet.size for packet in film.demux(audio=0)) > 500
+    with av.open(str(clip)) as film, av.open(io.BytesIO(data)) as copied:
+        # The priming lies before 0.
+        kept = {p.pts * p.time_base: p.size for p in film.demux(audio=0) if p.size and p.pts >= 0}
+        sound = {p.pts * p.time_base: p.size for p in copied.demux(audio=0) if p.size}
+        assert list(sound.values()) == list(kept.values())
+        assert [float(t) for t in sound] == pytest.approx([float(t) for t in kept], abs=0.001)
+        copied.seek(0)
+        times = [image.time for image in copied.decode(video=0)]
+    assert times == pytest.approx([frame.time_s for frame, _ in given], abs=0.0006)
 
 
 @pytest.mark.parametrize("format", ["nut", "y4m", "mkv", "raw"])

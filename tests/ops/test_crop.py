@@ -48,6 +48,46 @@ def test_pasting_what_was_cut_recovers_the_picture(scale):
     assert (back[~covered] == -100).all()
 
 
+@pytest.mark.parametrize(
+    ("center", "scale", "step"),
+    [
+        pytest.param((100.0, 150.0), 0.37, 1, id="enlarged"),
+        pytest.param((120.5, 200.25), 1.7, 1, id="reduced"),
+        pytest.param((130.0, 201.0), 3.3, 3, id="decimated"),
+        pytest.param((3.0, 425.0), 2.9, 2, id="at a corner"),
+    ],
+)
+def test_an_exact_paste_goes_back_to_where_it_was_cut(center, scale, step):
+    frame = (240, 428)
+    y, x = torch.arange(240.0)[:, None], torch.arange(428.0)
+    places = torch.stack((y.expand(frame), x.expand(frame), torch.zeros(frame)))
+    region = region_of(center, scale, frame)
+    assert int(region.step) == step
+    back = torch.stack(
+        [
+            paste(each, region, frame, exact=True)[0]
+            for each in crop_image(places, region, CROP)[0, :2, None]
+        ]
+    )
+    covered = back[0] > -100
+    for axis in (0, 1):
+        assert abs(int(covered.any(1 - axis).sum()) - int(region.size[0, axis]) * step) <= step
+    inner = torch.nonzero(covered)
+    margin = 2 + 2 * scale  # where borders are repeated
+    far = ((inner > inner.min(0)[0] + margin) & (inner < inner.max(0)[0] - margin)).all(1)
+    rows, columns = inner[far].T
+    assert float((back[:, rows, columns] - places[:2, rows, columns]).abs().max()) < 0.01
+
+
+@pytest.mark.parametrize("center", [(0.0, 0.0), (121.0, 202.0), (239.0, 399.0)])
+def test_an_exact_paste_of_the_whole_frame_covers_it(center):
+    """Also what lies before the first pixel that the decimation keeps."""
+    frame = (240, 400)
+    region = region_of(center, 50.0, frame)
+    assert int(region.step) > 1
+    assert (paste(torch.ones(1, *CROP), region, frame, exact=True) == 1).all()
+
+
 def test_unit_scale_copies_pixels():
     image = picture(120, 214)
     region = region_of((60.0, 100.0), 1.0, (120, 214))

@@ -66,13 +66,11 @@ def test_moments_of_each_object_are_its_own():
 def test_a_target_that_is_all_but_gone_stays_where_it_was():
     previous = TargetState(torch.tensor([[1.0, 2.0]] * 3), torch.tensor([[3.0, 4.0]] * 3))
     rows = moments_of(torch.stack((box(10, 20, 12, 24, 0.3), box(10, 20, 12, 24), box(0, 0, 0, 0))))
-    state = updated_state(rows, previous, min_area=100)
+    state = updated_state(rows, previous, least=100)
     assert state.center[[0, 2]].tolist() == [[1, 2], [1, 2]]
     assert state.size[[0, 2]].tolist() == [[3, 4], [3, 4]]
     assert state.center[1].tolist() == pytest.approx([15.5, 31.5])
-    assert updated_state(rows, previous, min_area=50).center[0].tolist() == pytest.approx(
-        [15.5, 31.5]
-    )
+    assert updated_state(rows, previous, least=50).center[0].tolist() == pytest.approx([15.5, 31.5])
 
 
 def test_the_search_region_is_so_many_times_the_target():

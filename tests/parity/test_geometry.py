@@ -135,7 +135,7 @@ def test_target_state(reference):
     before = TargetState(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]))
     rows = moments(marginals(reference["state_in"]), reference["state_in"].shape[1:])
     assert float(rows[2, 0]) < 100 < float(rows[1, 0])
-    state = updated_state(rows, before, min_area=100.0)
+    state = updated_state(rows, before, least=100.0)
     # Recorded from single-precision sums over 25 680 pixels.
     assert difference(state.center, reference["state_pos"]) <= 1e-3
     assert difference(state.size, reference["state_sz"]) <= 1e-3

@@ -109,6 +109,16 @@ def test_the_paper_drops_its_rate_by_five_after_40k_80k_115k_and_165k():
         assert rate(end - 1) == pytest.approx(value)
 
 
+def test_the_printed_rate_falls_from_one_stage_to_the_next():
+    config = RECIPES["joint-r50-as-printed"]
+    steps = [0, 40_000, 80_000, 90_000, 115_000, 165_000]
+    moments = [config.at_step(step) for step in steps]
+    rates = [learning_rate(config.stages[m.stage], 0, m.progress) for m in moments]
+    assert rates == pytest.approx([0.01, 2e-3, 4e-4, 4e-4, 8e-5, 1.6e-5])
+    # Everything has this rate: the backbone is frozen at first, all of it is trained later.
+    assert [stage.rates for stage in config.stages] == [{"backbone.": 0.0}, {}]
+
+
 def test_the_losses_cross_over():
     stage = replace(STAGE, lovasz_start=0.42, lovasz_full=0.58)
     assert lovasz_share(stage, 0.419) == 0

@@ -271,14 +271,23 @@ def test_two_processes_equal_one(whole, tmp_path):
     assert losses[1] == losses[0]
 
 
-def test_a_batch_in_parts_has_the_gradient_of_the_whole():
+def gradients(config: TrainConfig) -> tuple[StepReport, torch.Tensor]:
+    run = new_run(config)
+    report = next(run.steps())
+    return report, torch.cat([p.grad.flatten() for p in run.unrolling.parameters()])
+
+
+def test_a_batch_in_parts_has_the_gradient_and_the_losses_of_the_whole():
     # Cross-entropy and soft IoU are means over sequences; Lovasz is not, so it is left out.
-    stage = replace(CONFIG.stages[0], lovasz_start=1.0, lovasz_full=1.0)
-    config = replace(CONFIG, stages=(stage,), clip_norm=0.0)
-    norms = [
-        next(new_run(replace(config, accumulate=parts)).steps()).gradient_norm for parts in (1, 2)
-    ]
-    assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+    phase = replace(PHASES[0], batch_size=5)
+    stage = replace(CONFIG.stages[0], phases=(phase,), lovasz_start=1.0, lovasz_full=1.0)
+    config = replace(CONFIG, stages=(stage,), clip_norm=0.0, branch_drop=0.6)
+    whole, expected = gradients(config)
+    for parts in (3, 4, 8):  # 2 + 2 + 1, the same, and five of one
+        report, found = gradients(replace(config, accumulate=parts))
+        assert (found - expected).norm() < 1e-4 * expected.norm()
+        for name in ("loss", "segmentation", "cosine", "auxiliary", "iou"):
+            assert getattr(report, name) == pytest.approx(getattr(whole, name), rel=1e-4)
 
 
 def test_bfloat16_changes_little():

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import av.container
 import av.error
+from av import VideoFrame
 from av.codec.hwaccel import HWAccel
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -174,7 +175,9 @@ def choose_stream(container: av.container.InputContainer, path: Path) -> VideoSt
     return video
 
 
-def doubts_about(container: av.container.InputContainer, video: VideoStream) -> list[str]:
+def doubts_about(
+    container: av.container.InputContainer, video: VideoStream, first: VideoFrame
+) -> list[str]:
     """What may not be meant so in the stream that was chosen, in words for the name of the file."""
     doubts = []
     others = [
@@ -194,6 +197,11 @@ def doubts_about(container: av.container.InputContainer, video: VideoStream) -> 
         doubts.append(
             "is Dolby Vision without a base layer in usual colors, so its colors look wrong; "
             "convert it to HDR10 or SDR first"
+        )
+    if first.interlaced_frame:
+        doubts.append(
+            "is interlaced, and both fields of a frame are taken as one image; if moving edges "
+            "look like combs, deinterlace it first: ffmpeg -i INPUT -vf bwdif=send_frame OUTPUT"
         )
     return doubts
 

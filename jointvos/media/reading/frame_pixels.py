@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from av import VideoFrame
 from av.sidedata.sidedata import SideData
-from av.video.reformatter import ColorTrc, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, ColorTrc, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from jointvos.color import shown_as_sdr
@@ -53,6 +53,9 @@ class FramePixels:
         if self.hdr is not None:
             codes = codes_of(self._resized(picture), self._reformatter)
             return self.orientation.upright(shown_as_sdr(codes, self.hdr))
+        if bits_of(picture) > 8 and not _is_limited(picture):  # swscale would round up
+            codes = codes_of(self._resized(picture), self._reformatter)
+            return self.orientation.upright(codes_in_8_bit(codes))
         rgb = self._reformatter.reformat(
             picture, *self._size, "rgb24", interpolation=_EXACTLY, threads=1
         )
@@ -97,21 +100,36 @@ def _orientation(picture: VideoFrame) -> Orientation:
 
 
 def codes_of(frame: VideoFrame, reformatter: VideoReformatter | None = None) -> NDArray[np.uint16]:
-    """RGB, uint16 [H,W,3], 65535 being the highest code; YUV by the matrix the frame tells."""
-    bits = bits_of(frame)
+    """RGB, uint16 [H,W,3], 65535 being white; YUV by the matrix and range the frame tells."""
+    bits, limited = bits_of(frame), _is_limited(frame)
     # Packed RGB of 16 bit would be quicker, but swscale makes wrong colors of YUV there.
-    planar = f"gbrp{10 if bits <= 10 else 12 if bits <= 12 else 16}le"
+    planar = "gbrp" if bits <= 8 else f"gbrp{10 if bits <= 10 else 12 if bits <= 12 else 16}le"
     if frame.format.name != planar and not frame.format.name.startswith("gbrap"):
         frame = (reformatter or VideoReformatter()).reformat(
             frame, format=planar, interpolation=_EXACTLY, threads=1
         )
-    top = (1 << bits_of(frame)) - 1
+    bits = bits_of(frame)
+    # Of limited range, swscale makes 255 with zeros behind for white: 1020 of 10 bits.
+    top = 255 << (bits - 8) if limited else (1 << bits) - 1
     codes = np.asarray(frame.to_ndarray())[..., :3]
     if top == 65535:
         return codes.astype(np.uint16, copy=False)
-    return ((codes.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    codes = (codes.astype(np.uint32) * 65535 + top // 2) // top
+    return np.minimum(codes, 65535).astype(np.uint16)
+
+
+def codes_in_8_bit(codes: NDArray[np.uint16]) -> Image:
+    """Codes of 16 bit, rounded to uint8."""
+    return ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def bits_of(frame: VideoFrame) -> int:
     """Bits of a component."""
     return max(part.bits for part in frame.format.components)
+
+
+def _is_limited(frame: VideoFrame) -> bool:
+    """Whether white is not the highest number: in YUV unless the frame tells otherwise."""
+    format = frame.format
+    yuv = len(format.components) >= 3 and not format.is_rgb and not format.name.startswith("xyz")
+    return yuv and frame.color_range != ColorRange.JPEG

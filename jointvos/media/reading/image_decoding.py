@@ -10,28 +10,28 @@ What is shown, and seen by the network, of
 """
 
 import importlib
-import logging
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from PIL import Image as PillowImage
+from PIL.ExifTags import Base as Tag
 
 from jointvos.color import REC_709, Values, between, convert, to_display
-from jointvos.errors import MediaDecodeError, UnsupportedMediaError, reason
+from jointvos.errors import MediaDecodeError, UnsupportedMediaError
 from jointvos.files.exr import ExrHeader, at_origin, read_exr_header
 from jointvos.files.images import IMAGE_ERRORS, image_reason, open_image, upright
+from jointvos.files.orientation import Orientation
+from jointvos.files.tiff import MAGIC as TIFF
+from jointvos.files.tiff import plain_tiff, read_tiff_header
 from jointvos.media.reading.containers import AV_ERRORS, MAX_PIXELS
-from jointvos.media.reading.frame_pixels import bits_of, codes_of
+from jointvos.media.reading.frame_pixels import bits_of, codes_in_8_bit, codes_of
 from jointvos.types import DeepImage, Image
-
-_log = logging.getLogger("jointvos.media")
 
 _CODECS = {".exr": "exr", ".dpx": "dpx"} | dict.fromkeys(
     (".jp2", ".j2k", ".j2c", ".jpc", ".jpx"), "jpeg2000"
@@ -39,11 +39,9 @@ _CODECS = {".exr": "exr", ".dpx": "dpx"} | dict.fromkeys(
 _PLUGINS = {".jxl": ("pillow_jxl", "JPEG XL", "pillow-jxl-plugin")} | dict.fromkeys(
     (".heic", ".heif", ".hif"), ("pillow_heif", "HEIC", "pillow-heif")
 )
+_PNG, _PNG_BITS = b"\x89PNG\r\n\x1a\n", 24
 _HALF_MAX = 65504.0  # instead of infinity
 _LARGEST = 1 << 30  # bytes; 100 million pixels of half floats are less
-_DPX_HEADER, _DPX_TIMECODE, _DPX_RATES = 1944, 1920, (1940, 1724)  # of video, of video
-_FASTEST = 1000
-_DPX_TRANSFER, _LOGARITHMIC = 801, {1: "printing density", 3: "logarithmic"}
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,22 @@ def read_image(path: Path) -> Decoded:
         MediaDecodeError: It is damaged, cut off, too large, or not of the kind its name says.
         UnsupportedMediaError: There is no decoder for its kind.
     """
-    suffix = path.suffix.lower()
-    decode = _through_codec if suffix in _CODECS else _through_pillow
     try:
-        return decode(path)
+        return _decoder_of(path)(path)
     except (*AV_ERRORS, *IMAGE_ERRORS, RuntimeError) as error:
         if isinstance(error, UnsupportedMediaError):
             raise
-        why = reason(error) if suffix in _CODECS else image_reason(error)
-        raise MediaDecodeError(f"{path} cannot be decoded: {why}") from error
+        raise MediaDecodeError(f"{path} cannot be decoded: {image_reason(error)}") from error
+
+
+def _decoder_of(path: Path) -> Callable[[Path], Decoded]:
+    if path.suffix.lower() in _CODECS:
+        return _through_codec
+    with path.open("rb") as file:
+        head = file.read(_PNG_BITS + 1)
+    if head.startswith(_PNG) and head[_PNG_BITS:] == b"\x10":
+        return _of_png
+    return _of_tiff if head.startswith(TIFF) else _through_pillow
 
 
 def deep_reader(path: Path) -> Callable[[], DeepImage]:
@@ -86,48 +91,6 @@ def deep_reader(path: Path) -> Callable[[], DeepImage]:
         return deep
 
     return read
-
-
-def read_facts(path: Path) -> tuple[Fraction | None, str | None]:
-    """What an image that was decoded says of its sequence; logarithmic DPX is noted.
-
-    Returns:
-        Frames per second, and hh:mm:ss:ff or hh:mm:ss;ff of the image; None if it does not say.
-    """
-    if path.suffix.lower() == ".exr":
-        _log.info("%s: showing linear light as sRGB; values above 1 become white", path.name)
-        header = read_exr_header(path.read_bytes())
-        return _usual(header.rate), header.timecode
-    if path.suffix.lower() == ".dpx":
-        with path.open("rb") as file:
-            return _of_dpx(path.name, file.read(_DPX_HEADER))
-    return None, None
-
-
-def _of_dpx(name: str, head: bytes) -> tuple[Fraction | None, str | None]:
-    if kind := _LOGARITHMIC.get(head[_DPX_TRANSFER]):
-        _log.warning("%s is tagged %s; used as it is, so it looks flat", name, kind)
-    if len(head) < _DPX_HEADER:
-        return None, None
-    order = ">" if head.startswith(b"SDPX") else "<"
-    (digits,) = struct.unpack_from(f"{order}I", head, _DPX_TIMECODE)
-    text = f"{digits:08x}"  # two digits each of hours, minutes, seconds and frames
-    rates = (struct.unpack_from(f"{order}f", head, at)[0] for at in _DPX_RATES)
-    rate = next((rate for rate in map(_of_float, rates) if rate is not None), None)
-    timecode = ":".join(text[i : i + 2] for i in range(0, 8, 2)) if text.isdecimal() else None
-    return rate, timecode
-
-
-def _of_float(rate: float) -> Fraction | None:
-    """25 for 25.0, 24000/1001 for 23.976."""
-    if not 1 <= rate <= _FASTEST:  # 0, infinite or no number where nothing is said
-        return None
-    whole = round(rate)
-    return Fraction(whole) if abs(rate - whole) < 0.005 else Fraction(whole * 1000, 1001)
-
-
-def _usual(rate: Fraction | None) -> Fraction | None:
-    return rate if rate is not None and 1 <= rate <= _FASTEST else None
 
 
 def _through_pillow(path: Path) -> Decoded:
@@ -157,18 +120,39 @@ def _to_rgb(picture: PillowImage.Image) -> Image:
     if picture.mode.startswith("I"):
         gray = np.clip(np.rint(np.asarray(picture) / 257), 0, 255).astype(np.uint8)
         return np.repeat(gray[:, :, None], 3, axis=2)
-    if picture.mode == "F":
-        raise ValueError("images of floating-point values have no agreed white; use 8 or 16 bit")
     return np.array(picture.convert("RGB"))
 
 
-def _through_codec(path: Path) -> Decoded:
+def _of_png(path: Path) -> Decoded:
+    with open_image(path) as picture:
+        exif = PillowImage.Image.getexif(picture)  # that of PNG files may decode the image
+    return _of_codes(
+        _decode("png", _content(path)), Orientation.from_exif(exif.get(Tag.Orientation))
+    )
+
+
+def _of_tiff(path: Path) -> Decoded:
+    with path.open("rb") as file:
+        header = read_tiff_header(file)
+    header.check()
+    if not header.for_codec:
+        return _through_pillow(path)
+    frame = _decode("tiff", plain_tiff(_content(path), header))
+    orientation = Orientation.from_exif(header.first_of(Tag.Orientation, 1))
+    return _of_codes(frame, orientation, associated=header.is_associated)
+
+
+def _content(path: Path) -> bytes:
     if path.stat().st_size > _LARGEST:
         raise ValueError(f"it has more than {_LARGEST >> 20} MiB")
-    content = path.read_bytes()
+    return path.read_bytes()
+
+
+def _through_codec(path: Path) -> Decoded:
+    content = _content(path)
     codec = _CODECS[path.suffix.lower()]
     if codec != "exr":
-        return _of_codes(_decode(codec, content))
+        return _of_codes(_decode(codec, content), Orientation())
     header = read_exr_header(content)
     frame = _decode(codec, at_origin(content, header), layer=header.layer())
     linear = _linear(frame, header)
@@ -181,7 +165,10 @@ def _decode(codec: str, content: bytes, **options: str) -> VideoFrame:
     assert isinstance(context, VideoCodecContext)
     context.options = {"max_pixels": str(MAX_PIXELS), "err_detect": "explode", **options}
     context.thread_count = 1
-    frames = [*context.decode(av.Packet(content)), *context.decode(None)]
+    try:
+        frames = [*context.decode(av.Packet(content)), *context.decode(None)]
+    except (av.error.InvalidDataError, av.error.ExternalError, av.error.UnknownError) as error:
+        raise ValueError("it is damaged or cut off") from error
     if not frames:
         raise ValueError("it contains no image")
     return frames[0]
@@ -205,8 +192,13 @@ def _linear(frame: VideoFrame, header: ExrHeader) -> Values:
     return linear
 
 
-def _of_codes(frame: VideoFrame) -> Decoded:
+def _of_codes(frame: VideoFrame, orientation: Orientation, *, associated: bool = False) -> Decoded:
     if bits_of(frame) <= 8:
         return Decoded(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
     deep = codes_of(frame)
-    return Decoded(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8), deep)
+    if associated:
+        alpha = frame.to_ndarray(format="rgba64le")[..., 3:].astype(np.float32)
+        straight = np.divide(deep, alpha / 65535, out=deep.astype(np.float32), where=alpha > 0)
+        deep = np.rint(np.minimum(straight, 65535)).astype(np.uint16)
+    deep = orientation.upright(deep)
+    return Decoded(codes_in_8_bit(deep), deep)

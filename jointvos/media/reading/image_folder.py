@@ -7,7 +7,8 @@ from pathlib import Path
 from jointvos.errors import MediaDecodeError
 from jointvos.files.sequences import folder_of, images_of
 from jointvos.frame_range import FrameRange
-from jointvos.media.reading.image_decoding import deep_reader, read_facts, read_image
+from jointvos.media.reading.image_decoding import deep_reader, read_image
+from jointvos.media.reading.image_facts import read_facts
 from jointvos.types import Frame, VideoInfo
 
 DEFAULT_RATE = Fraction(24)
@@ -16,7 +17,7 @@ DEFAULT_RATE = Fraction(24)
 class ImageFolderReader:
     """The images of a folder in natural order of their names (2.jpg before 10.jpg).
 
-    OpenEXR and DPX may tell their rate and timecode.
+    OpenEXR and DPX may tell their rate, timecode and shape of pixels.
 
     Attributes:
         info: What is known before the images are decoded; the first one gives the size.
@@ -40,8 +41,8 @@ class ImageFolderReader:
         self._range = frames or FrameRange()
         self._paths = images_of(folder, start_number)
         height, width = read_image(self._paths[0]).image.shape[:2]
-        own_rate, timecode = read_facts(self._paths[0])
-        rate = frame_rate or own_rate or DEFAULT_RATE
+        facts = read_facts(self._paths[0])
+        rate = frame_rate or facts.frame_rate or DEFAULT_RATE
         count = self._range.count(len(self._paths), rate)
         if count == 0:
             raise self._range.nothing_in(folder, len(self._paths))
@@ -52,8 +53,9 @@ class ImageFolderReader:
             frame_rate=rate,
             time_base=1 / rate,
             frame_count=count,
+            sample_aspect_ratio=facts.pixel_aspect,
             is_video=False,
-            timecode=timecode,
+            timecode=facts.timecode,
             names=tuple(path.stem for path in self._paths),
         )
 

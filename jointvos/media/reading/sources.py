@@ -7,6 +7,7 @@ from pathlib import Path
 from jointvos.errors import ConfigError, MediaOpenError, os_errors_as
 from jointvos.files.sequences import is_pattern
 from jointvos.frame_range import FrameRange
+from jointvos.media.reading.hwaccel import check_hwaccel
 from jointvos.media.reading.image_folder import ImageFolderReader
 from jointvos.media.reading.raw_reader import RawReader, RawShape
 from jointvos.media.reading.streams import STDIN, pipe_at
@@ -77,6 +78,8 @@ def open_source(
     shape = None if raw is None else RawShape.parse(raw)
     if frame_rate is not None and frame_rate <= 0:
         raise ConfigError(f"frame_rate is {frame_rate}, expected more than 0")
+    if hwaccel is not None:  # also where nothing is decoded with it
+        check_hwaccel(hwaccel)
     address = web_address(path)
     path = STDIN if str(path) == "-" else Path(path)
     with os_errors_as(MediaOpenError):

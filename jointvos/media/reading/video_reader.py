@@ -33,6 +33,8 @@ from jointvos.types import Frame, VideoInfo
 
 _log = logging.getLogger("jointvos.media")
 
+_BEGINS_ANYWHERE = ("mpegts", "mpeg")
+
 
 class VideoReader:
     """Frames of a video file in display order, with the times of the file.
@@ -85,7 +87,7 @@ class VideoReader:
             raise
         self.info = self._describe()
         self._refuse_late_start()
-        for doubt in doubts_about(self._container, self._video):
+        for doubt in doubts_about(self._container, self._video, self._first):
             _log.warning("%s %s", self._name, doubt)
         if self._hwaccel is not None and not self._video.codec_context.is_hwaccel:
             codec = self._video.codec_context.name
@@ -295,10 +297,10 @@ class VideoReader:
             time_base=self._time_base,
             frame_count=self._range.count(self._expected_count(), self._rate),
             sample_aspect_ratio=aspect,
-            # Sound is copied by reading the file once more, which a pipe does not allow.
-            has_audio=bool(self._container.streams.audio) and self._path.is_file(),
+            has_audio=bool(self._container.streams.audio),
             color_tags=self._pixels.color_tags,
             first_pts=self._first.pts or 0,
+            begins_anywhere=self._container.format.name in _BEGINS_ANYWHERE,
             hdr=self._pixels.hdr if self._deep else None,
             mastering=self._pixels.mastering if self._deep and self._pixels.hdr else None,
         )

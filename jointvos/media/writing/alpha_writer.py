@@ -55,6 +55,7 @@ class AlphaFolderSink(StagedFolder):
         source: Path | None = None,
         format: str = "png",
         hdr: Hdr | None = None,
+        pixel_aspect: Fraction = Fraction(1),
     ) -> None:
         """Check that the folder can be written; see `StagedSink`.
 
@@ -64,26 +65,27 @@ class AlphaFolderSink(StagedFolder):
             source: The input, which is never overwritten.
             format: One of `ALPHA_IMAGES`.
             hdr: How the source codes HDR, if it does.
+            pixel_aspect: Width of a pixel divided by its height, which OpenEXR can tell.
 
         Raises:
             OutputError: It cannot be written there.
         """
         super().__init__(directory, overwrite=overwrite, source=source)
-        self._format, self._hdr = format, hdr
+        self._format, self._hdr, self._pixel_aspect = format, hdr, pixel_aspect
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
         alpha = foreground(result)
         if self._format == "exr":
             weight = alpha[..., None]
             pixels = np.dstack([linear_light(frame, self._hdr) * weight, weight])
-            _write_exr(folder / f"{frame.name}.exr", pixels)
+            _write_exr(folder / f"{frame.name}.exr", pixels, self._pixel_aspect)
         else:
             deep = self._format == "png16"
             pixels = cut_out_16_bit(codes_16(frame), alpha) if deep else cut_out(frame.image, alpha)
             write_png(folder / f"{frame.name}.png", pixels, hdr=self._hdr if deep else None)
 
 
-def _write_exr(path: Path, pixels: Values) -> None:
+def _write_exr(path: Path, pixels: Values, pixel_aspect: Fraction) -> None:
     """Write linear light and alpha, float32 [H,W,4], premultiplied as the format has it.
 
     Raises:
@@ -94,7 +96,7 @@ def _write_exr(path: Path, pixels: Values) -> None:
         codec = av.CodecContext.create("exr", "w")
         assert isinstance(codec, VideoCodecContext)
         codec.width, codec.height, codec.pix_fmt = width, height, "gbrapf32le"
-        codec.time_base = Fraction(1)
+        codec.time_base, codec.sample_aspect_ratio = Fraction(1), pixel_aspect
         codec.options = {"format": "half", "compression": "zip16"}
         bounded = np.clip(pixels, -_HALF_MAX, _HALF_MAX).astype(np.float32)
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(bounded), format="gbrapf32le")

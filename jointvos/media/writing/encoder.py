@@ -40,7 +40,6 @@ _MATRICES = {
 }
 _USUAL_TRANSFER = {_BT2020: 14}  # else the same number
 _UNKNOWN = (0, 2, 3)
-_TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
 _NOT_YUV = ("gray", "gray16le", "rgb24", "rgba", "bgr0", "bgra")
 _IMAGES = {
     (np.uint8, 1): "gray",
@@ -110,7 +109,7 @@ class VideoEncoder:
     def write(self, image: Pixels | VideoFrame, frame: Frame) -> None:
         """Encode an image, or what it is in the format's own pixels, at the time of a frame.
 
-        If the first frame is not the source's first, or before 0, the video starts at 0.
+        Where the video starts is told by `VideoInfo.shift`.
 
         Raises:
             EncodeError: The encoder or the disk refuses.
@@ -183,22 +182,17 @@ class VideoEncoder:
             context.codec_tag = "hvc1"  # without which Apple's players show nothing
         if pixels == "yuva420p":
             stream.metadata["alpha_mode"] = "1"
-        if info.sample_aspect_ratio != 1:
-            context.sample_aspect_ratio = info.sample_aspect_ratio
-            if format.codec not in _TELL_SHAPE:  # only the image's own header can say it
-                _log.warning(
-                    "%s: the pixels of the source are %s times as wide as high, which this format "
-                    "does not keep; players will show the video too narrow or too wide",
-                    *(self._name, info.sample_aspect_ratio),
-                )
+        warn_of_shape(self._name, info, format)
         self._colors = self._chosen_colors(pixels)
         self._colors.tag(context)
-        self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
+        self._shift = info.shift(first)
         if info.timecode is not None and (
             timecode := Timecode.parse(info.timecode, info.frame_rate)
         ):
             stream.metadata["timecode"] = str(timecode + first.index)
         # They are copied by reading the video once more, which a pipe does not allow.
+        if self._with_sound and not info.path.is_file():
+            _log.warning("%s: without audio, which cannot be copied from a pipe or URL", self._name)
         if info.is_video and info.path.is_file() and format.keeps_times:
             start = first.pts * info.time_base
             end = None
@@ -259,8 +253,10 @@ class VideoEncoder:
             return image
         known = _IMAGES[image.dtype.type, image.shape[2] if image.ndim == 3 else 1]
         values: NDArray[Any] = np.require(image, requirements="C")
-        frame = VideoFrame.from_ndarray(values, format=known)
         pixels = self._stream.codec_context.pix_fmt
+        if pixels not in _NOT_YUV and values.dtype == np.uint16:
+            values = _for_swscale(values)
+        frame = VideoFrame.from_ndarray(values, format=known)
         if pixels not in _NOT_YUV:
             frame = self._reformatter.reformat(
                 frame,
@@ -287,3 +283,20 @@ class VideoEncoder:
         if isinstance(error, BrokenPipeError) and self._path == STDOUT:
             return BrokenPipeError(*error.args[:2])
         return EncodeError(f"{self._name}: cannot write the video: {reason(error)}")
+
+
+def warn_of_shape(name: Path, info: VideoInfo, format: VideoFormat) -> None:
+    """Tell if a video, so called, will be shown in another shape than its source."""
+    if info.sample_aspect_ratio != 1 and not format.keeps_shape:
+        _log.warning(
+            "%s: the pixels of the source are %s times as wide as high, which this format "
+            "does not keep; players will show the video too narrow or too wide",
+            *(name, info.sample_aspect_ratio),
+        )
+
+
+def _for_swscale(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """RGB or RGBA with 65280 for white, not 65535, which swscale would code as 943 of 940."""
+    shown = codes - (codes >> 8)
+    shown[..., 3:] = codes[..., 3:]
+    return shown

@@ -45,6 +45,15 @@ class VideoFormat:
         return self.container not in ("yuv4mpegpipe", "rawvideo")
 
     @property
+    def keeps_shape(self) -> bool:
+        """Whether pixels may be wider or narrower than high.
+
+        The library tells it to the muxers of MP4 and QuickTime; in other containers only the
+        header of H.264 and H.265 says it.
+        """
+        return self.container in ("mp4", "mov") or self.codec in _TELL_SHAPE
+
+    @property
     def deep(self) -> bool:
         """Whether pixels have more than 8 bits, as HDR needs."""
         return self.pixels is not None and self.pixels.endswith("10le")
@@ -57,6 +66,7 @@ class VideoFormat:
         return "yuv444p" if odd and self.codec not in _ANY_SIZE else "yuv420p"
 
 
+_TELL_SHAPE = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
 _ANY_SIZE = ("libvpx-vp9", "libsvtav1")
 _H264 = {"crf": "18", "preset": "veryfast"}
 _VP9 = {"crf": "26", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"}
@@ -170,12 +180,14 @@ def video_stream(
     pixels: str,
     time_base: Fraction,
 ) -> VideoStream:
-    """Add a stream to a file, with the size and rate of a video, and times of that unit."""
+    """Add a stream to a file, with size, rate and shape of a video, and times of that unit."""
     stream = container.add_stream(format.codec, rate=info.frame_rate, options=dict(format.options))
     assert isinstance(stream, VideoStream)
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = info.width, info.height, pixels
     context.time_base = stream.time_base = time_base
+    if info.sample_aspect_ratio != 1:
+        context.sample_aspect_ratio = info.sample_aspect_ratio
     return stream
 
 

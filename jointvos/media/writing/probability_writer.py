@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import av.container
+import cv2
 import numpy as np
 from av import VideoFrame
 from av.video.stream import VideoStream
@@ -17,8 +18,12 @@ from jointvos.files.staged import StagedFile
 from jointvos.files.staged_folder import StagedFolder
 from jointvos.masks.alpha import Alpha, cut_out, object_probabilities, to_8_bit, to_16_bit
 from jointvos.media.reading.containers import AV_ERRORS
+from jointvos.media.writing.encoder import warn_of_shape
 from jointvos.media.writing.formats import LOSSLESS_GRAY, MATTE_FORMATS, video_stream
 from jointvos.types import Frame, FrameResult, VideoInfo
+
+_MARGIN = 8
+"""Least pixels around the box of an object that is cut out."""
 
 
 class ProbabilityFolderSink(StagedFolder):
@@ -142,7 +147,8 @@ class ProbabilityVideoSink(StagedFile):
             raise self._failure(error) from error
 
     def _open(self, first: Frame, ids: tuple[int, ...]) -> None:
-        self._shift = first.pts if first.index > 0 or first.pts < 0 else 0
+        warn_of_shape(self.path, self._info, LOSSLESS_GRAY)
+        self._shift = self._info.shift(first)
         self._container = av.open("file:" + str(self._staging), "w", format=LOSSLESS_GRAY.container)
         for object_id in ids:
             stream = video_stream(
@@ -160,22 +166,34 @@ class ProbabilityVideoSink(StagedFile):
 class CropSink(StagedFolder):
     """A folder per object with `<frame.name>.png` where it is seen: cut out, straight alpha.
 
-    A crop is the object's box and a margin for its soft edge; its place in the frame is noted in
-    the file as an offset (oFFs), which image editors read.
+    A crop is the object's box and 8 pixels around it, or more where its soft edge is wider; its
+    place in the frame is noted in the file as an offset (oFFs), which image editors read.
     """
-
-    margin = 8
-    """Pixels around the box."""
 
     def _write(self, folder: Path, frame: Frame, result: FrameResult) -> None:
         for state, alpha in zip(result.objects, object_probabilities(result), strict=True):
             if state.box is None:
                 continue
-            x, y, width, height = state.box
-            left, top = max(0, x - self.margin), max(0, y - self.margin)
-            part = np.s_[top : y + height + self.margin, left : x + width + self.margin]
+            left, top, right, bottom = _surroundings(state.box, alpha)
+            part = np.s_[top:bottom, left:right]
             path = self._object_folder(state.id) / f"{frame.name}.png"
             write_png(path, cut_out(frame.image[part], alpha[part]), (left, top))
+
+
+def _surroundings(box: tuple[int, int, int, int], alpha: Alpha) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a box (x, y, width, height) with all that fades out of it."""
+    x, y, width, height = box
+    _, parts, stats, _ = cv2.connectedComponentsWithStats((to_8_bit(alpha) > 0).astype(np.uint8))
+    reached = np.zeros(len(stats), dtype=bool)
+    reached[parts[y : y + height, x : x + width]] = True
+    reached[0] = False  # what is not seen
+    left, top, columns, rows = stats[reached, : cv2.CC_STAT_AREA].T
+    return (
+        int(max(0, left.min(initial=x - _MARGIN))),
+        int(max(0, top.min(initial=y - _MARGIN))),
+        int((left + columns).max(initial=x + width + _MARGIN)),
+        int((top + rows).max(initial=y + height + _MARGIN)),
+    )
 
 
 def _gray(alpha: Alpha, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:

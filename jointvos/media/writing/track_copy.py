@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
+from io import BytesIO
 from math import inf
 from pathlib import Path
 from typing import Literal
 
+import av
 import av.container
 from av.packet import Packet
 from av.stream import Stream
@@ -20,6 +22,10 @@ from jointvos.media.reading.containers import (
 )
 
 _log = logging.getLogger("jointvos.media")
+
+# Containers without times before 0, which would delay the images instead, and the sound for which
+# they have them.
+_FROM_ZERO = {"matroska": ("opus",), "webm": ("opus",), "nut": ()}
 
 
 class TrackCopy:
@@ -45,20 +51,18 @@ class TrackCopy:
         self._source, self._kind = source, kind
         self._output = output
         self._start, self._shift = start, shift
-        # Matroska can tell times before 0 only for Opus; else it would delay the images.
-        self._from_zero = output.format.name in ("matroska", "webm")
+        self._early = _FROM_ZERO.get(output.format.name)
         self._container = open_input(source)
         self._streams: dict[int, Stream] = {}
         streams = self._container.streams
         for stream in streams.audio if kind == "sound" else streams.subtitles:
-            codec = stream.codec if stream.codec_context else None
-            name = codec.canonical_name if codec else "unknown"
-            if codec and {name, codec.name} & output.supported_codecs:
+            if _fits(stream, output.format.name):
                 copy = output.add_stream_from_template(stream)
                 copy.metadata.update(stream_tags(stream))
                 copy.disposition = stream.disposition
                 self._streams[stream.index] = copy
             else:
+                name = stream.codec.canonical_name if stream.codec_context else "unknown"
                 does = "does not fit" if kind == "sound" else "do not fit"
                 _log.warning(
                     "%s: %s %s %s into %s files and %s left out",
@@ -121,8 +125,8 @@ class TrackCopy:
             if packet.dts is None or (self._shift and self._is_over(packet)):
                 continue
             codec = packet.stream.codec_context.codec.canonical_name
-            too_early = self._kind == "sound" and codec != "opus" and _time(packet) < self._shift
-            if self._from_zero and too_early:
+            too_early = self._kind == "sound" and _time(packet) < self._shift
+            if too_early and self._early is not None and codec not in self._early:
                 continue
             yield packet
 
@@ -130,6 +134,17 @@ class TrackCopy:
         """Whether a packet is not wanted, as it lies before the start."""
         lasts = (packet.duration or 0) * packet.time_base if self._kind == "subtitles" else 0
         return _time(packet) < self._start and _time(packet) + lasts <= self._start
+
+
+def _fits(stream: Stream, container: str) -> bool:
+    """Whether a kind of file takes a stream; some muxers list codecs that their header refuses."""
+    try:
+        with av.open(BytesIO(), "w", format=container) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except AV_ERRORS:
+        return False
+    return True
 
 
 def stream_tags(stream: Stream) -> dict[str, str]:
