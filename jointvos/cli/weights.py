@@ -99,7 +99,7 @@ def download_weights(
 
 
 def _install(names: list[str], folder: Path | None, options: WeightsOptions) -> None:
-    from jointvos.checkpoints.install import install
+    from jointvos.checkpoints import install
 
     reporter = Reporter(options.quiet)
     done = []
