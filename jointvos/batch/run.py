@@ -206,8 +206,8 @@ class Batch(Iterator[BatchEvent]):
             return {folder / output for output in self._written}
 
         for row in rows:
-            video = row.folder.resolve() / str(row.values["video"])
-            if not row.in_folder or video not in written():
+            video = str(row.values["video"])
+            if not (row.in_folder and row.folder.resolve() / video in written()):
                 yield row
 
     @cached_property
