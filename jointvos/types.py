@@ -120,7 +120,7 @@ class VideoInfo:
         return first.pts if first.index > 0 or first.pts < 0 or self.begins_anywhere else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One decoded image.
 
@@ -202,7 +202,7 @@ class ObjectState:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameResult:
     """The segmentation of one frame.
 

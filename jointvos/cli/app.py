@@ -108,7 +108,7 @@ app.command(cls=GroupedCommand)(info)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"jointvos {jointvos.__version__}")
+        console.data(f"jointvos {jointvos.__version__}")
         raise typer.Exit
 
 

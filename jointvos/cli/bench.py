@@ -13,7 +13,7 @@ from jointvos.cli.console import data
 from jointvos.cli.groups import OptionGroup, grouped
 from jointvos.cli.options import DeviceOptions, MessageOptions, Overwrite
 from jointvos.config import INFERENCE, MODELS, preset
-from jointvos.errors import ConfigError, OutputExists
+from jointvos.errors import ConfigError
 
 if TYPE_CHECKING:
     from jointvos.evaluation.benchmark import Cell, FrameCost, Measured
@@ -76,6 +76,8 @@ class CaseOptions(OptionGroup):
             )
         sizes = [_size("--size", one) for one in self.size.split(",")]
         region = None if self.crop is None else _size("--crop", self.crop)
+        if region is not None and any(side < 32 or side % 16 for side in region):
+            raise ConfigError(f"--crop is {self.crop}, expected multiples of 16 from 32 up")
         counts = (
             _numbers("--objects", self.objects),
             _numbers("--memory", self.memory),
@@ -120,15 +122,17 @@ class TableOptions(OptionGroup):
         """Refuse a plot before the work rather than after it.
 
         Raises:
-            OutputExists: There is one.
-            ConfigError: The library that draws is not installed.
+            OutputError: It exists, or its folder cannot be written to.
+            ConfigError: It is no PNG, or the library that draws is not installed.
         """
         if self.plot is None:
             return
-        if self.plot.exists() and not self.overwrite:
-            raise OutputExists(f"{self.plot} already exists")
+        if self.plot.suffix.lower() != ".png":
+            raise ConfigError(f"--plot is {self.plot}, expected a name that ends in .png")
         from jointvos.cli.bench_chart import check_plotting
+        from jointvos.files.staged import StagedFile
 
+        StagedFile.check(self.plot, overwrite=self.overwrite)
         check_plotting()
 
 

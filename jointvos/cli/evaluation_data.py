@@ -150,7 +150,7 @@ def open_data(options: DataOptions, stack: ExitStack) -> ChosenData:
             whole = open_folders(stack.enter_context(as_folder(options.gt)))
         else:
             whole = _open_dataset(options, stack.enter_context(as_folder(cast(Path, options.root))))
-    chosen = whole if options.sequences is None else _choose(whole, options.sequences.split(","))
+    chosen = whole if options.sequences is None else _choose(whole, options.sequences)
     reasons = []
     if len(chosen.names) < len(whole.names):
         reasons.append(f"{len(chosen.names)} of {len(whole.names)} sequences were chosen")
@@ -184,7 +184,8 @@ def _open_dataset(options: DataOptions, root: Path) -> "VOSDataset":
     return davis_dataset(root, 2016 if name == "davis2016" else 2017, split, gaps=gaps)
 
 
-def _choose(whole: "VOSDataset", wanted: list[str]) -> "VOSDataset":
+def _choose(whole: "VOSDataset", names: str) -> "VOSDataset":
+    wanted = [name.strip() for name in names.split(",")]
     if missing := [name for name in wanted if name not in whole.names]:
         raise ConfigError(
             f"unknown sequence {', '.join(missing)}; expected one of "

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jointvos.evaluation import EvaluationResult
     from jointvos.evaluation.report import Run
     from jointvos.runs import LoadedModel, SessionSpec
+    from jointvos.runs.fingerprint import Fingerprint
 
 MOST_NOTES = 10
 PATIENCE = timedelta(days=7)
@@ -77,18 +78,19 @@ def segment_data(
         results = Path(temporary) / "run"
     if is_first():
         # Before torch and the model are loaded: it may refuse.
-        ResultsFolder(results, resume=resume)
+        stack.enter_context(ResultsFolder(results, resume=resume).hold())
     from jointvos.distributed import joined_processes
 
     with joined_processes(spec.device, "gloo", PATIENCE) as (processes, device):
         model = load_model_for(replace(spec, device=device), chosen.paper_preset, reporter)
-        settings = _settings(chosen, model, max_frames)
+        if processes.first:
+            ResultsFolder(results, resume=True).begin(_settings(chosen, model, max_frames))
         processes.everything(None)  # now the folder is there
         folder = ResultsFolder(results, resume=True)
         todo = [
             each.name
             for each in chosen.dataset.sequences
-            if processes.first and folder.finished(each.name, settings) is None
+            if processes.first and folder.finished(each.name) is None
         ]
         names = processes.everything(todo)[0]
         sequences = [each for each in chosen.dataset.sequences if each.name in names]
@@ -99,7 +101,6 @@ def segment_data(
             processes.share(_in_order(sequences, processes)),
             model.session,
             folder,
-            settings,
             failures,
             max_frames,
         )
@@ -120,7 +121,7 @@ def segment_data(
     for each in chosen.dataset.sequences:
         if each.name in failed:
             continue
-        if (found := folder.finished(each.name, settings)) is None:
+        if (found := folder.finished(each.name)) is None:
             raise OutputError(
                 f"{results} lacks sequence {each.name}, which another process finished: all "
                 "processes need one shared folder"
@@ -215,9 +216,9 @@ def show(run: "Run", result: "EvaluationResult | None", reporter: Reporter, as_j
     elif result is None:
         reporter.note(f"{run.dataset} {run.split} has no true masks here; nothing was scored")
     else:
-        from jointvos.cli.evaluation_table import print_tables
+        from jointvos.cli.evaluation_table import tables
 
-        print_tables(run, result)
+        data(tables(run, result))
 
 
 def is_first() -> bool:
@@ -225,18 +226,17 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _settings(chosen: ChosenData, model: "LoadedModel", max_frames: int | None) -> str:
-    """All that the masks depend on, as one word."""
-    from jointvos.runs.fingerprint import digest, in_words, of_model
+def _settings(chosen: ChosenData, model: "LoadedModel", max_frames: int | None) -> "Fingerprint":
+    """All that the masks depend on; not which sequences, for these may become more."""
+    from jointvos.runs.fingerprint import in_words, of_model
 
     data = {
         "dataset": chosen.dataset.name,
         "split": chosen.dataset.split,
         "frames": chosen.dataset.frames,
-        "single_object": any(each.single_object for each in chosen.dataset.sequences),
         "max_frames": max_frames,
     }
-    return digest({**of_model(model), **in_words(data)})
+    return {**in_words(data), **of_model(model)}
 
 
 def _in_order(sequences: "list[VOSSequence]", processes: "Processes") -> "list[VOSSequence]":

@@ -1,6 +1,7 @@
 """The result of an evaluation as tables on a terminal."""
 
 import sys
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,16 +15,23 @@ PLAIN_WIDTH = 110
 """Columns where stdout is no terminal."""
 
 
-def print_tables(run: "Run", result: "EvaluationResult") -> None:
-    """Sequences, worst first; the figures over all; what is published; on stdout."""
-    width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    console = Console(highlight=False, markup=False, width=width)
+def tables(run: "Run", result: "EvaluationResult") -> str:
+    """Sequences, worst first; the figures over all; what is published; as stdout can show them."""
+    terminal = sys.stdout.isatty()
+    console = Console(
+        file=(text := StringIO()),  # rich ends the process with 1 when nobody reads stdout any more
+        force_terminal=terminal,
+        width=None if terminal else PLAIN_WIDTH,
+        highlight=False,
+        markup=False,
+    )
     console.print(_sequences(result))
     console.print()
     console.print(_overall(run, result))
     if run.benchmark is not None:
         console.print()
         console.print(_published(run, result))
+    return text.getvalue().removesuffix("\n")
 
 
 def _sequences(result: "EvaluationResult") -> Table:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from jointvos.cli import console
-from jointvos.cli.console import INTERRUPTED, Reporter
+from jointvos.cli.console import INTERRUPTED, TERMINATED, Reporter
 from jointvos.cli.groups import grouped
 from jointvos.cli.options import MessageOptions
 from jointvos.cli.train_options import RecipeOptions, TrainingData, TrainingRun
@@ -99,15 +99,15 @@ def train(
             draw_batch(batch.images.numpy(), batch.masks.numpy(), options.show_batch)
             console.data(str(options.show_batch))
             return
-        with _asked_to_stop(stop):
+        with _asked_to_stop(stop) as codes:
             remaining = None if config.minutes else config.steps - run.step
             for report in reporter.track(trainer.train(), remaining, "steps", _shown):
                 if report.step % SAID_EVERY == 0:
                     reporter.note(_line(report))
         if not run.over:
             reporter.note(f"stopped after step {run.step}; continue with --resume --out {out}")
-            if stop.is_set():
-                raise typer.Exit(INTERRUPTED)
+            if codes:
+                raise typer.Exit(codes[0])
         elif processes.first:
             console.data(str(out / f"{config.model}.safetensors"))
 
@@ -144,21 +144,27 @@ def _begin(
 
 
 @contextmanager
-def _asked_to_stop(stop: Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set the event; a second one ends the process as ever."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {int(number): signal.getsignal(number) for number in numbers}
+def _asked_to_stop(stop: Event) -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM set the event; a second one ends the process as ever.
+
+    Yields:
+        Exit codes of those that have come.
+    """
+    codes = {int(signal.SIGINT): INTERRUPTED, int(signal.SIGTERM): TERMINATED}
+    before = {number: signal.getsignal(number) for number in codes}
+    received: list[int] = []
 
     def ask(number: int, _: object) -> None:
+        received.append(codes[number])
         stop.set()
         signal.signal(number, before[number])
 
-    for number in numbers:
+    for number in codes:
         signal.signal(number, ask)
     try:
-        yield
+        yield received
     finally:
-        for number in numbers:
+        for number in codes:
             signal.signal(number, before[number])
 
 

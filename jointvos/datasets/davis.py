@@ -71,7 +71,7 @@ def davis_dataset(
             f"JPEGImages and Annotations"
         )
     try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
+        lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{listing} cannot be read: {error}; restore it") from error
     names = [check_name(line.strip(), listing) for line in lines if line.strip()]

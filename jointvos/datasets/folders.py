@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from jointvos.datasets.dataset import SequenceFailure, VOSDataset
 from jointvos.datasets.listing import MASKS, files_by_stem
+from jointvos.datasets.reading import read_labels
 from jointvos.datasets.sequence import VOSSequence
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
+from jointvos.types import VOID, object_pixels
 
 BELOW = ("", "Annotations", "480p", "Annotations/480p")
 """Where sequences may lie in a folder of masks."""
@@ -13,6 +17,8 @@ BELOW = ("", "Annotations", "480p", "Annotations/480p")
 
 def open_folders(root: Path | str) -> VOSDataset:
     """True masks, `<sequence>/<frame>.png`, or of one sequence right in the folder.
+
+    A sequence whose first mask is black and white (0 and 255) has a single object.
 
     Raises:
         DatasetNotFound: There are none.
@@ -25,11 +31,19 @@ def open_folders(root: Path | str) -> VOSDataset:
         name = folder.resolve().name
         try:
             masks = tuple(files_by_stem(folder, MASKS).values())
-            sequences.append(VOSSequence(name, masks, masks))
+            single_object = _is_black_and_white(masks[0])
+            sequences.append(VOSSequence(name, masks, masks, single_object))
         except DatasetError as error:
             broken.append(SequenceFailure(name, error))
+    merged = any(each.single_object for each in sequences)
     return VOSDataset(
-        root.resolve().name, "all", "davis", tuple(sequences), tuple(broken), images=False
+        root.resolve().name,
+        "all",
+        "davis",
+        tuple(sequences),
+        tuple(broken),
+        images=False,
+        notes=("black-and-white masks (0 and 255) count as one object",) if merged else (),
     )
 
 
@@ -54,6 +68,11 @@ def predicted_files(root: Path, name: str, *, alone: bool = False) -> dict[str, 
         f"{root / name} is missing or holds no .png: expected the predicted masks of sequence "
         f"{name}, one per frame"
     )
+
+
+def _is_black_and_white(mask: Path) -> bool:
+    labels = read_labels(mask)
+    return bool(np.any(labels == VOID)) and not object_pixels(labels).any()
 
 
 def _sequence_folders(root: Path) -> list[Path]:

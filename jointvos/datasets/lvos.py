@@ -70,7 +70,7 @@ def _read_meta(folder: Path, names: tuple[str, ...]) -> dict[str, Ranges]:
                 )
                 for key, entry in video["objects"].items()
             }
-            for name, video in json.loads(path.read_text(encoding="utf-8"))["videos"].items()
+            for name, video in json.loads(path.read_text(encoding="utf-8-sig"))["videos"].items()
         }
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(

@@ -95,7 +95,7 @@ def _read_meta(path: Path) -> dict[str, Listed]:
             "JPEGImages and Annotations"
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read ({error}): restore it") from error
     try:

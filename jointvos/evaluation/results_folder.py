@@ -5,38 +5,42 @@
     RESULTS/
       Annotations/<sequence>/<frame>.png   what was found, palette PNGs
       manifest/<sequence>.json             written last: this sequence is whole
+      settings.json                        what the masks depend on, see `runs.fingerprint`
       global_results-<split>.csv           the official tables, as are
       per-sequence_results-<split>.csv
       results.json                         all figures
       report.html
       submission.zip                       for a server, if the data set has one
 
-An entry of the manifest holds the digest of all that the masks depend on (`runs.fingerprint`), the
-hash of every file, and the seconds of every step. Only a sequence with an entry of the same digest
-whose files are all there and unchanged is taken over by a later run; that there are files says
-nothing. A sequence is built in a hidden folder and gets its name when it is whole; its entry is
-written after that, in one step.
+An entry of the manifest holds the hash of every file, and the seconds of every step. Only a
+sequence with an entry whose files are all there and unchanged is taken over by a later run, which
+must have the same settings; that there are files says nothing. A sequence is built in a hidden
+folder and gets its name when it is whole; its entry is written after that, in one step.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jointvos.errors import OutputError, OutputExists, os_errors_as
+from jointvos.errors import ConfigError, OutputError, OutputExists, os_errors_as
+from jointvos.files.lock import alone
 from jointvos.files.png import is_marked
 from jointvos.files.whole_file import hidden_beside, whole_file
 from jointvos.masks import write_mask_png
+from jointvos.runs.fingerprint import Fingerprint, require_same
 from jointvos.types import LabelMap
 
 MASKS = "Annotations"
 MANIFEST = "manifest"
+SETTINGS = "settings.json"
+_LOCK = ".eval.lock"
 
 
 @dataclass
@@ -82,6 +86,7 @@ class ResultsFolder:
         self.root = root
         self.masks = root / MASKS
         self._manifest = root / MANIFEST
+        self._settings = root / SETTINGS
         if not resume and self._manifest.is_dir():
             raise OutputExists(
                 f"{root} already contains a run",
@@ -96,16 +101,53 @@ class ResultsFolder:
             self.masks.mkdir(parents=True, exist_ok=True)
             self._manifest.mkdir(exist_ok=True)
 
-    def finished(self, name: str, settings: str) -> NDArray[np.float64] | None:
-        """Seconds of each step of a sequence that is whole and was made with these settings.
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep other evaluations out of the folder.
+
+        Raises:
+            ConfigError: One is at work in it.
+            OutputError: The lock cannot be made.
+        """
+
+        def refuse() -> None:
+            raise ConfigError(
+                f"another evaluation is at work in {self.root}; wait until it has ended"
+            )
+
+        with ExitStack() as stack:
+            with os_errors_as(OutputError, self._unwritable):
+                stack.enter_context(alone(self.root / _LOCK, refuse))
+            yield
+
+    def begin(self, settings: Fingerprint) -> None:
+        """Begin, or go on with the run that is there.
+
+        Args:
+            settings: All that the masks depend on.
+
+        Raises:
+            OtherRun: Finished sequences depend on something else.
+            OutputError: The folder cannot be used.
+        """
+        with os_errors_as(OutputError, self._unwritable):
+            if any(self._manifest.glob("*.json")):
+                require_same(
+                    self._saved_settings(),
+                    settings,
+                    self.root,
+                    hint="use the settings of that run or choose another folder",
+                )
+        write_whole(self._settings, json.dumps(settings, indent=1) + "\n")
+
+    def finished(self, name: str) -> NDArray[np.float64] | None:
+        """Seconds of each step of a sequence that is whole.
 
         Returns:
             None if it has to be made (again).
         """
         try:
             entry = json.loads(self._entry(name).read_text(encoding="utf-8"))
-            if entry["settings"] != settings:
-                return None
             folder = self.masks / name
             found = {path.name for path in folder.iterdir()}
             if found != set(entry["files"]):
@@ -118,7 +160,7 @@ class ResultsFolder:
             return None
 
     @contextmanager
-    def sequence(self, name: str, settings: str) -> Iterator[SequenceWriter]:
+    def sequence(self, name: str) -> Iterator[SequenceWriter]:
         """Make a sequence: it is there, with its entry, when the block ends, or not at all.
 
         Raises:
@@ -136,7 +178,6 @@ class ResultsFolder:
             yield writer
             entry = {
                 "sequence": name,
-                "settings": settings,
                 "files": writer.files,
                 "step_seconds": writer.step_seconds,
             }
@@ -145,6 +186,12 @@ class ResultsFolder:
             write_whole(self._entry(name), json.dumps(entry, indent=1) + "\n")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+    def _saved_settings(self) -> Mapping[str, str]:
+        try:
+            return dict(json.loads(self._settings.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return {}  # lost; then nothing is the same
 
     def _entry(self, name: str) -> Path:
         return self._manifest / f"{name}.json"

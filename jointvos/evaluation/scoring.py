@@ -150,7 +150,7 @@ def _result(plan: SequencePlan, parts: Sequence[_Scored]) -> SequenceResult:
     for part in parts:
         for object_id, path in part.strange.items():
             if object_id not in later:
-                what = "void (255)" if object_id == VOID else f"the ID {object_id}"
+                what = "255 (white, or void)" if object_id == VOID else f"the ID {object_id}"
                 known = ", ".join(map(str, sorted(plan.allowed | later)))
                 raise DatasetError(
                     f"{path} holds {what}, which no true mask of sequence {plan.name} has: "

@@ -69,7 +69,6 @@ def segment_sequences(
     sequences: Iterable[VOSSequence],
     make_session: MakeSession,
     folder: ResultsFolder,
-    settings: str,
     failures: list[SequenceFailure],
     max_frames: int | None = None,
 ) -> Iterator[VOSSequence]:
@@ -79,7 +78,6 @@ def segment_sequences(
         sequences: The sequences.
         make_session: Called once for every sequence.
         folder: Takes the masks of the wanted frames.
-        settings: Hash of everything that the masks depend on.
         failures: Gets the sequences that cannot be used; they do not end the run.
         max_frames: Only so many frames from the start of each sequence.
 
@@ -90,7 +88,7 @@ def segment_sequences(
         session = make_session()
         wanted = set(sequence.wanted)
         try:
-            with folder.sequence(sequence.name, settings) as writer:
+            with folder.sequence(sequence.name) as writer:
                 for each in track(sequence, session, max_frames):
                     writer.step_seconds.append(each.seconds)
                     if each.index in wanted:

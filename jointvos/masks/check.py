@@ -47,7 +47,7 @@ class MaskedObject:
     name: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaskCheck:
     """What was found out about a mask.
 

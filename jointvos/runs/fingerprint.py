@@ -1,7 +1,7 @@
 """What results depend on, as plain words that tell two runs apart.
 
-Both designs that go on with an interrupted run use it: that of one video compares word by word and
-names what differs; that of a data set keeps the `digest` with every sequence.
+Runs of one video and of a data set that are continued compare it word by word and name what
+differs; where one word is enough, it is the `digest`.
 """
 
 import hashlib
@@ -76,7 +76,12 @@ def digest(fingerprint: Fingerprint) -> str:
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
 
 
-def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path) -> None:
+def require_same(
+    saved: Mapping[str, str],
+    now: Mapping[str, str],
+    folder: Path,
+    hint: str = "use the settings of that run, or leave out `resume` to start over",
+) -> None:
     """Refuse to go on with another run.
 
     Raises:
@@ -91,10 +96,7 @@ def require_same(saved: Mapping[str, str], now: Mapping[str, str], folder: Path)
         for name in changed[:3]
     )
     more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
-    raise OtherRun(
-        f"{folder} is from another run: {told}{more}",
-        hint="use the settings of that run, or leave out `resume` to start over",
-    )
+    raise OtherRun(f"{folder} is from another run: {told}{more}", hint=hint)
 
 
 def of_source(source: Path, start_number: int | None = None) -> str:

@@ -1,10 +1,12 @@
 """`jointvos eval` as users run it; with a model only where the model is the point."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import command
 import numpy as np
@@ -24,6 +26,7 @@ from typer.testing import CliRunner
 
 from jointvos.cli.app import app
 from jointvos.cli.flags import in_flags
+from jointvos.evaluation.results_folder import ResultsFolder
 
 SEQUENCES = {"bear": (4, (1, 2)), "cow": (6, (3,)), "swan": (3, (1,))}
 
@@ -86,10 +89,28 @@ def test_json_is_one_object_on_stdout(run, davis, masks):
     assert document["global"]["J-Mean"] < 1
 
 
+def test_tables_that_nobody_reads_end_it_quietly(davis, masks, tmp_path):
+    """As through `true`."""
+    os.mkfifo(pipe := tmp_path / "pipe")
+    run = Run(tmp_path, "eval", "--gt", davis, "--predictions", masks, stdout=pipe)
+    with pipe.open("rb"):
+        pass
+    ended = run.end()
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_tables_on_a_full_disk_are_an_error(davis, masks, tmp_path):
+    given = ("eval", "--gt", davis, "--predictions", masks)
+    ended = Run(tmp_path, *given, stdout=Path("/dev/full")).end()
+    assert ended.returncode == 8
+    assert ended.stderr == "jointvos: stdout cannot be written: No space left on device\n"
+
+
 def test_any_two_folders(run, davis, masks):
     code, out, _ = run("--gt", davis / "Annotations/480p", "--predictions", masks, "--json")
     whole = json.loads(out)
-    code, out, _ = run("--gt", davis, "--predictions", masks, "--sequences", "cow", "--json")
+    code, out, _ = run("--gt", davis, "--predictions", masks, "--sequences", " cow", "--json")
     part = json.loads(out)
     assert code == 0
     assert whole["sequences"][1] == part["sequences"][0]
@@ -257,6 +278,14 @@ def test_a_model_runs_and_a_finished_run_is_taken_over(evaluated, tmp_path):
     refused = evaluated(*given)
     assert (refused.returncode, refused.stdout) == (8, "")
     assert "already contains a run; continue it (--resume)" in refused.stderr
+    before = files_below(out)
+    other = evaluated(*given, "--resume", "--template-interval", "1")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "out is from another run: --template-interval was 3, is 1; use the" in other.stderr
+    assert files_below(out) == before
+    more = evaluated(*given[:2], *given[4:], "--sequences", "bear,swan", "--resume")
+    assert more.returncode == 0, more.stderr
+    assert "reusing 1 sequence" in more.stderr
 
 
 def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp_path):
@@ -267,6 +296,10 @@ def test_killed_and_resumed_it_writes_the_same_figures(evaluated, arguments, tmp
     run.kill()
     assert run.end().returncode == -signal.SIGKILL
     assert not csv_of(killed)
+    with ResultsFolder(killed, resume=True).hold():
+        second = evaluated("--results", killed, "--resume")
+    assert (second.returncode, second.stdout) == (2, "")
+    assert "another evaluation is at work in" in second.stderr
     resumed = evaluated("--results", killed, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "reusing" in resumed.stderr

@@ -88,6 +88,13 @@ def test_everything_that_happens_is_yielded_in_its_order(job):
     assert any("tiny" in text for text in notices)
 
 
+def test_frames_and_results_can_be_found_in_lists_and_sets(job):
+    events = [event for event in segment_video(job()) if isinstance(event, SegmentedFrame)]
+    for found in ([event.frame for event in events], [event.result for event in events]):
+        assert found.index(found[-1]) == FRAMES - 1
+        assert len(set(found)) == FRAMES
+
+
 def test_without_outputs_nothing_is_written(job, inputs):
     before = sorted(inputs.iterdir())
     assert len(labels_of(job(start="3", end="7"))) == 4

@@ -1,10 +1,12 @@
 """The training command on a generated video; the recipe itself is tested without it."""
 
+import signal
 import tomllib
 
 import numpy as np
 import pytest
 import tomli_w
+from command import Run
 from PIL import Image
 
 from jointvos.checkpoints import load_model
@@ -75,35 +77,42 @@ def test_a_data_set_that_the_recipe_needs_is_asked_for(jointvos, inputs, images)
     assert "JPEGImages" in found.stderr
 
 
+@pytest.fixture
+def train(jointvos, inputs, images):
+    """Arguments of a training in small steps, without their number."""
+    recipe = jointvos("train", "--print-config", "--preset", "joint-lite-short", "--steps", "2")
+    values = tomllib.loads(recipe.stdout)
+    values["stages"][0]["phases"][0] |= {"crop_size": [64, 96], "batch_size": 2}
+    (inputs / "own.toml").write_text(tomli_w.dumps(values))
+    data = ("--data", "videos", "--config", "own.toml")
+    return ["train", *data, "--device", "cpu", "--out", "run"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_it_after_the_step(inputs, train, number, code):
+    run = Run(inputs, *train, "--steps", "100000")
+    run.until((inputs / "run/log.csv").exists)
+    run.kill(number)
+    ended = run.end()
+    assert (ended.returncode, ended.stdout) == (code, ""), ended.stderr
+    assert "continue with --resume --out run" in ended.stderr
+    assert (inputs / "run/last.ckpt").exists()
+
+
 @pytest.mark.slow
-def test_a_short_run_makes_a_model(jointvos, inputs, images):
+def test_a_short_run_makes_a_model(jointvos, inputs, train):
     shown = jointvos("train", "--data", "videos", "--show-batch", "batch.png", timeout=280)
     assert shown.stdout.strip() == "batch.png"
     with Image.open(inputs / "batch.png") as image:
         assert image.width > 300
 
-    recipe = jointvos("train", "--print-config", "--preset", "joint-lite-short", "--steps", "2")
-    values = tomllib.loads(recipe.stdout)
-    values["stages"][0]["phases"][0] |= {"crop_size": [64, 96], "batch_size": 2}
-    (inputs / "own.toml").write_text(tomli_w.dumps(values))
-    command = [
-        "train",
-        "--data",
-        "videos",
-        "--config",
-        "own.toml",
-        "--device",
-        "cpu",
-        "--out",
-        "run",
-    ]
-    part = jointvos(*command, "--stop-after", "0", timeout=280)
+    part = jointvos(*train, "--stop-after", "0", timeout=280)
     assert part.returncode == 0, part.stderr
     assert "--resume" in part.stderr
-    again = jointvos(*command)
+    again = jointvos(*train)
     assert again.returncode == 8
     assert "--resume" in again.stderr
-    rest = jointvos(*command, "--resume", timeout=280)
+    rest = jointvos(*train, "--resume", timeout=280)
     assert rest.returncode == 0, rest.stderr
     assert load_model(inputs / rest.stdout.strip()).config.name == "joint-lite"
     assert {path.name for path in (inputs / "run").iterdir()} == {
@@ -115,7 +124,7 @@ def test_a_short_run_makes_a_model(jointvos, inputs, images):
     }
 
     onward = ("--initial", "run/joint-lite.safetensors", "--workers", "1", "--minutes", "0.1")
-    further = jointvos(*command[:-1], "further", *onward, timeout=280)
+    further = jointvos(*train[:-1], "further", *onward, timeout=280)
     assert further.returncode == 0, further.stderr
     assert "starting from the weights of run/joint-lite.safetensors\n" in further.stderr
     assert (inputs / "further" / "recipe_by_steps.toml").is_file()

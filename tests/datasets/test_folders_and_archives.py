@@ -4,8 +4,16 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from trees import write_davis, write_lvos, write_youtubevos
 
-from jointvos.datasets import as_folder, open_folders, predicted_files
+from jointvos.datasets import (
+    as_folder,
+    davis_dataset,
+    lvos_dataset,
+    open_folders,
+    predicted_files,
+    youtubevos_dataset,
+)
 from jointvos.errors import DatasetError, DatasetNotFound, SequenceIncomplete
 
 
@@ -32,6 +40,23 @@ def test_masks_right_in_the_folder_are_one_sequence(tmp_path):
     assert list(predicted_files(tmp_path / "clip", "other", alone=True)) == ["1", "2"]
     with pytest.raises(SequenceIncomplete, match="masks of sequence other"):
         predicted_files(tmp_path / "clip", "other")
+
+
+@pytest.mark.parametrize(
+    ("write", "listing", "open_again"),
+    [
+        (lambda root: write_davis(root, {"bear": (2, (1,))}), "*/*/val.txt", davis_dataset),
+        (write_youtubevos, "valid/meta.json", youtubevos_dataset),
+        (write_lvos, "val/val_meta.json", lvos_dataset),
+    ],
+    ids=["davis", "youtubevos", "lvos"],
+)
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path, write, listing, open_again):
+    names = open_again(write(tmp_path)).names
+    (path,) = tmp_path.glob(listing)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    dataset = open_again(tmp_path)
+    assert (dataset.names, dataset.broken) == (names, ())
 
 
 def test_nothing_there(tmp_path):

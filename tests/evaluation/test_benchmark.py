@@ -116,11 +116,14 @@ def test_a_table_for_people(rows):
         pytest.param(["--objects", "1,x"], "--objects is '1,x'", id="no number"),
         pytest.param(["--size", "480"], "--size is '480'", id="no size"),
         pytest.param(["--model", "big"], "unknown model big", id="no model"),
+        pytest.param(["--crop", "100x64"], "--crop is 100x64, expected multiples", id="crop"),
+        pytest.param(["--plot", "x.jpg"], "--plot is x.jpg, expected a name that", id="no PNG"),
+        pytest.param(["--plot", "gone/x.png"], "the folder gone does not exist", id="no folder"),
     ],
 )
-def test_wrong_options(options, message):
+def test_wrong_options(rows, options, message):
     done = CliRunner().invoke(app, ["bench", *options])
-    assert done.exit_code != 0
+    assert (done.exit_code, done.stdout) == (1, "")
     assert message in str(done.exception)
 
 

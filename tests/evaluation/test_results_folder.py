@@ -14,12 +14,11 @@ from PIL import Image
 from trees import Reader, files_below, write_davis
 
 from jointvos.datasets import davis_dataset
-from jointvos.errors import MaskError, OutputError, OutputExists
+from jointvos.errors import ConfigError, MaskError, OtherRun, OutputError, OutputExists
 from jointvos.evaluation.results_folder import ResultsFolder
 from jointvos.evaluation.tracking import segment_sequences
-from jointvos.runs.fingerprint import digest
 
-SETTINGS = digest({"weights": "0" * 64, "preset": "davis"})
+SETTINGS = {"model": "joint-lite, 00", "template_interval": "5"}
 
 
 @pytest.fixture
@@ -28,11 +27,12 @@ def dataset(tmp_path):
     return davis_dataset(write_davis(tmp_path / "davis", names))
 
 
-def segment(dataset, folder, make_session=Reader, settings=SETTINGS, max_frames=None):
+def segment(dataset, folder, make_session=Reader):
     """Frames by sequence, and the failures."""
-    todo = [each for each in dataset.sequences if folder.finished(each.name, settings) is None]
+    folder.begin(SETTINGS)
+    todo = [each for each in dataset.sequences if folder.finished(each.name) is None]
     failures = []
-    done = segment_sequences(todo, make_session, folder, settings, failures, max_frames)
+    done = segment_sequences(todo, make_session, folder, failures)
     return [sequence.name for sequence in done], failures
 
 
@@ -42,11 +42,12 @@ def test_every_frame_is_written_with_its_entry(dataset, tmp_path):
     assert (done, failures) == (["bear"] * 4 + ["cow"] * 5 + ["swan"] * 3, [])
     names = sorted(files_below(tmp_path / "run"))
     assert names[:4] == [f"Annotations/bear/{index:05d}.png" for index in range(4)]
-    assert names[-3:] == ["manifest/bear.json", "manifest/cow.json", "manifest/swan.json"]
+    entries = ["manifest/bear.json", "manifest/cow.json", "manifest/swan.json"]
+    assert names[-4:] == [*entries, "settings.json"]
     with Image.open(tmp_path / "run/Annotations/cow/00002.png") as picture:
         assert picture.mode == "P"
         assert set(np.unique(picture)) == {0, 3}
-    assert len(folder.finished("cow", SETTINGS)) == 5
+    assert len(folder.finished("cow")) == 5
 
 
 def test_a_second_run_has_nothing_left_to_do(dataset, tmp_path):
@@ -81,16 +82,25 @@ def test_files_are_not_trusted_but_the_manifest(dataset, tmp_path, damage):
     for content in (before, after):  # times differ
         entry = json.loads(content.pop("manifest/cow.json"))
         assert len(entry.pop("step_seconds")) == 5
-        assert entry["settings"] == SETTINGS
     assert after == before
 
 
 def test_other_settings_are_another_run(dataset, tmp_path):
-    segment(dataset, ResultsFolder(tmp_path / "run"))
+    other = {**SETTINGS, "template_interval": "1"}
+    ResultsFolder(tmp_path / "run").begin(other)
     folder = ResultsFolder(tmp_path / "run", resume=True)
-    done, _ = segment(dataset, folder, settings=digest({"weights": "1" * 64}))
-    assert set(done) == {"bear", "cow", "swan"}
-    assert folder.finished("bear", SETTINGS) is None
+    segment(dataset, folder)  # nothing was finished with the others
+    before = files_below(tmp_path / "run")
+    with pytest.raises(OtherRun, match="run is from another run: `template_interval` was 5, is 1;"):
+        folder.begin(other)
+    assert files_below(tmp_path / "run") == before
+
+
+def test_masks_without_their_settings_are_of_another_run(dataset, tmp_path):
+    segment(dataset, ResultsFolder(tmp_path / "run"))
+    (tmp_path / "run/settings.json").unlink()
+    with pytest.raises(OtherRun, match="`model` was nothing"):
+        ResultsFolder(tmp_path / "run", resume=True).begin(SETTINGS)
 
 
 def test_a_sequence_that_fails_leaves_nothing_and_does_not_end_the_run(dataset, tmp_path):
@@ -115,6 +125,15 @@ def test_a_run_is_not_mixed_with_what_is_there(dataset, tmp_path):
         ResultsFolder(tmp_path / "run")
 
 
+def test_one_evaluation_at_a_time(tmp_path):
+    with ResultsFolder(tmp_path / "run").hold():
+        other = ResultsFolder(tmp_path / "run", resume=True)
+        with pytest.raises(ConfigError, match="another evaluation is at work in"), other.hold():
+            pass
+    with other.hold():
+        pass
+
+
 def test_masks_of_others_are_never_replaced(dataset, tmp_path):
     with pytest.raises(OutputExists, match="not from a run"):
         ResultsFolder(tmp_path / "davis", resume=True)
@@ -128,13 +147,12 @@ def test_masks_of_others_are_never_replaced(dataset, tmp_path):
 
 
 SCRIPT = """
-import sys, time
+import json, sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from trees import Reader
 from jointvos.datasets import davis_dataset
 from jointvos.evaluation.results_folder import ResultsFolder
-from jointvos.runs.fingerprint import digest
 from jointvos.evaluation.tracking import segment_sequences
 
 class Slow(Reader):
@@ -143,9 +161,8 @@ class Slow(Reader):
         return super().step(image, masks)
 
 folder = ResultsFolder(Path(sys.argv[3]))
-for sequence in segment_sequences(
-    davis_dataset(sys.argv[2]).sequences, Slow, folder, sys.argv[4], []
-):
+folder.begin(json.loads(sys.argv[4]))
+for sequence in segment_sequences(davis_dataset(sys.argv[2]).sequences, Slow, folder, []):
     print(sequence.name, flush=True)
 """
 
@@ -155,7 +172,7 @@ def test_killed_in_the_middle_it_goes_on(dataset, tmp_path, frames):
     whole = tmp_path / "whole"
     segment(dataset, ResultsFolder(whole))
     run = tmp_path / "run"
-    arguments = [Path(trees.__file__).parent, tmp_path / "davis", run, SETTINGS]
+    arguments = [Path(trees.__file__).parent, tmp_path / "davis", run, json.dumps(SETTINGS)]
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *map(str, arguments)], stdout=subprocess.PIPE, text=True
     ) as process:

@@ -74,7 +74,7 @@ def save(labels):
         pytest.param(lambda path: path.write_bytes(b"x"), "00030.png cannot be read", id="damaged"),
         pytest.param(save(np.zeros((4, 5), np.uint8)), "00030.png is 5x4 but", id="size"),
         pytest.param(save(labels_of(30, (9,))), "00030.png holds the ID 9, which no", id="id"),
-        pytest.param(save(labels_of(30, (255,))), "00030.png holds void", id="void"),
+        pytest.param(save(labels_of(30, (255,))), "00030.png holds 255", id="void"),
         pytest.param(
             lambda path: shutil.copy(path, path.with_name("00077.png")),
             "00077.png belongs to no frame of sequence cow",
@@ -143,6 +143,25 @@ def test_2016_merges_and_takes_black_and_white(tmp_path):
 def test_two_folders_of_masks(davis, masks, tmp_path):
     truth = open_folders(tmp_path / "davis")
     assert series(score_dataset(truth, masks)) == series(score_dataset(davis, masks))
+
+
+def test_two_folders_of_black_and_white_masks(tmp_path):
+    for root, late, white in (("true", 0, 255), ("white", 1, 255), ("palette", 1, 1)):
+        for name in ("bear", "cow"):
+            (tmp_path / root / name).mkdir(parents=True)
+            for index in range(4):
+                labels = labels_of(max(index - late, 0), (1, 2)) > 0
+                path = tmp_path / root / name / f"{index:05d}.png"
+                Image.fromarray(labels.astype(np.uint8) * np.uint8(white)).save(path)
+    truth = open_folders(tmp_path / "true")
+    assert truth.notes == ("black-and-white masks (0 and 255) count as one object",)
+    white = series(score_dataset(truth, tmp_path / "white"))
+    assert [key[1] for key in white] == [1, 1]
+    assert white == series(score_dataset(truth, tmp_path / "palette"))
+    first = labels_of(1, (1, 2)) > 0, labels_of(0, (1, 2)) > 0
+    expected = (first[0] & first[1]).sum() / (first[0] | first[1]).sum()
+    (result, _) = score_dataset(truth, tmp_path / "white")
+    assert result.objects[0].j[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

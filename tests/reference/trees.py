@@ -149,7 +149,7 @@ class Reader:
 def predict(dataset, folder):
     """The masks that a `Reader` finds, in a folder of results."""
     results = ResultsFolder(folder)
-    for _ in segment_sequences(dataset.sequences, Reader, results, "", []):
+    for _ in segment_sequences(dataset.sequences, Reader, results, []):
         pass
     return results.masks
 

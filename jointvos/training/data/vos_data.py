@@ -174,7 +174,7 @@ def _youtube_vos(folder: Path) -> list[VOSSequence]:
 def _listed(path: Path, known: Sequence[str], root: Path) -> list[str]:
     if not path.is_file():
         raise DatasetNotFound(f"{path}: no such list; expected a text file, a video name a line")
-    names = list(dict.fromkeys(path.read_text(encoding="utf-8", errors="replace").split()))
+    names = list(dict.fromkeys(path.read_text(encoding="utf-8-sig", errors="replace").split()))
     if not names:
         raise DatasetError(f"{path} is empty: expected a video name per line")
     if unknown := sorted(set(names).difference(known)):
