@@ -1,7 +1,9 @@
 """What can be found wrong with a video before any is segmented."""
 
 import gc
+import logging
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -21,12 +23,14 @@ from jointvos.batch.engine import Outcome
 from jointvos.batch.places import cores
 from jointvos.batch.processes import CONTEXT, apart, end_with_parent
 from jointvos.batch.tasks import Task
-from jointvos.batch.urls import url_of
+from jointvos.batch.urls import shown, url_of
 from jointvos.errors import ConfigError, DeviceError, JointVOSError, OutputError, OutputExists
 from jointvos.masks import MaskPrompts
 from jointvos.runs import Outputs
 from jointvos.runs.outputs import ID
 from jointvos.types import VideoInfo
+
+_log = logging.getLogger("jointvos.batch")
 
 _TOGETHER = 16
 """Tasks that a process is given at once."""
@@ -141,7 +145,17 @@ def _check(task: Task, empty: Path) -> Seen | Outcome:
         with logged(notes):
             return replace(_look(task, empty), notes=tuple(notes))
     except JointVOSError as error:
-        return Outcome.of(error)
+        outcome = Outcome.of(error)
+        return replace(outcome, error=_as_given(outcome.error or "", task, empty))
+
+
+def _as_given(text: str, task: Task, empty: Path) -> str:
+    """A message about moved outputs with the paths that they have in the list."""
+    elsewhere = moved(task.job.outputs, empty).paths()
+    for name, path in task.job.outputs.paths().items():
+        pattern = re.escape(str(elsewhere[name])).replace(re.escape(ID), "[0-9]+")
+        text = shown(path).join(re.split(pattern, text))
+    return text
 
 
 def _look(task: Task, empty: Path) -> Seen:
@@ -165,6 +179,8 @@ def _look(task: Task, empty: Path) -> Seen:
         return Seen(None, 0)
     with job.open(threads=False) as frames:
         prompts = job.prompts(frames.info)
+        if frames.info.frame_count == 0:
+            _log.warning("%s seems to end before %s", shown(Path(job.source)), job.start)
         _check_sinks(elsewhere, frames.info, prompts)
     _check_places(task, prompts.ids)
     return Seen(frames.info.frame_count, len(prompts.ids))

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from jointvos.batch.attempt import logged
 from jointvos.batch.checking import moved
 from jointvos.batch.places import share_cores, threads_of
 from jointvos.batch.plan import Due
@@ -48,7 +49,8 @@ def _measure(video: Due, places: Sequence[str]) -> Pace | None:
     share_cores(threads_of(len(places)))
     job = video.task.job
     times = []
-    with TemporaryDirectory(prefix="jointvos-") as folder:
+    # Its warnings are known from the check.
+    with TemporaryDirectory(prefix="jointvos-") as folder, logged([]):
         job = replace(
             job,
             outputs=moved(job.outputs, Path(folder)),

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from jointvos.batch.rows import Row
 from jointvos.batch.tasks import Task, check_template, make_task
 from jointvos.batch.urls import shown, url_of
-from jointvos.errors import ConfigError
+from jointvos.errors import ConfigError, OutputError
 from jointvos.runs import SegmentJob
 
 _TABLES = """
@@ -65,18 +66,21 @@ class Plan:
         Raises:
             ConfigError: A row cannot be understood, two have one name, or outputs would replace
                 each other or an input of the batch.
+            OutputError: There is no room for temporary files.
         """
         check_template(template)
         self._template, self._folder, self._scratch = template, folder, scratch
         # An empty name is a file that nobody else sees and that is gone with the process. Whoever
         # carries a batch out may do so in another thread than the one that began it.
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._db.executescript(_TABLES)
-        self._db.execute("BEGIN")
-        for number, row in enumerate(rows):
-            self._add(number, row)
-        self._refuse_collisions()
-        self._db.execute("COMMIT")
+        with _room():
+            self._db.executescript(_TABLES)
+            self._db.execute("BEGIN")
+            for number, row in enumerate(rows):
+                self._add(number, row)
+            self._leave_out_outputs()
+            self._refuse_collisions()
+            self._db.execute("COMMIT")
         self._length: int
         (self._length,) = self._db.execute("SELECT count(*) FROM tasks").fetchone()
 
@@ -89,15 +93,20 @@ class Plan:
             yield self._task(row)
 
     def note(self, due: Due) -> None:
-        """Remember that a task is to be done."""
-        self._db.execute(
-            "UPDATE tasks SET overwrite = ?, inputs = ?, settings = ?, frames = ?, objects = ?, "
-            "work = ? WHERE name = ?",
-            (
-                *(due.task.job.outputs.overwrite, due.inputs, due.settings),
-                *(due.frames, due.objects, due.work, os.fsencode(due.task.name)),
-            ),
-        )
+        """Remember that a task is to be done.
+
+        Raises:
+            OutputError: There is no room for temporary files.
+        """
+        with _room():
+            self._db.execute(
+                "UPDATE tasks SET overwrite = ?, inputs = ?, settings = ?, frames = ?, "
+                "objects = ?, work = ? WHERE name = ?",
+                (
+                    *(due.task.job.outputs.overwrite, due.inputs, due.settings),
+                    *(due.frames, due.objects, due.work, os.fsencode(due.task.name)),
+                ),
+            )
 
     def due(self, name: str | None = None) -> Iterator[Due]:
         """What is to be done, the longest first; or only the task of that name."""
@@ -147,8 +156,10 @@ class Plan:
                 "SELECT row FROM tasks WHERE name = ?", (os.fsencode(task.name),)
             ).fetchone()
             raise ConfigError(
-                f"{_read(other).place} and {row.place} are both called {task.name}; give one of "
-                "them another name in a column out"
+                f"{_read(other).place} and {row.place} are both called {task.name}",
+                hint="rename one, or use a list (CSV) with a column out"
+                if row.in_folder
+                else "give one of them another name in a column out",
             ) from None
         for path in map(_absolute, task.files):
             taken = self._db.execute(
@@ -162,6 +173,23 @@ class Plan:
                 )
         for path in map(_absolute, task.inputs):
             self._db.execute("INSERT INTO inputs VALUES (?, ?)", (path, number))
+
+    def _leave_out_outputs(self) -> None:
+        """Take what a row writes into the folder of the list for no video of it, if it has no mask.
+
+        A batch that was killed may have written it and not have recorded it.
+        """
+        found = self._db.execute(
+            "SELECT i.path, i.number, row FROM inputs i "
+            "JOIN outputs o ON o.path = i.path AND o.number != i.number "
+            "JOIN tasks t ON t.number = i.number"
+        ).fetchall()
+        for path, number, text in found:
+            row = _read(text)
+            is_video = path == _absolute(row.path(row.values["video"]))
+            if is_video and row.in_folder and "mask" not in row.values:
+                for table in ("tasks", "outputs", "inputs"):
+                    self._db.execute(f"DELETE FROM {table} WHERE number = ?", (number,))
 
     def _refuse_collisions(self) -> None:
         owners_above = self._find_owners_above()
@@ -198,6 +226,16 @@ class Plan:
     def _place(self, number: int) -> str:
         (row,) = self._db.execute("SELECT row FROM tasks WHERE number = ?", (number,)).fetchone()
         return _read(row).place
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:  # a full disk, a quota, a limit of the shell
+        raise OutputError(
+            f"no room for temporary files: {error}", hint="set TMPDIR to a folder that has room"
+        ) from error
 
 
 def _written(row: Row) -> str:

@@ -126,12 +126,12 @@ class Record:
                 end = self._index(self._file)
                 if append:
                     self._file.truncate(end)
+        except OutputError:  # which is an OSError as well
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise self._failure(error) from error
-        except OutputError:
-            self.close()
-            raise
 
     def __enter__(self) -> "Record":
         return self
@@ -165,6 +165,15 @@ class Record:
             if (entry := self.get(name)) is not None:
                 yield entry
 
+    def written(self) -> dict[str, str]:
+        """The outputs of all runs, each with the name of the video that it was written for last.
+
+        Raises:
+            OutputError: They cannot be read.
+        """
+        lines = () if self._file is None else self._lines(self._file)
+        return {output: entry.name for entry, _ in lines for output in entry.outputs}
+
     def append(self, entry: Entry) -> None:
         """Add a line, and wait until it is on the disk.
 
@@ -185,20 +194,28 @@ class Record:
 
     def _index(self, file: BinaryIO) -> int:
         """Note where lines start; returns where the last whole one ends."""
-        file.seek(0)
         position = 0
+        for entry, end in self._lines(file):
+            self._starts[entry.name] = position
+            position = end
+        return position
+
+    def _lines(self, file: BinaryIO) -> Iterator[tuple[Entry, int]]:
+        """All whole lines, each with where it ends."""
+        file.seek(0)
+        end = 0
         with os.fdopen(os.dup(file.fileno()), "rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    self._starts[Entry.of_line(line).name] = position
+                    entry = Entry.of_line(line)
                 except ValueError:
                     raise OutputError(
                         f"{self.path}, line {number} is damaged; delete that line"
                     ) from None
-                position += len(line)
-        return position
+                end += len(line)
+                yield entry, end
 
     def _failure(self, error: OSError | ValueError) -> OutputError:
         reason = getattr(error, "strerror", None) or error

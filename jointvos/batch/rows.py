@@ -6,18 +6,22 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 from jointvos.batch.urls import path_of, url_of
 from jointvos.errors import ConfigError, os_reason
 from jointvos.files.close_names import did_you_mean
+from jointvos.wording import plural
 
 Value: TypeAlias = str | tuple[str, ...]
 
 LISTS = ("mask", "box", "point", "no_point")
 """Columns that may hold several values: a list in JSON, separated by ; in CSV."""
-PLAIN = ("objects", "remap", "direction", "start", "end", "raw", "preset")
+JOINED = ("objects", "remap")
+"""Columns that hold several values, separated by commas; they may be a list in JSON."""
+PLAIN = (*JOINED, "direction", "start", "end", "raw", "preset")
 OUTPUTS = ("png", "overlay", "mask_video", "matte", "alpha", "soft", "crop", "stats", "coco")
 COLUMNS = ("video", *LISTS, "out", *PLAIN, *OUTPUTS)
 
@@ -54,6 +58,11 @@ class Row:
             return PurePosixPath(url.partition("?")[0]).stem
         return video.resolve().name if video.is_dir() else video.stem
 
+    @property
+    def in_folder(self) -> bool:
+        """Whether the list is a folder, and this a video in it."""
+        return self.place == str(self.folder / str(self.values["video"]))
+
     def text(self, column: str) -> str | None:
         """A value, None if it is not given."""
         value = self.values.get(column)
@@ -79,9 +88,10 @@ def read_rows(source: Path) -> Iterator[Row]:
     """The videos of a list, read as they are asked for.
 
     Args:
-        source: A .csv file with a head line, a .jsonl file, a folder, or "-" for JSON Lines on
-            stdin. Paths in a file are relative to its folder, on stdin to the current one. In a
-            folder every video is a row; its mask is NAME.png, NAME_mask.png or NAME/00000.png.
+        source: A .csv file with a head line, whose cells are separated by commas, semicolons or
+            tabs, a .jsonl file, a folder, or "-" for JSON Lines on stdin. Paths in a file are
+            relative to its folder, on stdin to the current one. In a folder every video is a row;
+            its mask is NAME.png, NAME_mask.png or NAME/00000.png.
 
     Raises:
         ConfigError: The list cannot be read, has an unknown column, or a row without a video.
@@ -123,30 +133,52 @@ def _may_be_list(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() in (".csv", *_JSON_LINES)
 
 
-def _from_table(file: Iterable[str], source: Path) -> Iterator[Row]:
-    reader = csv.reader(file, strict=True)
+def _from_table(file: TextIO, source: Path) -> Iterator[Row]:
+    first = file.readline()
+    lines, separator = chain([first], file), _separator(first)
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     try:
-        head = next(reader, [])
-        columns = [name.strip().replace("-", "_") for name in head]
-        _check_columns(columns, f"{source}, line 1")
-        if len(set(columns)) != len(columns):
-            raise ConfigError(f"{source}, line 1: a column occurs twice: {', '.join(head)}")
-        for cells in reader:
+        columns = [name.strip().replace("-", "_") for name in next(reader, [])]
+        named = [name for name in columns if name]
+        _check_columns(named, f"{source}, line 1")
+        if len(set(named)) != len(named):
+            raise ConfigError(f"{source}, line 1: a column occurs twice: {', '.join(named)}")
+        for fields in reader:
+            cells = [field.strip() for field in fields]
             if not any(cells):
                 continue
             place = f"{source}, line {reader.line_num}"
             if len(cells) != len(columns):
                 raise ConfigError(
-                    f"{place} has {len(cells)} fields, expected {len(columns)} like the first line"
+                    f"{place} has {plural(len(cells), 'field')}, expected {len(columns)} like the "
+                    "first line",
+                    hint=f"put cells that contain {separator!r} in quotes"
+                    if len(cells) > len(columns)
+                    else "",
                 )
+            for name, cell in zip(columns, cells, strict=True):
+                if cell and not name:
+                    raise ConfigError(f"{place}: {cell!r} stands in a column without a name")
             given = {
-                name: cell.split(";") if name in LISTS else cell
+                name: _parts(cell) if name in LISTS else cell
                 for name, cell in zip(columns, cells, strict=True)
                 if cell
             }
             yield _row(given, place, source.parent)
     except csv.Error as error:
         raise ConfigError(f"{source}, line {reader.line_num}: {error}") from error
+
+
+def _separator(first: str) -> str:
+    """What stands between names in the first line; some spreadsheets write semicolons or tabs."""
+    for sign in ",;\t":
+        if "video" in (name.strip('" \r\n') for name in first.split(sign)):
+            return sign
+    return ","
+
+
+def _parts(cell: str) -> list[str]:
+    return [part for each in cell.split(";") if (part := each.strip())]
 
 
 def _from_json(lines: Iterable[str], source: str, folder: Path) -> Iterator[Row]:
@@ -201,11 +233,11 @@ def _value(name: str, value: object, place: str) -> Value:
 
 
 def _text(name: str, value: object, place: str) -> str:
-    """A value of JSON as it would be typed: 12, or [1, 3] as 1,3."""
+    """A value of JSON as it would be typed: 12, or [1, "fish"] as 1,fish."""
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and value and _are_numbers(value):
-        return ",".join(map(str, value))
+    if isinstance(value, list) and value and (name in JOINED or _are_numbers(value)):
+        return ",".join(_text(name, each, place) for each in value)
     if _are_numbers([value]):
         return str(value)
     raise ConfigError(f"{place}: {name} is {json.dumps(value)}, expected text")

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -51,6 +52,8 @@ _LOCK = ".batch.lock"
 _SCRATCH = ".scratch"
 _ASKED = 16
 """Videos whose URLs are asked at a time."""
+_TIMED = 3
+"""Videos that are tried for an estimate."""
 _NAMED = 20
 """Failed videos of each kind that are named at the end; all of them are in the record."""
 
@@ -120,6 +123,7 @@ class Batch(Iterator[BatchEvent]):
         engine: Engine | None = None,
         retry_failed: bool = True,
         dry: bool = False,
+        wording: Callable[[str], str] = str,
     ) -> None:
         """Understand the list; no video is opened and nothing is written yet.
 
@@ -135,6 +139,7 @@ class Batch(Iterator[BatchEvent]):
             engine: What does the videos, a `LocalEngine` by default.
             retry_failed: Whether what failed in an earlier run is tried again.
             dry: Whether the videos are only looked at; nothing is written then.
+            wording: Puts messages about videos in the words of whoever reads record and events.
 
         Raises:
             JointVOSError: A row cannot be understood, outputs would collide, or the model or the
@@ -153,11 +158,11 @@ class Batch(Iterator[BatchEvent]):
             self._scratch = scratch / f"jointvos-{_mark(self.folder)}"
         self._scratch = self._scratch.absolute()
         self._engine: Engine = engine or LocalEngine()
-        self._plan = Plan(rows, template, folder, self._scratch)
+        self._plan = Plan(self._without_outputs(rows), template, folder, self._scratch)
         self._model = model_identity(template.session)
         self._session = template.session
         self._places = self._engine.places(template.session)
-        self._retry_failed, self._dry = retry_failed, dry
+        self._retry_failed, self._dry, self._wording = retry_failed, dry, wording
         self._considered: dict[str, _Considered] = {}
         self._counts = _Counts()
         self._stopping = False
@@ -191,6 +196,25 @@ class Batch(Iterator[BatchEvent]):
         """Let the iteration end soon; what is done is kept. A signal handler may call it."""
         self._stopping = True
         self._engine.stop()
+
+    def _without_outputs(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, but for videos that earlier runs have written into the folder of the list."""
+
+        @cache
+        def written() -> set[Path]:
+            folder = self._out.resolve()
+            return {folder / output for output in self._written}
+
+        for row in rows:
+            video = str(row.values["video"])
+            if not (row.in_folder and row.folder.resolve() / video in written()):
+                yield row
+
+    @cached_property
+    def _written(self) -> dict[str, str]:
+        """What earlier runs have written, each with the name of its video."""
+        with Record(self.folder, append=False) as record:
+            return record.written()
 
     def _run(self) -> Generator[BatchEvent, None, None]:
         if self._dry:
@@ -279,7 +303,7 @@ class Batch(Iterator[BatchEvent]):
         try:
             verdict, known = self._earlier(task, entry)
             if verdict == "todo":
-                task = _owning(task, entry, self._out)
+                task = self._owning(task, entry)
                 _refuse_replacing(task)
         except TransferError as error:
             settings = hash_settings(task.job, self._model, self._out)
@@ -319,6 +343,18 @@ class Batch(Iterator[BatchEvent]):
         if all(map(self._is_there, entry.outputs)):
             return "done", known
         return "todo", replace(known, reason="its outputs are gone")
+
+    def _owning(self, task: Task, entry: Entry | None) -> Task:
+        """The task; what it has written itself, in whichever run, it may replace."""
+        if entry is None:
+            return task
+        paths = task.written([each.id for each in entry.objects])
+        there = set(filter(self._is_there, (relative(path, self._out) for path in paths)))
+        others = there - set(entry.outputs)
+        if not there or any(self._written.get(path) != task.name for path in others):
+            return task
+        outputs = replace(task.job.outputs, overwrite=True)
+        return replace(task, job=replace(task.job, outputs=outputs))
 
     def _is_there(self, output: str) -> bool:
         return os.path.lexists(self._out / output) if url_of(output) is None else exists(output)
@@ -368,7 +404,7 @@ class Batch(Iterator[BatchEvent]):
             status="failed" if outcome.exit_code else "done",
             video=shown(Path(task.job.source)),
             exit_code=outcome.exit_code,
-            error=outcome.error,
+            error=outcome.error and self._wording(outcome.error),
             frames=outcome.frames,
             seconds=outcome.seconds,
             attempts=outcome.attempts,
@@ -378,7 +414,7 @@ class Batch(Iterator[BatchEvent]):
             settings=settings,
             outputs=outputs,
             objects=outcome.objects,
-            notes=outcome.notes,
+            notes=tuple(map(self._wording, outcome.notes)),
             traceback=outcome.traceback,
         )
         record.append(entry)
@@ -394,30 +430,22 @@ class Batch(Iterator[BatchEvent]):
     ) -> Looked:
         seen = seen or Seen(None, 0)
         outputs = tuple(relative(path, self._out) for path in task.files)
-        return Looked(task.name, verdict, reason, seen.frames, seen.objects, outputs, seen.notes)
+        notes = tuple(map(self._wording, seen.notes))
+        reason = reason and self._wording(reason)
+        return Looked(task.name, verdict, reason, seen.frames, seen.objects, outputs, notes)
 
     def _begins(self, seconds: float | None = None) -> Begins:
         videos, frames = self._plan.total()
         return Begins(videos, frames, seconds)
 
     def _estimate(self) -> float | None:
-        """Seconds that all videos take, from the first frames of the longest."""
+        """Seconds that all videos take, from the first frames of one of the longest."""
         local = (due for due in self._plan.due() if not due.task.fetches)
-        if not self._places or (first := next(local, None)) is None:
-            return None
-        pace = measure_pace(first, self._places)
-        return None if pace is None else pace.seconds(self._plan.lengths(), len(self._places))
-
-
-def _owning(task: Task, entry: Entry | None, folder: Path) -> Task:
-    """The task; what it has written itself it may replace."""
-    if entry is None:
-        return task
-    paths = task.written([each.id for each in entry.objects])
-    if not {relative(path, folder) for path in paths} <= set(entry.outputs):
-        return task
-    outputs = replace(task.job.outputs, overwrite=True)
-    return replace(task, job=replace(task.job, outputs=outputs))
+        if self._places:
+            for due in islice(local, _TIMED):
+                if (pace := measure_pace(due, self._places)) is not None:
+                    return pace.seconds(self._plan.lengths(), len(self._places))
+        return None
 
 
 def _refuse_replacing(task: Task) -> None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jointvos.checkpoints.backbone import load_backbone
+    from jointvos.checkpoints.installing import install
     from jointvos.checkpoints.load import begin_with, load_model, save_model
     from jointvos.checkpoints.locate import find_weights, installed
 
 HOMES = {
     "begin_with": "load",
     "find_weights": "locate",
+    "install": "installing",
     "installed": "locate",
     "load_backbone": "backbone",
     "load_model": "load",
@@ -23,6 +25,7 @@ HOMES = {
 __all__ = [
     "begin_with",
     "find_weights",
+    "install",
     "installed",
     "load_backbone",
     "load_model",

@@ -48,7 +48,7 @@ def refuse(path: Path, kind: str, expected: str) -> IncompatibleWeights:
     if kind in (WEB_PAGE, EMPTY):
         hint = "download it again with a browser and look at what was saved"
     elif kind == CHECKPOINT:
-        hint = f"install it with `install(NAME, source={str(path)!r})`"
+        hint = f"install it with `jointvos.checkpoints.install(NAME, source={str(path)!r})`"
     elif kind == SAFETENSORS:
         hint = f"use a jointvos model directly, with `weights={str(path)!r}`"
     else:

@@ -125,10 +125,11 @@ def _remedy(name: str) -> str:
     known = KNOWN.get(name)
     if known is None:
         names = (each.name for each in KNOWN.values() if each.kind == "model")
-        return f"`install(NAME)` fetches {' or '.join(name for name in names if name != BUNDLED)}"
+        others = " or ".join(name for name in names if name != BUNDLED)
+        return f"`jointvos.checkpoints.install(NAME)` fetches {others}"
     if known.kind == "backbone":
         return f"{name} is a backbone, which training starts with and which cannot track"
-    return f"get it with `install({name!r})`"
+    return f"get it with `jointvos.checkpoints.install({name!r})`"
 
 
 def _named(folder: Path) -> dict[str, Path]:

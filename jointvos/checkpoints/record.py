@@ -170,7 +170,8 @@ def _pinned(path: Path) -> str | None:
 
 def _changed(path: Path) -> IncompatibleWeights:
     name = path.name.removesuffix(SUFFIX)
-    again = f"get it again with `install({name!r}, force=True)`"
+    source = "" if name in KNOWN else "source=FILE, "
+    again = f"install it again with `jointvos.checkpoints.install({name!r}, {source}force=True)`"
     return IncompatibleWeights(
         f"{path} is not the file that was installed, its size or SHA-256 differs",
         hint="install jointvos again" if _pinned(path) else again,

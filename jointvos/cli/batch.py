@@ -14,6 +14,7 @@ import typer
 
 from jointvos.cli.batch_report import carry_out, look_at
 from jointvos.cli.console import INTERRUPTED, TERMINATED
+from jointvos.cli.flags import in_flags
 from jointvos.cli.groups import OptionGroup, grouped
 from jointvos.cli.input_options import FrameOptions, ObjectOptions
 from jointvos.cli.options import MessageOptions, SessionDevice, session_spec
@@ -249,6 +250,7 @@ def batch(
         engine=batch.made_engine(),
         retry_failed=not batch.no_retry,
         dry=batch.dry_run,
+        wording=in_flags,
     ) as work:
         if batch.dry_run:
             look_at(work, reporter, batch.as_json)

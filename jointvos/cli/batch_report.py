@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from jointvos.cli.batch_board import Board
 from jointvos.cli.console import Reporter, data, duration
-from jointvos.cli.flags import in_flags
 from jointvos.errors import IncompleteRun
 from jointvos.wording import plural
 
@@ -100,7 +99,7 @@ def _line(looked: "Looked") -> str:
     if looked.verdict == "todo":
         what.append(f"-> {', '.join(looked.outputs)}")
     if looked.reason is not None:
-        what.append(f"({in_flags(looked.reason)})")
+        what.append(f"({looked.reason})")
     return "  ".join(what)
 
 

@@ -1,7 +1,8 @@
 """Messages of the library in the words of the command line: parameters become options.
 
 The library names parameters as its callers write them, in backticks: `overwrite=True` is -f here,
-and `install("joint-davis", force=True)` is `jointvos download-weights joint-davis --force`.
+and `jointvos.checkpoints.install("joint-davis", force=True)` is
+`jointvos download-weights joint-davis --force`.
 """
 
 import ast
@@ -77,7 +78,9 @@ def _translated(span: re.Match[str]) -> str:
             return option.opts[0] if (option := _option(name)) else name
         case [ast.keyword(str(name), value)] if (option := _option(name)) is not None:
             return " ".join(_words(option, value))
-        case [ast.Call(ast.Name(name), arguments, keywords)] if name in COMMANDS:
+        case [ast.Call(ast.Name(name) | ast.Attribute(attr=name), arguments, keywords)] if (
+            name in COMMANDS
+        ):
             words = ["jointvos", COMMANDS[name], *map(_word, arguments)]
             for each in keywords:
                 if (option := _option(each.arg or "")) is not None:

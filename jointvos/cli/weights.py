@@ -99,7 +99,7 @@ def download_weights(
 
 
 def _install(names: list[str], folder: Path | None, options: WeightsOptions) -> None:
-    from jointvos.checkpoints.install import install
+    from jointvos.checkpoints import install
 
     reporter = Reporter(options.quiet)
     done = []
@@ -181,6 +181,7 @@ def _described(name: str, path: Path | None) -> dict[str, Any]:
 def _verify(names: list[str], folder: Path | None, as_json: bool) -> None:
     from jointvos.checkpoints.locate import cache_folder, installed, installed_backbones
     from jointvos.checkpoints.record import check_fully
+    from jointvos.checkpoints.registry import KNOWN
 
     folder = folder or cache_folder()
     there = installed(folder) | installed_backbones(folder)
@@ -197,9 +198,13 @@ def _verify(names: list[str], folder: Path | None, as_json: bool) -> None:
         for finding in findings:
             data(f"{finding.name}\t{finding.state}\t{finding.sha256}\t{finding.path}")
     if changed := [finding.name for finding in findings if finding.state == "changed"]:
+        commands = " and ".join(
+            f"`jointvos download-weights {name}{'' if name in KNOWN else ' --from FILE'} --force`"
+            for name in changed
+        )
         raise IncompatibleWeights(
-            f"changed since they were installed: {', '.join(changed)}; get them again with "
-            f"`jointvos download-weights {' '.join(changed)} --force`"
+            f"changed since they were installed: {', '.join(changed)}",
+            hint=f"install them again with {commands}",
         )
 
 

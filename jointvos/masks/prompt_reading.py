@@ -124,7 +124,7 @@ def mask_in(folder: Path, text: str) -> str:
     Raises:
         ConfigError: The place or the ID has a wrong form.
     """
-    if _is_there(str(folder / text)):
+    if text and _is_there(str(folder / text)):
         return str(folder / text)
     place, object_id, path, image = _split(text)
     before = "" if place is None else f"{place.text}="
@@ -140,6 +140,8 @@ def _split(text: str) -> tuple[Bound | None, int | None, Path, str | None]:
         bound = Bound.parse(place, f"`mask` {text}: the place")
     else:
         file = text
+    if not file.strip():
+        raise ConfigError(f"`mask` is {text!r}, expected a file or a folder")
     match = _WITH_ID.fullmatch(file)
     if match is None or _is_there(file):
         return bound, None, *split_image(file)

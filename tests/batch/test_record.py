@@ -29,6 +29,14 @@ def test_the_last_line_of_a_video_counts(tmp_path):
     assert len(record.path.read_text().splitlines()) == 3
 
 
+def test_outputs_of_all_lines_are_known(tmp_path):
+    with Record(tmp_path) as record:
+        for entry in (DONE, FAILED, replace(DONE, outputs=("a.csv", "b.csv"))):
+            record.append(entry)
+        record.append(replace(DONE, name="b", outputs=("b.csv",)))
+        assert record.written() == {"a_masks": "a", "a.csv": "a", "b.csv": "b"}
+
+
 @pytest.mark.parametrize("size", [1, 20, -1])
 def test_a_torn_last_line_is_cut_off(tmp_path, size):
     with Record(tmp_path) as record:
@@ -49,7 +57,7 @@ def test_a_torn_last_line_is_cut_off(tmp_path, size):
 @pytest.mark.parametrize("line", ["", "[]", '{"name": "a"}', '{"name": "a'])
 def test_a_damaged_line_is_named(tmp_path, line):
     (tmp_path / "batch.jsonl").write_text(f"{DONE.line()}\n{line}\n")
-    with pytest.raises(OutputError, match="line 2 is damaged; delete that line"):
+    with pytest.raises(OutputError, match=r"^[^ ]*batch\.jsonl, line 2 is damaged; delete"):
         Record(tmp_path)
 
 

@@ -15,9 +15,10 @@ def write(path: Path, text: str) -> Path:
 def test_a_table_names_its_columns_and_leaves_fields_empty(tmp_path):
     text = (
         "\ufeffvideo,mask,box,start,mask-video\n"
-        "a.mp4,a.png;120=b.png,,4.5s,\n"
+        "a.mp4, a.png; 120=b.png;,;, 4.5s ,\n"
         "\n"
-        'sub/b.mp4,,"1,2,3,4;5,6,7,8=2",,b.mkv\n'
+        " ,,\t,,\n"
+        'sub/b.mp4,, "1,2,3,4;5,6,7,8=2",,b.mkv\n'
     )
     a, b = read_rows(write(tmp_path / "clips.csv", text))
     assert (a.place, a.folder, a.name) == (f"{tmp_path}/clips.csv, line 2", tmp_path, "a")
@@ -29,17 +30,31 @@ def test_a_table_names_its_columns_and_leaves_fields_empty(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('"video";mask\r\na.mp4;"a.png;7=b, c.png"\r\n', id="semicolons"),
+        pytest.param("mask\tvideo\na.png;7=b, c.png\ta.mp4\n", id="tabs"),
+        pytest.param('video,mask,\na.mp4,"a.png;7=b, c.png",\n,,\n', id="a column of nothing"),
+    ],
+)
+def test_tables_of_spreadsheets_are_read(tmp_path, text):
+    (row,) = read_rows(write(tmp_path / "clips.csv", text))
+    assert row.values == {"video": "a.mp4", "mask": ("a.png", "7=b, c.png")}
+    assert row.place.endswith("line 2")
+
+
 def test_json_lines_hold_lists_and_numbers(tmp_path):
     lines = [
         {"video": "a.mp4", "mask": "a.png", "objects": [1, 3], "end": 40, "start": None},
-        {"video": "a.mp4", "box": [1, 2, 3, 4], "out": "part/a2"},
+        {"video": "a.mp4", "box": [1, 2, 3, 4], "out": "part/a2", "objects": ["fish", 2]},
         {"video": "b.mp4", "box": [[1, 2, 3, 4], "5,6,7,8"]},
     ]
     text = "\n\n".join(map(json.dumps, lines))
     rows = list(read_rows(write(tmp_path / "clips.jsonl", text)))
     assert [row.values for row in rows] == [
         {"video": "a.mp4", "mask": ("a.png",), "objects": "1,3", "end": "40"},
-        {"video": "a.mp4", "box": ("1,2,3,4",), "out": "part/a2"},
+        {"video": "a.mp4", "box": ("1,2,3,4",), "out": "part/a2", "objects": "fish,2"},
         {"video": "b.mp4", "box": ("1,2,3,4", "5,6,7,8")},
     ]
     assert [row.name for row in rows] == ["a", "part/a2", "b"]
@@ -63,7 +78,9 @@ def test_in_a_folder_masks_stand_beside_videos(tmp_path):
     [
         pytest.param("a.csv", "video,mesk\n", "line 1: no column 'mesk'; expected", id="column"),
         pytest.param("a.csv", "video,video\n", "line 1: a column occurs twice", id="twice"),
-        pytest.param("a.csv", "video,mask\na.mp4\n", "line 2 has 1 fields, expected 2", id="short"),
+        pytest.param("a.csv", "video,mask\na.mp4\n", "line 2 has 1 field, expected 2", id="short"),
+        pytest.param("a.csv", "video;mask\na;b;c\n", "contain ';' in quotes", id="long"),
+        pytest.param("a.csv", "video,\na,b\n", "line 2: 'b' stands in a column", id="no name"),
         pytest.param("a.csv", 'video\n"a.mp4\n', "line 2: unexpected end", id="quote"),
         pytest.param("a.csv", "mask\na.png\n", "line 2 names no video", id="no video"),
         pytest.param("a.csv", "video,mask\n", "holds no video", id="only a head"),
@@ -72,6 +89,7 @@ def test_in_a_folder_masks_stand_beside_videos(tmp_path):
         pytest.param("a.jsonl", "[" * 99999, "line 1 is not JSON", id="deep JSON"),
         pytest.param("a.jsonl", '["a.mp4"]', "line 1: expected an object", id="no object"),
         pytest.param("a.jsonl", '{"video": true}', "video is true, expected text", id="type"),
+        pytest.param("a.jsonl", '{"video": ["a", "b"]}', 'video is ["a", "b"]', id="list"),
         pytest.param("a.jsonl", '{"video": "a", "mask": [{}]}', "mask is {}", id="inner type"),
         pytest.param("a.txt", "a.mp4", "a list is a .csv or .jsonl file, or a folder", id="kind"),
     ],

@@ -104,6 +104,22 @@ def test_masks_keep_their_frame_and_id(tmp_path):
     )
 
 
+def test_in_a_folder_what_a_row_writes_is_no_row_unless_it_has_a_mask(tmp_path):
+    for name in ("a.mp4", "a.png", "a_overlay.mp4"):
+        (tmp_path / name).touch()
+    plan = Plan(read_rows(tmp_path), SegmentJob(""), tmp_path, SCRATCH)
+    assert [task.name for task in plan] == ["a"]
+    elsewhere = Plan(read_rows(tmp_path), SegmentJob(""), OUT, SCRATCH)
+    assert [task.name for task in elsewhere] == ["a", "a_overlay"]
+    (tmp_path / "a_overlay.mov").touch()
+    with pytest.raises(ConfigError, match=r"are both called a_overlay; rename one, or use a list"):
+        Plan(read_rows(tmp_path), SegmentJob(""), OUT, SCRATCH)
+    (tmp_path / "a_overlay.mov").unlink()
+    (tmp_path / "a_overlay.png").touch()
+    with pytest.raises(ConfigError, match=r"a\.mp4 would write .*a_overlay\.mp4, and .* reads"):
+        Plan(read_rows(tmp_path), SegmentJob(""), tmp_path, SCRATCH)
+
+
 def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
     first, second = "n" * 250 + "1", "n" * 250 + "2"
     one, two = tasks(tmp_path, {"video": f"{first}.mp4"}, {"video": f"{second}.mp4"})
@@ -190,13 +206,16 @@ def test_long_names_are_shortened_but_keep_their_ending(tmp_path):
         pytest.param([{"video": "a", "out": "../a"}], Outputs(), "out is '../a'", id="outside"),
         pytest.param([{"video": "a", "remap": "x"}], Outputs(), "line 1: `remap`", id="ids"),
         pytest.param([{"video": "a", "mask": "1=0:a.png"}], Outputs(), "line 1: `mask`", id="mask"),
+        pytest.param(
+            [{"video": "a", "mask": ["a.png", ""]}], Outputs(), "line 1: `mask` is ''", id="empty"
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(tmp_path, rows, outputs, says):
     def filled(text: str) -> str:
         return text.replace("{tmp}", str(tmp_path)).replace("{list}", f"{tmp_path}/clips.jsonl")
 
-    rows = [{key: filled(value) for key, value in row.items()} for row in rows]
+    rows = json.loads(filled(json.dumps(rows)))
     with pytest.raises(ConfigError) as raised:
         tasks(tmp_path, *rows, outputs=outputs)
     assert filled(says) in str(raised.value)

@@ -16,9 +16,8 @@ from torch.nn import functional
 from torchvision.models import resnet50
 from torchvision.models.resnet import ResNet
 
-from jointvos.checkpoints import load_backbone
+from jointvos.checkpoints import install, load_backbone
 from jointvos.checkpoints.backbone import EXPECTED, IMAGENET, _under_our_names, convert_backbone
-from jointvos.checkpoints.install import install
 from jointvos.checkpoints.load import skeleton
 from jointvos.checkpoints.locate import place
 from jointvos.checkpoints.pytorch_file import read_state_dict

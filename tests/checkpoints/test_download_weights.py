@@ -144,7 +144,7 @@ class TestVerify:
         path.write_bytes(content)
         os.utime(path, ns=(time_ns, time_ns))
         capsys.readouterr()
-        with pytest.raises(IncompatibleWeights, match=r"mine; .*download-weights mine --force"):
+        with pytest.raises(IncompatibleWeights, match=r"mine; .* mine --from FILE --force"):
             download_weights(verify=True)
         assert "mine\tchanged\t" in capsys.readouterr().out
 

@@ -10,9 +10,8 @@ from misbehaving import Listener
 from torch import Tensor
 from torch.nn import functional as F
 
-from jointvos.checkpoints import load_backbone
+from jointvos.checkpoints import install, load_backbone
 from jointvos.checkpoints.efficientnet import fold
-from jointvos.checkpoints.install import install
 from jointvos.checkpoints.locate import packaged_backbone, place
 from jointvos.checkpoints.registry import KNOWN
 from jointvos.checkpoints.safetensors_file import read_tensors

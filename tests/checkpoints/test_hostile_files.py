@@ -25,9 +25,8 @@ import torch
 from hostile_pickles import Call, codings, dicts, pairs, roomy
 from misbehaving import QUOTA, Listener
 
-from jointvos.checkpoints import load_model
+from jointvos.checkpoints import install, load_model
 from jointvos.checkpoints.convert import convert
-from jointvos.checkpoints.install import install
 from jointvos.checkpoints.pytorch_file import read_state_dict
 from jointvos.checkpoints.safetensors_file import compare, is_finite, read_tensors
 from jointvos.errors import IncompatibleWeights, WeightsError
@@ -135,7 +134,10 @@ def plain_pickle_with_a_call(canary: Path) -> bytes:
     return pickle.dumps({"conv1.weight": WEIGHT, "x": CALLS["system"](canary)}, 4)
 
 
-OFFICIAL = "is a PyTorch checkpoint; expected a model of jointvos; install it with `install(NAME"
+OFFICIAL = (
+    "is a PyTorch checkpoint; expected a model of jointvos; install it with "
+    "`jointvos.checkpoints.install(NAME"
+)
 OURS = "is a safetensors file; expected a checkpoint of the official JOINT network; use a jointvos"
 DAMAGED = "is damaged or cut off"
 

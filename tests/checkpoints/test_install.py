@@ -17,9 +17,8 @@ import pytest
 from misbehaving import Listener, Server, Visit
 from werkzeug import Response
 
-import jointvos.checkpoints.install as installing
-from jointvos.checkpoints import load_model
-from jointvos.checkpoints.install import install
+import jointvos.checkpoints
+from jointvos.checkpoints import install, installing, load_model
 from jointvos.checkpoints.locate import bundled, place
 from jointvos.checkpoints.record import check_fully, read_record, record_path
 from jointvos.checkpoints.registry import KNOWN, KnownModel
@@ -149,7 +148,7 @@ class TestKnownModels:
         assert "test.pth.tar cannot be fetched: 127.0.0.1" in message
         assert message.count("download quota for this file is used up") == 1
         assert "open https://example.org/page with a browser" in message
-        assert "`install('joint-test', source=FILE)`" in message
+        assert "install('joint-test', source=FILE)`" in message
 
     def test_a_later_download_must_be_the_one_first_seen(self, known, server, have, refused):
         path = have(known.name)
@@ -210,7 +209,7 @@ class TestKnownModels:
         message = refused(WeightsError, known.name, offline=True)
         assert f"{cache / 'joint-test.safetensors'} is missing" in message
         assert "fetch https://example.org/page elsewhere" in message
-        assert "`install('joint-test', source=FILE)`" in message
+        assert "install('joint-test', source=FILE)`" in message
         path = have(known.name, offline=True, source=str(tiny_file))
         assert have(known.name, offline=True) == path
         assert server.seen == []
@@ -336,6 +335,10 @@ class TestStorage:
         assert check_fully(known.name, path).state == "ok"
 
 
+def test_what_messages_advise_works(tiny_file, cache):
+    assert load_model(jointvos.checkpoints.install("mine", source=str(tiny_file)))
+
+
 class TestLaterLooks:
     @pytest.fixture
     def path(self, tiny_file, have) -> Path:
@@ -346,7 +349,7 @@ class TestLaterLooks:
             file.write(b"x")
         with pytest.raises(IncompatibleWeights, match="not the file that was installed") as caught:
             load_model("mine")
-        assert "`install('mine', force=True)`" in str(caught.value)
+        assert "install('mine', source=FILE, force=True)`" in str(caught.value)
 
     def test_another_content_is_seen_when_its_time_tells(self, path):
         content = bytearray(path.read_bytes())

@@ -69,19 +69,28 @@ def test_existing_files_are_taken_whatever_their_name(bundle, monkeypatch):
     ("wanted", "said", "remedy"),
     [
         pytest.param(
-            "joint-davis", "no model 'joint-davis'", "`install('joint-davis')`", id="known"
+            "joint-davis",
+            "no model 'joint-davis'",
+            "install('joint-davis')`",
+            id="known",
         ),
         pytest.param("imagenet-r50", "no model 'imagenet-r50'", "is a backbone", id="backbone"),
         pytest.param(
-            "yours", "no model 'yours' is installed", "`install(NAME)` fetches", id="unknown"
+            "yours",
+            "no model 'yours' is installed",
+            "install(NAME)` fetches",
+            id="unknown",
         ),
         pytest.param(
-            "a/b.safetensors", "b.safetensors does not exist", "`install(NAME)` fetches", id="text"
+            "a/b.safetensors",
+            "b.safetensors does not exist",
+            "install(NAME)` fetches",
+            id="text",
         ),
         pytest.param(
             Path("joint-davis"), "joint-davis does not exist", "'joint-davis')`", id="path"
         ),
-        pytest.param(Path("/"), "/ is a folder", "`install(NAME)` fetches", id="folder"),
+        pytest.param(Path("/"), "/ is a folder", "install(NAME)` fetches", id="folder"),
     ],
 )
 def test_what_is_missing_is_named_with_what_is_there(wanted, said, remedy, bundle, cache):

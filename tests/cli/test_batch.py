@@ -206,10 +206,49 @@ def test_what_others_have_written_is_not_replaced(inputs):
         run = batch(inputs, "--end", "4")
         assert run.returncode == 9
         assert "a_overlay.mp4 already exists" in run.stderr
+        assert (
+            record(inputs)[-1]["error"] == "out/a_overlay.mp4 already exists; use -f to replace it"
+        )
+        assert "already exists; use -f to replace it" in (inputs / "out/report.html").read_text()
         assert entries(inputs) == {"a_overlay.mp4"}
     assert batch(inputs, "--end", "4", "-f").returncode == 0
     assert entries(inputs) == {"a_masks", "a_overlay.mp4"}
     assert (inputs / "out/a_overlay.mp4").read_bytes() != b"mine"
+
+
+def test_outputs_beside_the_videos_of_a_folder_are_no_videos_of_the_list(inputs):
+    for name in "bc":
+        (inputs / f"clips/{name}.mp4").unlink()
+    arguments = ["batch", "clips", "-o", "clips", "--weights", "tiny.safetensors", "--end", "4"]
+    for options, says in [
+        ([], "1 done;"),
+        ([], "0 done, 1 done before;"),
+        (["--overlay", "{name}.mov"], "1 done;"),
+        (["--overlay", "{name}.mov"], "0 done, 1 done before;"),
+    ]:
+        run = Run(inputs, *arguments, "--device", "cpu", *options).end()
+        assert run.returncode == 0, run.stderr
+        assert says in run.stderr
+    made = {path.name for path in (inputs / "clips").iterdir()} - OF_THE_BATCH
+    assert made == {"a.mp4", "a.png", "b.png", "c.png", "a_masks", "a_overlay.mp4", "a.mov"}
+
+
+def test_another_choice_of_outputs_replaces_what_the_batch_has_written(inputs):
+    for name in "bc":
+        (inputs / f"clips/{name}.mp4").unlink()
+    for outputs in (["--stats", "{name}.csv"], ["--coco", "{name}.json"]):
+        assert batch(inputs, "--end", "4", *outputs).returncode == 0
+    (inputs / "out/a.csv").write_text("")
+    both = ["--end", "4", "--stats", "{name}.csv", "--coco", "{name}.json"]
+    run = batch(inputs, *both)
+    assert run.returncode == 0, run.stderr
+    assert entries(inputs) == {"a.csv", "a.json"}
+    assert (inputs / "out/a.csv").read_text()
+    (inputs / "out/a.mov").write_text("mine")
+    refused = batch(inputs, *both, "--overlay", "{name}.mov")
+    assert refused.returncode == 9
+    assert "a.mov already exists" in refused.stderr
+    assert (inputs / "out/a.mov").read_text() == "mine"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
@@ -424,6 +463,29 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(inputs):
     assert not (inputs / "out").exists()
 
 
+def test_a_dry_run_says_once_what_may_fail_and_estimates_the_rest(inputs):
+    (inputs / "list.csv").write_text(
+        "video,mask,start,out,matte\n"
+        "clips/a.mp4,15=clips/a.png,,,\n"
+        "clips/b.mp4,clips/b.png,12,,\n"
+        "clips/c.mp4,clips/c.png,900s,,\n"
+        "clips/c.mp4,clips/c.png,,d,{name}_{id}.txt\n"
+        "clip.mp4,first.png,,,\n"
+    )
+    arguments = ["batch", "list.csv", "-o", "out", "--weights", "tiny.safetensors", "-n"]
+    run = Run(inputs, *arguments, "--device", "cpu").end()
+    assert run.returncode == 9
+    assert [line.split()[:2] for line in run.stdout.splitlines()] == [
+        *(["todo", "a"], ["todo", "b"], ["refused", "c"], ["refused", "d"], ["todo", "clip"])
+    ]
+    assert "c.mp4: no frame from 900s to the end" in run.stdout
+    assert "(out/d_{id}.txt: a matte is a video" in run.stdout
+    first, second, plan, _ = run.stderr.splitlines()
+    assert first == "--mask 15=clips/a.png: clips/a.mp4 seems to end at frame 11"
+    assert second == "clips/b.mp4 seems to end before 12"
+    assert plan.startswith("3 videos to do (24 frames), 2 cannot be done; 1 worker: cpu; about")
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_a_process_that_dies_while_it_checks_stops_nothing(inputs):
     run = start(inputs, "--end", "4")
@@ -434,6 +496,16 @@ def test_a_process_that_dies_while_it_checks_stops_nothing(inputs):
     ended = run.end()
     assert ended.returncode == 0, ended.stderr
     assert entries(inputs) == MADE
+
+
+def test_without_room_for_what_a_long_list_needs_it_says_so(inputs):
+    rows = (f"clips/a.mp4,clips/a.png,{number}/{'x' * 200}" for number in range(3000))
+    (inputs / "list.csv").write_text("\n".join(["video,mask,out", *rows]))
+    arguments = ["list.csv", "-o", "out", "--weights", "tiny.safetensors", "--device", "cpu"]
+    run = Run(inputs, "batch", *arguments, largest_file=500_000).end()
+    assert run.returncode == 8
+    assert run.stderr.startswith("jointvos: no room for temporary files: ")
+    assert len(run.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ LIBRARY_ONLY = {"examine_mask", "VALUE", "VALUE='-'", "VALUE=VALUE", "pip instal
             "pass `masks=['a b.png', FILE]`", "pass --mask 'a b.png' --mask FILE", id="list"
         ),
         pytest.param(
-            "run `install('x', source=FILE, force=True)`",
+            "run `jointvos.checkpoints.install('x', source=FILE, force=True)`",
             "run `jointvos download-weights x --from FILE --force`",
             id="command",
         ),

@@ -249,6 +249,8 @@ def test_a_file_that_looks_like_a_place_is_a_file(tmp_path, monkeypatch):
         pytest.param(["gone.png"], {}, MaskReadError, "gone.png", id="missing"),
         pytest.param(["5=gone.png"], {}, MaskReadError, "gone.png", id="missing later"),
         pytest.param(["4.5=a.png"], {}, ConfigError, "expected a frame number", id="place"),
+        pytest.param([""], {}, ConfigError, "`mask` is '', expected a file", id="empty"),
+        pytest.param(["7= "], {}, ConfigError, "`mask` is '7= ', expected a file", id="no file"),
         pytest.param(
             ["3=a.png"], {"start": "5"}, ConfigError, "no frame 3 from 5 to the end", id="before"
         ),

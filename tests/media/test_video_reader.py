@@ -96,9 +96,10 @@ def test_places_that_cannot_be_compared_are_not_refused():
     assert FrameRange.parse("2s", "5").count(100, Fraction(24)) == 0
 
 
-def test_a_start_behind_the_video_is_refused(make_clip):
-    with pytest.raises(ConfigError, match=r"from 50 to the end"):
-        open_source(make_clip(), start="50")
+@pytest.mark.parametrize("start", ["50", "900s", "0:15:00"])
+def test_a_start_far_behind_the_video_is_refused_at_once(make_clip, start):
+    with pytest.raises(ConfigError, match=f"from {start} to the end"):
+        open_source(make_clip(), start=start)
 
 
 def test_a_shorter_video_is_noticed_after_its_good_frames(make_clip):

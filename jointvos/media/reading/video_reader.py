@@ -273,9 +273,14 @@ class VideoReader:
     def _refuse_late_start(self) -> None:
         """See at once what else would be seen behind the last frame only."""
         start, count = self._range.start, self._expected_count()
-        if start is None or start.frame is None or count is None:
+        if start is None or count is None:
             return
-        if far_beyond(start.frame, count):
+        if start.frame is not None:
+            late = far_beyond(start.frame, count)
+        else:
+            duration = stream_duration(self._container, self._video, self._first_s)
+            late = duration is not None and (start.seconds or 0) > 1.1 * duration + 1
+        if late:
             self.close()
             raise self._range.nothing_in(self._path, count)
 

@@ -4,6 +4,7 @@ An installed file is replaced in one step, after everything else has gone well. 
 the published file is recorded beside it, and a later download of the same name must be the same.
 """
 
+import logging
 import os
 import shutil
 import uuid
@@ -39,13 +40,25 @@ from jointvos.errors import (
 from jointvos.files.lock import alone
 from jointvos.web import Patience, host
 
+_log = logging.getLogger("jointvos.checkpoints")
+
 WORKSHOP = "downloads"
 """Folder beside the models in which files are made."""
 
 
+class _Log:
+    """Keeps what happens for those who look into the log."""
+
+    def note(self, text: str) -> None:
+        _log.info("%s", text)
+
+    def progress(self, done: int, total: int | None) -> None:
+        """Too much for a log."""
+
+
 def install(
     name: str,
-    watch: Watch,
+    watch: Watch | None = None,
     *,
     folder: Path | None = None,
     source: str | None = None,
@@ -57,7 +70,7 @@ def install(
 
     Args:
         name: A known one, or, with a source, any.
-        watch: Told what happens.
+        watch: Told what happens; by default that is logged.
         folder: Instead of the cache folder.
         source: A file or an address (http, https) to take it from. For a known name it must be
             the published file, for another one a model of jointvos or an official checkpoint.
@@ -75,7 +88,7 @@ def install(
         WeightsError: It cannot be fetched or stored; nothing has changed then.
         IncompatibleWeights: What came is not what it should be; nothing has changed then.
     """
-    folder = folder or cache_folder()
+    folder, watch = folder or cache_folder(), watch or _Log()
     target, known = place(name, folder), KNOWN.get(name)
     if name == BUNDLED:
         return _bundled(source)
@@ -86,7 +99,8 @@ def install(
         page = known.page if known else _shown(addresses[0])
         raise WeightsError(
             f"{target} is missing, and nothing is downloaded offline",
-            hint=f"fetch {page} elsewhere, then run `install({name!r}, source=FILE)`",
+            hint=f"fetch {page} elsewhere, then run "
+            f"`jointvos.checkpoints.install({name!r}, source=FILE)`",
         )
     with _workshop(folder, name, watch) as workshop:
         if target.is_file() and not force:
@@ -216,7 +230,7 @@ def _fetched(
     except Unfetchable as error:
         hint = ""
         if known is not None:
-            again = f"`install({known.name!r}, source=FILE)`"
+            again = f"`jointvos.checkpoints.install({known.name!r}, source=FILE)`"
             hint = f"open {known.page} with a browser, then run {again}"
         raise Unfetchable(f"{file} cannot be fetched: {error}", hint=hint) from error
 
