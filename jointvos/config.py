@@ -293,8 +293,6 @@ INFERENCE: Mapping[str, InferenceConfig] = {
         min_target_share=0.2,
         reach=1.0,
         memory_size=5,
-        initial_steps=10,
-        update_steps=3,
     ),
 }
 
