@@ -158,7 +158,7 @@ class OracleObject:
         transduction, induction = self.heads(self.stage)
         found = F.conv2d(induction, self.kernel, padding=self.kernel.shape[-1] // 2)
         logits = self.net.decode(self.propagate(transduction) + found, stages)
-        return paste(logits[0], self.region, frame)[0]
+        return paste(logits[0], self.region, frame, exact=self.config.exact_paste)[0]
 
 
 class Oracle:
