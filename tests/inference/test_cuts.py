@@ -89,6 +89,18 @@ def test_when_a_target_is_seen(session, clip, watched, sight, logit, side, area,
     assert (objects(running)[0].bank.templates != templates) == seen
 
 
+@pytest.mark.parametrize(("share", "seen"), [(0.0, False), (0.2, True)])
+def test_a_small_target_is_seen_by_fewer_pixels(session, clip, watched, sight, share, seen):
+    frames, labels = clip
+    small = np.zeros_like(labels[0])
+    small[20:26, 30:36] = 1
+    running = session(watched, min_target_share=share)
+    running.step(frames[0], small)
+    sight(20.0, slice(20, 25), slice(30, 35))
+    (state,) = running.step(frames[1], cut=True).objects
+    assert state.paused == (not seen)
+
+
 def test_the_whole_frame_is_searched_meanwhile(session, clip, watched, sight):
     """Then the place where something was found, closer; and from there it goes on."""
     frames, labels = clip
